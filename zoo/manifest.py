@@ -1,0 +1,89 @@
+"""`zoo.json`: what a zoo folder holds. Data only; no time, host or date, so that equal builds are equal files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .architecture import Architecture
+from .errors import BadInput
+
+MANIFEST = "zoo.json"
+
+
+class ZooFile(BaseModel):
+    """One parquet file: the networks of one split and one architecture."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    path: str
+    split: str
+    architecture: str
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class SourceInfo(BaseModel):
+    """The data that the networks were trained on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    sha256: str
+    license: str
+    citation: str
+    classes: list[str]
+    image_shape: tuple[int, ...]
+    image_max: int
+
+
+class Manifest(BaseModel):
+    """The content of `zoo.json`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    name: str
+    version: str
+    description: str
+    architectures: dict[str, Architecture]
+    splits: dict[str, int]
+    files: list[ZooFile]
+    columns: dict[str, str]
+    quality: dict[str, float]
+    recipe: dict[str, Any]
+    recipe_sha256: str
+    source: SourceInfo
+    build: dict[str, Any]
+    builder: str
+
+    def to_json(self) -> bytes:
+        return (json.dumps(self.model_dump(mode="json", by_alias=True), indent=1) + "\n").encode()
+
+
+def digest(content: Any) -> str:
+    """sha256 of a value's canonical JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def read_manifest(folder: Path) -> tuple[Manifest, str]:
+    """The manifest of a zoo folder and the sha256 of its bytes. Raises BadInput that names the mend."""
+    path = folder / MANIFEST
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise BadInput(f"{path}: missing, so {folder} is not a zoo folder; `weightbench zoo build` makes one") from None
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from None
+    try:
+        manifest = Manifest.model_validate_json(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BadInput(f"{path}: {where}: {first['msg']}; build or download the zoo again") from None
+    return manifest, hashlib.sha256(content).hexdigest()

@@ -1,0 +1,156 @@
+"""The symmetries of an architecture: changes of the parameters that leave the function as it is.
+
+Hidden neurons may be permuted (Hecht-Nielsen 1990); a neuron under an odd activation (sine, tanh) may change its sign;
+a neuron under a positively homogeneous one (ReLU) may be scaled by any positive number. In each case the next layer
+undoes it. Neurons that a residual edge adds up must move together and form one *group*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from .architecture import Activation, Add, Architecture, Conv2d, Flatten, Linear, Pool2d
+
+if TYPE_CHECKING:
+    from .networks import Networks
+
+Kind = Literal["permutation", "sign", "scale"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+ODD = {"sine", "tanh", "identity"}
+HOMOGENEOUS = {"relu", "leaky-relu", "identity"}
+LARGEST_SCALE = 4.0  # sampled scales are log-uniform in [1/4, 4]
+
+
+@dataclass
+class NeuronGroup:
+    """Hidden neurons (or channels) that can be moved together.
+
+    Arguments:
+        size: how many neurons.
+        producers: layers whose output rows belong to the group.
+        consumers: (layer, block): layers whose input columns do, `block` columns per neuron (a flattened feature map).
+        kinds: which symmetries hold.
+    """
+
+    size: int
+    producers: list[int] = field(default_factory=list)
+    consumers: list[tuple[int, int]] = field(default_factory=list)
+    kinds: set[Kind] = field(default_factory=lambda: set(KINDS))
+
+
+def neuron_groups(arch: Architecture, kind: Kind = "permutation") -> list[NeuronGroup]:
+    """The groups of hidden neurons of `arch` on which the symmetry `kind` holds."""
+    groups: list[NeuronGroup] = [NeuronGroup(arch.input_shape[0], kinds=set())]
+    current = 0
+    block = 1
+    after: list[tuple[int, int]] = []  # (group, block) after each operation
+    layer = 0
+    for operation in arch.operations:
+        match operation:
+            case Linear() | Conv2d():
+                groups[current].consumers.append((layer, block))
+                groups.append(NeuronGroup(operation.weight_shape[0], producers=[layer]))
+                current, block = len(groups) - 1, 1
+                layer += 1
+            case Activation(name=name):
+                if name not in ODD:
+                    groups[current].kinds.discard("sign")
+                if name not in HOMOGENEOUS:
+                    groups[current].kinds.discard("scale")
+            case Pool2d(kind="max"):
+                groups[current].kinds.discard("sign")
+            case Flatten():
+                block = arch.shapes[len(after)][0] // groups[current].size
+            case Add(source=source):
+                other = 0 if source < 0 else after[source][0]
+                if other != current:
+                    _merge(groups, other, current)
+                    after = [(other if group == current else group, size) for group, size in after]
+                    current = other
+        after.append((current, block))
+    groups[current].kinds = set()  # the outputs keep their places
+    return [group for group in groups if kind in group.kinds]
+
+
+def _merge(groups: list[NeuronGroup], kept: int, gone: int) -> None:
+    groups[kept].producers += groups[gone].producers
+    groups[kept].consumers += groups[gone].consumers
+    groups[kept].kinds &= groups[gone].kinds
+    groups[gone].kinds = set()
+
+
+def sample(arch: Architecture, kind: Kind, batch: int, generator: torch.Generator) -> list[Tensor]:
+    """Random elements of the symmetry, drawn for each of `batch` networks.
+
+    Returns one tensor `[batch, size]` per group: orders for "permutation", factors for "sign" and "scale".
+    """
+    elements = []
+    for group in neuron_groups(arch, kind):
+        noise = torch.rand(batch, group.size, generator=generator)
+        if kind == "permutation":
+            elements.append(noise.argsort(1))
+        elif kind == "sign":
+            elements.append(torch.where(noise < 0.5, -1.0, 1.0))
+        else:
+            elements.append(LARGEST_SCALE ** (2 * noise - 1))
+    return elements
+
+
+def apply(networks: Networks, kind: Kind, elements: Sequence[Tensor]) -> Networks:
+    """`networks` changed by `elements` of the symmetry `kind`; the functions stay the same."""
+    return permute(networks, elements) if kind == "permutation" else rescale(networks, elements, kind)
+
+
+def permute(networks: Networks, permutations: Sequence[Tensor]) -> Networks:
+    """See `Networks.permuted`."""
+    moved = _copy(networks)
+    for group, order in zip(_checked(networks, "permutation", permutations), permutations, strict=True):
+        order = order.to(networks.params.device)
+        for layer in group.producers:
+            for tensor in (moved.weights[layer], moved.biases[layer]):
+                if tensor is not None:
+                    tensor.copy_(tensor.take_along_dim(_expanded(order, tensor, 1), 1))
+        for layer, block in group.consumers:
+            columns = moved.weights[layer].unflatten(2, (group.size, block))
+            columns.copy_(columns.take_along_dim(_expanded(order, columns, 2), 2))
+    return moved
+
+
+def rescale(networks: Networks, factors: Sequence[Tensor], kind: Kind) -> Networks:
+    """See `Networks.rescaled`."""
+    moved = _copy(networks)
+    for group, factor in zip(_checked(networks, kind, factors), factors, strict=True):
+        factor = factor.to(networks.params)
+        for layer in group.producers:
+            for tensor in (moved.weights[layer], moved.biases[layer]):
+                if tensor is not None:
+                    tensor.mul_(_expanded(factor, tensor, 1))
+        for layer, block in group.consumers:
+            columns = moved.weights[layer].unflatten(2, (group.size, block))
+            columns.div_(_expanded(factor, columns, 2))
+    return moved
+
+
+def _copy(networks: Networks) -> Networks:
+    return type(networks)(networks.arch, networks.params.detach().clone())
+
+
+def _checked(networks: Networks, kind: Kind, elements: Sequence[Tensor]) -> list[NeuronGroup]:
+    groups = neuron_groups(networks.arch, kind)
+    expected = [(len(networks), group.size) for group in groups]
+    found = [tuple(element.shape) for element in elements]
+    if found != expected:
+        raise ValueError(f"{kind} of {networks.arch} takes tensors of shapes {expected}, is given {found}")
+    return groups
+
+
+def _expanded(values: Tensor, like: Tensor, axis: int) -> Tensor:
+    """`values [B, size]` shaped so that `size` stands at `axis` of `like` and the other axes broadcast."""
+    shape = [values.shape[0]] + [1] * (like.ndim - 1)
+    shape[axis] = values.shape[1]
+    return values.view(shape)

@@ -1,0 +1,1 @@
+"""The method contract and one file per weight-space method. Nothing is imported here."""

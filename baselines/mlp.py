@@ -1,0 +1,64 @@
+"""The flat MLP: all weights and biases as one vector (the baseline of Navon et al. 2023; 1,185 inputs on MNIST INRs)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..methods.base import NeuralMethod, TaskView
+from ..methods.editing import Edit
+from ..methods.normalise import Normalise
+from ..zoo.networks import Networks
+
+
+def blocks(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequential:
+    """Linear and ReLU, `depth` times Linear, BatchNorm and ReLU, and a last Linear."""
+    layers: list[nn.Module] = [nn.Linear(inputs, width), nn.ReLU()]
+    for _ in range(depth):
+        layers += [nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(width, outputs))
+
+
+class FlatReader(nn.Module):
+    def __init__(self, networks: Networks, width: int, depth: int, output_dim: int) -> None:
+        super().__init__()
+        self.normalise = Normalise(networks)
+        self.mlp = blocks(networks.arch.num_params, width, depth, output_dim)
+
+    def forward(self, networks: Networks) -> Tensor:
+        logits: Tensor = self.mlp(self.normalise(networks).params)
+        return logits
+
+
+class FlatEditor(nn.Module):
+    def __init__(self, networks: Networks, width: int, depth: int) -> None:
+        super().__init__()
+        self.propose = FlatReader(networks, width, depth, networks.arch.num_params)
+        self.edit = Edit(networks.arch)
+
+    def forward(self, networks: Networks) -> Networks:
+        return self.edit(networks, self.propose(networks))  # type: ignore[no-any-return]
+
+
+class MLP(NeuralMethod):
+    """An MLP on the flattened parameters; tied to one architecture and to the order of the neurons.
+
+    Fields:
+        width, depth: of the hidden blocks.
+    """
+
+    name = "mlp"
+    tasks = ("inr-classification", "inr-dilation")
+    paper = "arXiv:2301.12780"
+
+    width: int = 32
+    depth: int = 4
+    epochs: int = 100
+    batch_size: int = 512
+    lr: float = 5e-3
+    weight_decay: float = 5e-4
+
+    def build(self, task: TaskView) -> nn.Module:
+        networks = task.splits["train"].networks
+        if task.output == "networks":
+            return FlatEditor(networks, self.width, self.depth)
+        return FlatReader(networks, self.width, self.depth, task.output_dim)

@@ -1,0 +1,120 @@
+"""Evidence beside a result: predictions per network id, and the truth that they are scored against. Torch-free.
+
+Predictions are one safetensors file per cell; its metadata hold the ids, and how its byte arrays are compressed. The
+truth of a zoo's test split (table and images) is one small parquet file, so that scores are recomputed without the zoo.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..zoo.errors import BadInput
+from ..zoo.machine import write_atomically
+from .result import Result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..zoo.collection import Zoo
+
+PIXEL_ITEMS = 1000  # edited INRs whose rendering is kept, the first of the split's order
+PIXEL_LOW, PIXEL_HIGH = -0.5, 1.5
+TRUTH = "zoos"
+
+
+def quantise(pixels: np.ndarray) -> np.ndarray:
+    """Pixels as bytes on [-0.5, 1.5]; what lies outside is clipped."""
+    scaled = (pixels - PIXEL_LOW) / (PIXEL_HIGH - PIXEL_LOW) * 255
+    return np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+
+
+def dequantise(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(np.float64) / 255 * (PIXEL_HIGH - PIXEL_LOW) + PIXEL_LOW
+
+
+def write_predictions(path: Path, ids: list[str], arrays: dict[str, np.ndarray]) -> str:
+    """Write one cell's predictions; byte arrays are compressed. Returns the file's sha256."""
+    from safetensors.numpy import save
+
+    metadata = {"ids": "\n".join(ids)}
+    stored = {}
+    for name, values in arrays.items():
+        if values.dtype == np.uint8:
+            metadata[f"zstd:{name}"] = json.dumps(values.shape)
+            values = np.frombuffer(pa.compress(values.tobytes(), "zstd", asbytes=True), np.uint8)
+        stored[name] = np.ascontiguousarray(values)
+    content = save(stored, metadata)
+    write_atomically(path, content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def read_predictions(path: Path, sha256: str) -> tuple[list[str], dict[str, np.ndarray]]:
+    """The ids and arrays of a cell. Raises BadInput for a missing or changed file."""
+    from safetensors.numpy import load
+
+    mend = f"remove {path.with_suffix('.json')} and run the cell again"
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}; {mend}") from None
+    found = hashlib.sha256(content).hexdigest()
+    if found != sha256:
+        raise BadInput(f"{path}: found sha256 {found}, its record expects {sha256}; {mend}")
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    metadata = header["__metadata__"]
+    arrays = load(content)
+    for name in arrays:
+        if shape := metadata.get(f"zstd:{name}"):
+            shape = json.loads(shape)
+            raw = pa.decompress(arrays[name].tobytes(), int(np.prod(shape)), "zstd", asbytes=True)
+            arrays[name] = np.frombuffer(raw, np.uint8).reshape(shape)
+    return metadata["ids"].split("\n"), arrays
+
+
+def truth_path(folder: Path, name: str, version: str, recipe_sha256: str) -> Path:
+    return folder / TRUTH / f"{name}@{version}-{recipe_sha256[:8]}.parquet"
+
+
+def write_truth(folder: Path, zoo: Zoo) -> None:
+    """Keep the test split's table and images in `folder`, once."""
+    path = truth_path(folder, zoo.name, zoo.version, zoo.manifest.recipe_sha256)
+    if path.exists():
+        return
+    table = pa.Table.from_pandas(zoo["test"].table, preserve_index=False)
+    images = zoo["test"].array("image").numpy()
+    table = table.append_column("image", pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), images.shape[1]))
+    source = {"image_shape": zoo.source.image_shape, "image_max": zoo.source.image_max}
+    sink = pa.BufferOutputStream()
+    pq.write_table(table.replace_schema_metadata({"source": json.dumps(source)}), sink, compression="zstd")
+    write_atomically(path, sink.getvalue().to_pybytes())
+
+
+class Truth:
+    """The truth about a zoo's test split.
+
+    Attributes:
+        table: one row per network, indexed by id.
+        images: `[N, *image_shape]` in [0, 1], in the table's order.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            found = pq.read_table(path)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise BadInput(f"{path}: cannot be read ({error}); run any cell of that zoo again to write it") from None
+        source = json.loads(found.schema.metadata[b"source"])
+        pixels = found.column("image").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+        self.images = pixels.reshape(len(found), *source["image_shape"]) / source["image_max"]
+        self.table: pd.DataFrame = found.drop(["image"]).to_pandas().set_index("id")
+
+
+def read_truth(folder: Path, result: Result) -> Truth:
+    """The truth that a result is scored against."""
+    return Truth(truth_path(folder, result.zoo.name, result.zoo.version, result.zoo.recipe_sha256))

@@ -1,0 +1,115 @@
+"""The result record: one JSON file per cell, validated on the way in and out. Torch-free."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..zoo.errors import BadInput
+from ..zoo.manifest import digest
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class TaskPart(_Part):
+    name: str
+    version: int
+    options: dict[str, Any]
+    metric: str
+    unit: str
+    higher_is_better: bool
+
+
+class ZooPart(_Part):
+    name: str
+    version: str
+    recipe_sha256: str
+    manifest_sha256: str
+    own_build: bool
+    n_train: int
+    n_val: int
+    n_test: int
+
+
+class MethodPart(_Part):
+    name: str
+    params: dict[str, Any]
+    source_sha256: str
+    paper: str = ""
+    variant: str | None = None
+
+
+class PredictionsPart(_Part):
+    file: str
+    sha256: str
+    n: int
+
+
+class CostPart(_Part):
+    """Trained parameters, seconds of fit, networks per second of predict (after a warm-up), peak memory in MB."""
+
+    parameters: int | None
+    fit_s: float
+    predict_networks_per_s: float
+    peak_memory_mb: int
+
+
+class Result(_Part):
+    """The outcome of one cell: (method, task, zoo, seed)."""
+
+    schema_version: Literal[1] = Field(1, alias="schema")
+    task: TaskPart
+    zoo: ZooPart
+    method: MethodPart
+    seed: int
+    status: Literal["ok", "failed", "timeout", "oom"]
+    error: str | None = None
+    selection: dict[str, Any] | None = None
+    budget: dict[str, Any] | None = None
+    score: float | None = None
+    scores: dict[str, float] | None = None
+    symmetry: dict[str, Any] | None = None
+    predictions: PredictionsPart | None = None
+    cost: CostPart | None = None
+    environment: dict[str, Any]
+    finished: str
+
+    @property
+    def spec_hash(self) -> str:
+        """Identifies what was asked, not who ran it: everything but seed and machine."""
+        return spec_hash(self.task, self.zoo, self.method)
+
+    def to_json(self) -> bytes:
+        return (self.model_dump_json(by_alias=True, indent=1) + "\n").encode()
+
+
+def spec_hash(task: TaskPart, zoo: ZooPart, method: MethodPart) -> str:
+    spec = {
+        "task": task.model_dump(include={"name", "version", "options"}),
+        "zoo": zoo.model_dump(include={"name", "version", "recipe_sha256"}),
+        "method": method.model_dump(include={"name", "params", "source_sha256"}),
+    }
+    return digest(spec)[:12]
+
+
+def read_result(path: Path) -> Result:
+    """Raises BadInput that names the file and the field."""
+    try:
+        return Result.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the file"
+        raise BadInput(f"{path}: {where}: {first['msg']}; remove it and run the cell again") from None
+
+
+def read_results(folder: Path) -> list[tuple[Path, Result]]:
+    """Every record of a results folder, `<task>/<zoo>/<method>/<spec hash>/seed-<k>.json`."""
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: no such folder; `weightbench run` writes results")
+    return [(path, read_result(path)) for path in sorted(folder.glob("*/*/*/*/seed-*.json"))]

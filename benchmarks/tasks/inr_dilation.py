@@ -1,0 +1,50 @@
+"""INR dilation: change an INR's weights so that it renders the dilated image (Zhou et al. 2023, section 4.2).
+
+The target is the 3x3 dilation of the *original* image, not of the INR's rendering; nothing is clipped.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...zoo.collection import Split
+from ...zoo.inrs import render
+from ...zoo.networks import Networks
+from ..evidence import PIXEL_ITEMS, quantise
+from ..task import Task
+
+
+class INRDilation(Task):
+    name = "inr-dilation"
+    description = "Edit an INR so that it renders its image dilated by 3x3"
+    output = "networks"
+    metric, unit, higher_is_better = "dilation-mse", "1e-2", False
+    needs = ("image",)
+
+    @property
+    def output_dim(self) -> int:
+        return self.architectures[0].num_params
+
+    def targets(self, split: Split) -> Tensor:
+        """Dilated images `[N, pixels]` in [0, 1]."""
+        images = self.zoo.images(split.name)
+        return torch.nn.functional.max_pool2d(images.unsqueeze(1), 3, stride=1, padding=1).flatten(1)
+
+    def observe(self, output: Networks) -> Tensor:
+        return render(output, self.zoo.source.image_shape).flatten(1)
+
+    def loss(self, output: Networks, targets: Tensor) -> Tensor:
+        return (self.observe(output) - targets).square().mean()
+
+    def quality(self, output: Networks, targets: Tensor) -> float:
+        return 100 * self.loss(output, targets).item()
+
+    def evidence(self, output: Networks, targets: Tensor) -> dict[str, np.ndarray]:
+        rendered = torch.cat([self.observe(output[i : i + 1024]) for i in range(0, len(output), 1024)])
+        errors = (rendered - targets).square().mean(1)
+        return {"squared_error": errors.numpy(), "pixels": quantise(rendered[:PIXEL_ITEMS].numpy())}
+
+
+TASK = INRDilation

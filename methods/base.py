@@ -1,0 +1,175 @@
+"""The contract of a method: scikit-learn's verbs over `Networks`.
+
+A method is a class with a `name`, the `tasks` it supports, and annotated fields with defaults, which are its
+hyperparameters: they become keyword arguments, `-p key=value` on the command line, and part of every result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, Literal, Protocol, dataclass_transform, get_type_hints
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from torch import Tensor, nn
+
+from ..zoo.architecture import Architecture
+from ..zoo.collection import Split
+from ..zoo.errors import BadInput, unknown
+from ..zoo.networks import Networks
+
+Output = Tensor | Networks
+
+
+class TaskView(Protocol):
+    """What a method may ask of its task.
+
+    `output` says what `predict` returns: "logits", a tensor `[B, output_dim]`; or "networks", edited `Networks`.
+    """
+
+    name: str
+    output: Literal["logits", "networks"]
+    metric: str
+    higher_is_better: bool
+
+    @property
+    def splits(self) -> dict[str, Split]: ...
+
+    @property
+    def architectures(self) -> list[Architecture]: ...
+
+    @property
+    def output_dim(self) -> int: ...
+
+    def targets(self, split: Split) -> Tensor: ...
+
+    def loss(self, output: Any, targets: Tensor) -> Tensor: ...
+
+    def quality(self, output: Any, targets: Tensor) -> float: ...
+
+
+@dataclass_transform(kw_only_default=True)
+class Method:
+    """The plug-in. Write `fit` and `predict`; annotated fields are hyperparameters.
+
+    Class attributes:
+        name: how results call it.
+        tasks: names of the tasks that it supports.
+        paper: the source, for instance "arXiv:2403.12143".
+        recipe_fields: fields that say how to train, not what is trained; they do not show in a row's name.
+    """
+
+    name: ClassVar[str]
+    tasks: ClassVar[tuple[str, ...]]
+    paper: ClassVar[str] = ""
+    recipe_fields: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclasses.dataclass(kw_only=True, eq=False)(cls)
+
+    def __new__(cls, *args: Any, **params: Any) -> Any:
+        known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        for key in params:
+            if key not in known:
+                raise unknown(f"parameter of {cls.name}", key, known)
+        return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            given = getattr(self, field.name)
+            try:
+                value = TypeAdapter(hints[field.name]).validate_python(given)
+            except ValidationError as error:
+                wanted = hints[field.name].__name__ if isinstance(hints[field.name], type) else field.type
+                raise BadInput(
+                    f"parameter {field.name} of {self.name} takes {wanted}, not {given!r}: {error.errors()[0]['msg']}"
+                ) from None
+            setattr(self, field.name, value)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Every hyperparameter, resolved."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload,no-any-return]
+
+    @property
+    def variant(self) -> str | None:
+        """The hyperparameters that differ from the defaults, as text; None when all are as published."""
+        changed = [
+            f"{field.name}={getattr(self, field.name)}"
+            for field in dataclasses.fields(self)  # type: ignore[arg-type]
+            if field.name not in self.recipe_fields and getattr(self, field.name) != field.default
+        ]
+        return ", ".join(changed) or None
+
+    @property
+    def num_parameters(self) -> int | None:
+        """Trained parameters, known after `fit`; None for a method that has no such count."""
+        return None
+
+    @property
+    def fit_report(self) -> dict[str, Any]:
+        """After `fit`: {"selection": {...}, "budget": {...}}, how the model was chosen and what it cost; may be empty."""
+        return {}
+
+    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        """Learn from `train` and `task.targets(train)`; choose on `val` only."""
+        raise TypeError(f"{type(self).__name__} has no fit method: write one")
+
+    def predict(self, networks: Networks) -> Output:
+        """The task's output for unlabelled networks, in their order."""
+        raise TypeError(f"{type(self).__name__} has no predict method: write one")
+
+
+class NeuralMethod(Method):
+    """A method that is a torch module: write `build`, get the training loop (see `training.train`).
+
+    Fields:
+        epochs, batch_size, lr, weight_decay, warmup_steps, clip_norm: as everywhere; clip_norm 0 does not clip.
+        schedule: "constant" after the warm-up, "cosine" down to 0, or "one-cycle" (Smith and Topin 2019).
+        patience: stop after that many epochs without a better validation score; 0 never stops early.
+    """
+
+    recipe_fields: ClassVar[frozenset[str]] = frozenset(
+        ("epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "clip_norm", "schedule", "patience")
+    )
+
+    epochs: int = 100
+    batch_size: int = 64
+    lr: float = 1e-3
+    weight_decay: float = 5e-4
+    warmup_steps: int = 0
+    clip_norm: float = 0.0
+    schedule: Literal["constant", "cosine", "one-cycle"] = "constant"
+    patience: int = 0
+
+    def build(self, task: TaskView) -> nn.Module:
+        """The module: forward(Networks) -> `[B, task.output_dim]`, or edited `Networks` for an editing task."""
+        raise TypeError(f"{type(self).__name__} has no build method: write one that returns a torch module")
+
+    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        from .training import train as run
+
+        with torch.random.fork_rng(devices=[device] if device.startswith("cuda") else []):
+            torch.manual_seed(seed)
+            self.module = self.build(task).to(device)
+            self._report = run(self, self.module, task, train, val, device=device)
+        self._device = device
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(p.numel() for p in self.module.parameters())
+
+    @property
+    def fit_report(self) -> dict[str, Any]:
+        return self._report
+
+    @torch.no_grad()
+    def predict(self, networks: Networks) -> Output:
+        self.module.eval()
+        starts = range(0, len(networks), self.batch_size)
+        outputs = [self.module(networks[i : i + self.batch_size].to(self._device)) for i in starts]
+        if isinstance(outputs[0], Networks):
+            return Networks(networks.arch, torch.cat([output.params for output in outputs]).cpu())
+        return torch.cat(outputs).cpu()

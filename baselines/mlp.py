@@ -1,4 +1,4 @@
-"""The flat MLP: all weights and biases as one vector (the baseline of Navon et al. 2023; 1,185 inputs on MNIST INRs)."""
+"""The flat MLP: all weights and biases as one vector, the baseline of Navon et al. (2023)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class FlatEditor(nn.Module):
         self.edit = Edit(networks.arch)
 
     def forward(self, networks: Networks) -> Networks:
-        return self.edit(networks, self.propose(networks))  # type: ignore[no-any-return]
+        return self.edit(networks, self.propose(networks))
 
 
 class MLP(NeuralMethod):

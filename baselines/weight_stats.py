@@ -1,4 +1,4 @@
-"""Weight statistics: seven numbers per weight tensor and per bias tensor (Unterthiner et al. 2020, arXiv:2002.11448)."""
+"""Weight statistics: seven numbers per weight and bias tensor (Unterthiner et al. 2020, arXiv:2002.11448)."""
 
 from __future__ import annotations
 

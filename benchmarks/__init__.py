@@ -1,1 +1,1 @@
-"""Tasks, suites and the runner. Nothing is imported here; `result`, `scoring`, `evidence` and `suite` never import torch."""
+"""Tasks, suites and the runner. Nothing is imported here; result, scoring, evidence and suite are torch-free."""

@@ -1,4 +1,4 @@
-"""The symmetry audit: how far outputs move when the networks' neurons are permuted, or their signs and scales changed."""
+"""The symmetry audit: how far outputs move when neurons are permuted, or their signs and scales changed."""
 
 from __future__ import annotations
 

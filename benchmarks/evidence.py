@@ -89,7 +89,9 @@ def write_truth(folder: Path, zoo: Zoo) -> None:
         return
     table = pa.Table.from_pandas(zoo["test"].table, preserve_index=False)
     images = zoo["test"].array("image").numpy()
-    table = table.append_column("image", pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), images.shape[1]))
+    table = table.append_column(
+        "image", pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), images.shape[1])
+    )
     source = {"image_shape": zoo.source.image_shape, "image_max": zoo.source.image_max}
     sink = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata({"source": json.dumps(source)}), sink, compression="zstd")

@@ -1,4 +1,4 @@
-"""Running cells: fit, predict, audit, score, record. A cell is whole or absent; one that fails is recorded as failed."""
+"""Running cells: fit, predict, audit, score, record. A cell is whole or absent; a failure is a record too."""
 
 from __future__ import annotations
 
@@ -180,6 +180,7 @@ def run_cell(cell: Cell, *, device: str) -> Result:
         outcome = {"status": "oom" if out_of_memory else "failed", "error": _one_line(error)}
     task, zoo, spec = cell.parts
     result = Result(
+        schema=1,
         task=task,
         zoo=zoo,
         method=spec,
@@ -228,7 +229,14 @@ def _measure(cell: Cell, method: Method, device: str) -> dict[str, Any]:
     )
     task_part, zoo_part, method_part = cell.parts
     draft = Result(
-        task=task_part, zoo=zoo_part, method=method_part, seed=cell.seed, status="ok", environment={}, finished=""
+        schema=1,
+        task=task_part,
+        zoo=zoo_part,
+        method=method_part,
+        seed=cell.seed,
+        status="ok",
+        environment={},
+        finished="",
     )
     scores = score(task.metric, *read_predictions(file, sha256), read_truth(cell.out, draft))
     return report | {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 from scipy.ndimage import grey_dilation
 from sklearn.metrics import accuracy_score
 
@@ -21,7 +22,7 @@ def score(metric: str, ids: list[str], arrays: Arrays, truth: Truth) -> dict[str
     """
     if len(set(ids)) != len(ids) or set(ids) != set(truth.table.index):
         raise BadInput(f"predictions for {len(set(ids))} networks, the test split has {len(truth.table)} others")
-    rows = truth.table.index.get_indexer(ids)
+    rows = truth.table.index.get_indexer(pd.Index(ids))
     return SCORERS[metric](arrays, truth, rows)
 
 

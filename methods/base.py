@@ -27,10 +27,10 @@ class TaskView(Protocol):
     `output` says what `predict` returns: "logits", a tensor `[B, output_dim]`; or "networks", edited `Networks`.
     """
 
-    name: str
-    output: Literal["logits", "networks"]
-    metric: str
-    higher_is_better: bool
+    name: ClassVar[str]
+    output: ClassVar[Literal["logits", "networks"]]
+    metric: ClassVar[str]
+    higher_is_better: ClassVar[bool]
 
     @property
     def splits(self) -> dict[str, Split]: ...
@@ -91,7 +91,7 @@ class Method:
     @property
     def params(self) -> dict[str, Any]:
         """Every hyperparameter, resolved."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload,no-any-return]
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
 
     @property
     def variant(self) -> str | None:
@@ -110,7 +110,7 @@ class Method:
 
     @property
     def fit_report(self) -> dict[str, Any]:
-        """After `fit`: {"selection": {...}, "budget": {...}}, how the model was chosen and what it cost; may be empty."""
+        """After `fit`: how the model was chosen and what it cost, {"selection": {...}, "budget": {...}}."""
         return {}
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:

@@ -10,7 +10,7 @@ from ..zoo.networks import Networks
 
 
 class Edit(nn.Module):
-    """theta' = theta + gamma_t * change, with one learned gamma per tensor t, 0.01 at first (Zhou et al. 2023, 2302.14040)."""
+    """theta' = theta + gamma_t * change: one learned gamma per tensor t, at first 0.01 (Zhou et al. 2023)."""
 
     def __init__(self, arch: Architecture) -> None:
         super().__init__()

@@ -13,7 +13,9 @@ a linear map of all that. Edges are updated from their two ends.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -25,16 +27,21 @@ from .base import NeuralMethod, TaskView
 from .editing import Edit
 from .normalise import Normalise
 
+Aggregator = Literal["mean", "min", "max", "std"]
+
 
 class FourierFeatures(nn.Module):
     """Random Fourier features of scalars (Tancik et al. 2020): [cos, sin](2 pi f x), f ~ N(0, sigma^2)."""
 
     def __init__(self, features: int, sigma: float) -> None:
         super().__init__()
+        self.size = features or 1  # no features: the scalar itself
         self.frequencies: Tensor
         self.register_buffer("frequencies", 2 * math.pi * sigma * torch.randn(features // 2))
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.size == 1:
+            return x.unsqueeze(-1)
         phase = x.unsqueeze(-1) * self.frequencies
         return torch.cat([phase.cos(), phase.sin()], -1)
 
@@ -57,14 +64,20 @@ class Probes(nn.Module):
 class MessageLayer(nn.Module):
     """One round of messages between neighbouring levels, both ways, and of edge updates."""
 
-    def __init__(self, widths: list[int], width: int, dropout: float, last: bool) -> None:
+    def __init__(self, method: NGGNN, widths: list[int], last: bool) -> None:
         super().__init__()
+        width, self.aggregators = method.width, method.aggregators
         self.target, self.source = nn.Linear(width, width), nn.Linear(width, width, bias=False)
-        self.film = nn.Linear(width, 2 * width)
-        self.update = nn.Linear(9 * width, width)
-        self.norm = nn.Sequential(nn.LayerNorm(width), nn.SiLU(), nn.Dropout(dropout))
+        self.scale, self.shift = nn.Linear(width, width), nn.Linear(width, width)
+        self.update = nn.Linear((1 + 2 * len(self.aggregators)) * width, width)
+        self.norm = nn.Sequential(
+            nn.LayerNorm(width), nn.SiLU(), *([nn.Dropout(method.dropout)] if method.dropout else [])
+        )
         # PNA's amplification: log(degree + 1) over its mean over the graph's nodes.
-        degrees = [sum(widths[level + step] for step in (-1, 1) if 0 <= level + step < len(widths)) for level in range(len(widths))]
+        degrees = [
+            sum(widths[level + step] for step in (-1, 1) if 0 <= level + step < len(widths))
+            for level in range(len(widths))
+        ]
         logs = [math.log(degree + 1) for degree in degrees]
         mean = sum(log * n for log, n in zip(logs, widths, strict=True)) / sum(widths)
         self.amplify = [log / mean for log in logs]
@@ -78,15 +91,13 @@ class MessageLayer(nn.Module):
         messages: list[list[tuple[Tensor, int]]] = [[] for _ in nodes]  # per level (message, axis of the neighbours)
         for level, (forth_edges, back_edges) in enumerate(zip(forth, back, strict=True)):
             upper, lower = level + 1, level
-            scale, shift = self.film(forth_edges).chunk(2, -1)
-            message = torch.addcmul(shift, scale, target[upper].unsqueeze(2) + source[lower].unsqueeze(1))
-            messages[upper].append((message, 2))
-            scale, shift = self.film(back_edges).chunk(2, -1)
-            message = torch.addcmul(shift, scale, target[lower].unsqueeze(1) + source[upper].unsqueeze(2))
-            messages[lower].append((message, 1))
+            ends = target[upper].unsqueeze(2) + source[lower].unsqueeze(1)
+            messages[upper].append((torch.addcmul(self.shift(forth_edges), self.scale(forth_edges), ends), 2))
+            ends = target[lower].unsqueeze(1) + source[upper].unsqueeze(2)
+            messages[lower].append((torch.addcmul(self.shift(back_edges), self.scale(back_edges), ends), 1))
         updated = []
         for level, x in enumerate(nodes):
-            gathered = aggregate(messages[level])
+            gathered = aggregate(messages[level], self.aggregators)
             updated.append(self.norm(self.update(torch.cat([x, gathered, self.amplify[level] * gathered], -1))))
         if self.edge_update is not None:
             pairs = list(pairwise(updated))
@@ -95,15 +106,23 @@ class MessageLayer(nn.Module):
         return updated, forth, back
 
 
-def aggregate(messages: list[tuple[Tensor, int]]) -> Tensor:
-    """Mean, min, max and standard deviation over the neighbours of all given sides, `[B, n, 4 d]`."""
+def aggregate(messages: list[tuple[Tensor, int]], aggregators: Sequence[Aggregator]) -> Tensor:
+    """The aggregators over the neighbours of all given (message, axis of the neighbours), `[B, n, d * aggregators]`."""
     count = sum(message.shape[axis] for message, axis in messages)
     mean = torch.stack([message.sum(axis) for message, axis in messages]).sum(0) / count
-    # Two passes: E[x^2] - E[x]^2 cancels so badly in float32 that the order of the neurons would show.
-    squares = torch.stack([(message - mean.unsqueeze(axis)).square().sum(axis) for message, axis in messages])
-    low = torch.stack([message.amin(axis) for message, axis in messages]).amin(0)
-    high = torch.stack([message.amax(axis) for message, axis in messages]).amax(0)
-    return torch.cat([mean, low, high, (squares.sum(0) / count + 1e-5).sqrt()], -1)
+    parts = []
+    for name in aggregators:
+        if name == "mean":
+            parts.append(mean)
+        elif name == "std":
+            # Two passes: E[x^2] - E[x]^2 cancels so badly in float32 that the order of the neurons would show.
+            squares = [(message - mean.unsqueeze(axis)).square().sum(axis) for message, axis in messages]
+            parts.append((torch.stack(squares).sum(0) / count + 1e-5).sqrt())
+        elif name == "min":
+            parts.append(torch.stack([message.amin(axis) for message, axis in messages]).amin(0))
+        else:
+            parts.append(torch.stack([message.amax(axis) for message, axis in messages]).amax(0))
+    return torch.cat(parts, -1)
 
 
 class EdgeUpdate(nn.Module):
@@ -132,10 +151,10 @@ class NeuralGraph(nn.Module):
         self.widths = [arch.input_shape[0], *(layer.out_features for layer in arch.layers if isinstance(layer, Linear))]
         self.normalise = Normalise(networks)
         self.fourier = FourierFeatures(method.fourier_features, method.fourier_sigma)
-        self.embed_node = nn.Sequential(nn.Linear(method.fourier_features, width), nn.Linear(width, width))
+        self.embed_node = nn.Sequential(nn.Linear(self.fourier.size, width), nn.Linear(width, width))
         # One map per direction equals the reference's map of [w, w reversed, their sum].
-        self.embed_forth = nn.Sequential(nn.Linear(method.fourier_features, width), nn.Linear(width, width))
-        self.embed_back = nn.Sequential(nn.Linear(method.fourier_features, width), nn.Linear(width, width))
+        self.embed_forth = nn.Sequential(nn.Linear(self.fourier.size, width), nn.Linear(width, width))
+        self.embed_back = nn.Sequential(nn.Linear(self.fourier.size, width), nn.Linear(width, width))
         self.positions = None
         if method.position_embeddings:  # one per hidden level; inputs and outputs keep their places, so one each
             last = len(self.widths) - 1
@@ -143,7 +162,7 @@ class NeuralGraph(nn.Module):
             self.positions = nn.ParameterList(0.1 * torch.randn(n, width) for n in rows)
         self.probes = Probes(method.probes, arch, width) if method.probes else None
         self.layers = nn.ModuleList(
-            MessageLayer(self.widths, width, method.dropout, last=method.last_edges_idle and i == method.depth - 1)
+            MessageLayer(method, self.widths, last=method.last_edges_idle and i == method.depth - 1)
             for i in range(method.depth)
         )
 
@@ -192,7 +211,7 @@ class GraphEditor(nn.Module):
         changes = []
         for x, f, b in zip(nodes[1:], forth, back, strict=True):
             changes += [self.edge_change(torch.cat([f, b], -1)).flatten(1), self.node_change(x).flatten(1)]
-        return self.edit(networks, torch.cat(changes, 1))  # type: ignore[no-any-return]
+        return self.edit(networks, torch.cat(changes, 1))
 
 
 class NGGNN(NeuralMethod):
@@ -202,7 +221,9 @@ class NGGNN(NeuralMethod):
         width, depth: of the message layers.
         probes: learned inputs whose activations are added to the node features (0, 4, 16 or 64 in the tables).
         position_embeddings: tell the levels, and the input and output neurons, apart.
-        fourier_features, fourier_sigma: of the embedding of weights and biases.
+        aggregators: what a neuron keeps of its messages; PNA's four, or fewer for speed.
+        fourier_features, fourier_sigma: of the embedding of weights and biases; 0 features: a linear embedding, which
+            needs far less data (and which the paper uses for dilation).
     """
 
     name = "ng-gnn"
@@ -213,6 +234,7 @@ class NGGNN(NeuralMethod):
     depth: int = 4
     probes: int = 0
     position_embeddings: bool = True
+    aggregators: tuple[Aggregator, ...] = ("mean", "min", "max", "std")
     fourier_features: int = 256
     fourier_sigma: float = 3.0
     dropout: float = 0.2

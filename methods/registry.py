@@ -76,7 +76,8 @@ def _from_file(path: Path, class_name: str) -> type[Method]:
         raise BadInput(f"{path}: no such file")
     name = f"weightbench_plugin_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # annotations are looked up there
     try:
@@ -102,7 +103,9 @@ def _only_method(module: Any, reference: str, class_name: str) -> type[Method]:
     elif len(classes) == 1:
         chosen = next(iter(classes.values()))
     elif classes:
-        raise BadInput(f"{reference} has several methods: say {reference}:{sorted(classes)[0]} or another of {sorted(classes)}")
+        raise BadInput(
+            f"{reference} has several methods: say {reference}:{sorted(classes)[0]} or another of {sorted(classes)}"
+        )
     else:
         raise BadInput(f"{reference} has no subclass of weightbench.Method or NeuralMethod")
     for attribute in ("name", "tasks"):

@@ -14,9 +14,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-ActivationName = Literal[
-    "sine", "relu", "leaky-relu", "tanh", "gelu", "sigmoid", "silu", "elu", "softplus", "identity"
-]
+ActivationName = Literal["sine", "relu", "leaky-relu", "tanh", "gelu", "sigmoid", "silu", "elu", "softplus", "identity"]
 
 
 class _Operation(BaseModel):

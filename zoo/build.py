@@ -19,13 +19,14 @@ from .collection import Zoo, open_zoo
 from .errors import BadInput
 from .fit import compiler
 from .inrs import COLUMNS, INRBuilder, split_items
-from .machine import cache_dir, make_folder, pick_device, source_dir, tune_process, write_atomically
-from .manifest import MANIFEST, Manifest, SourceInfo, digest, read_manifest
+from .machine import cache_dir, make_folder, pick_device, source_dir, write_atomically
+from .manifest import MANIFEST, Manifest, SourceInfo, ZooFile, digest, read_manifest
 from .progress import track
 from .sources import SOURCES
 from .storage import describe_file, write_parquet
 
 BUILDER = "1"  # raised when the same recipe would give other networks
+_ARCH = "siren"  # the architecture's key in the manifest
 
 
 def default_folder(entry: Entry) -> Path:
@@ -73,10 +74,11 @@ def build_zoo(
         return open_zoo(out)
 
     chunk = entry.chunk[device.split(":")[0]]
-    build = {"device": device, "threads": torch.get_num_threads(), "chunk": chunk, "engine": compiler()}
-    builder = INRBuilder(entry, source, parts, seed, chunk, device, build["engine"])
+    engine = compiler()
+    builder = INRBuilder(entry, source, parts, seed, chunk, device, engine)
+    build = {"device": device, "threads": torch.get_num_threads(), "chunk": chunk, "engine": engine}
     work = make_folder(out.with_name(f".{out.name}.building"))
-    with FileLock(work.with_suffix(".lock")):
+    with FileLock(make_folder(cache_dir() / "locks") / digest(str(out.resolve()))[:16]):
         if _holds(out, entry, recipe_sha256):  # another process built it while this one waited
             return open_zoo(out)
         fitted = _fit_all(builder, work, digest(build | {"recipe_sha256": recipe_sha256}))
@@ -84,6 +86,7 @@ def build_zoo(
         finished = work / "zoo"
         files = _write_splits(builder, fitted, finished)
         manifest = Manifest(
+            schema=1,
             name=entry.name,
             version=version,
             description=entry.description,
@@ -91,7 +94,10 @@ def build_zoo(
             splits={file.split: file.rows for file in files},
             files=files,
             columns=COLUMNS,
-            quality={"psnr_mean": round(float(fitted["psnr"].mean()), 3), "psnr_min": round(float(fitted["psnr"].min()), 3)},
+            quality={
+                "psnr_mean": round(float(fitted["psnr"].mean()), 3),
+                "psnr_min": round(float(fitted["psnr"].min()), 3),
+            },
             recipe=recipe,
             recipe_sha256=recipe_sha256,
             source=SourceInfo(
@@ -111,9 +117,6 @@ def build_zoo(
         _move_in(finished, out)
         shutil.rmtree(work)
     return open_zoo(out)
-
-
-_ARCH = "siren"
 
 
 def _holds(out: Path, entry: Entry, recipe_sha256: str) -> bool:
@@ -161,8 +164,8 @@ def _fit_all(builder: INRBuilder, work: Path, key: str) -> dict[str, np.ndarray]
     return {name: np.concatenate([result[name] for result in results]) for name in results[0]}
 
 
-def _write_splits(builder: INRBuilder, fitted: dict[str, np.ndarray], folder: Path) -> list:
-    files = []
+def _write_splits(builder: INRBuilder, fitted: dict[str, np.ndarray], folder: Path) -> list[ZooFile]:
+    files: list[ZooFile] = []
     start = 0
     for split, items in builder.parts.items():
         stop = start + len(items) * builder.entry.recipe.copies

@@ -60,10 +60,13 @@ def evaluate(arch: Architecture, params: Tensor, x: Tensor) -> tuple[Tensor, lis
     layer = 0
     for operation in arch.operations:
         match operation:
-            case Linear() | Conv2d():
+            case Linear():
                 features.append(x)
-                apply = _linear if isinstance(operation, Linear) else _conv2d
-                x = apply(operation, x, weights[layer], biases[layer])  # type: ignore[operator]
+                x = _linear(x, weights[layer], biases[layer])
+                layer += 1
+            case Conv2d():
+                features.append(x)
+                x = _conv2d(operation, x, weights[layer], biases[layer])
                 layer += 1
             case Activation(name=name, omega_0=omega_0):
                 x = ACTIVATIONS[name](x if omega_0 == 1.0 else omega_0 * x)
@@ -83,7 +86,7 @@ def evaluate(arch: Architecture, params: Tensor, x: Tensor) -> tuple[Tensor, lis
     return x, features
 
 
-def _linear(layer: Linear, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     # bmm and a separate addition: under torch.compile the addition fuses with the activation, and baddbmm would first
     # copy the broadcast bias to the size of the output.
     x = torch.bmm(x, weight.mT)

@@ -8,6 +8,15 @@ from .build import build_zoo, default_folder
 from .catalogue import CATALOGUE, catalogue_entry
 from .collection import Zoo, open_zoo
 from .errors import BadInput
+from .manifest import MANIFEST
+
+
+def locate(reference: str | Path) -> Path:
+    """The folder of a zoo given by name, "name@version" or path. Raises BadInput for an unknown name."""
+    folder = Path(reference)
+    if isinstance(reference, Path) or folder.is_dir() or len(folder.parts) > 1:
+        return folder
+    return default_folder(catalogue_entry(reference))
 
 
 def load_zoo(reference: str | Path) -> Zoo:
@@ -19,16 +28,13 @@ def load_zoo(reference: str | Path) -> Zoo:
     The embedded zoos are built on first use, which takes about a minute. Raises BadInput for an unknown name, a damaged
     folder, and a standard zoo that is not on this machine.
     """
-    folder = Path(reference)
-    if isinstance(reference, Path) or folder.is_dir() or (len(folder.parts) > 1 and folder.name not in CATALOGUE):
-        return open_zoo(folder)
-    entry = catalogue_entry(reference)
-    folder = default_folder(entry)
-    if (folder / "zoo.json").exists():
+    folder = locate(reference)
+    entry = CATALOGUE.get(str(reference).partition("@")[0])
+    if entry is None or folder != default_folder(entry) or (folder / MANIFEST).exists():
         return open_zoo(folder)
     if entry.embedded:
         return build_zoo(entry.name)
     raise BadInput(
         f"{entry.name} is not on this machine: `weightbench zoo build {entry.name}` makes it "
-        f"(about {entry.build_minutes / 60:.1f} hours on two cores; --limit N builds a part)"
+        f"(about {entry.build_minutes / 60:.1f} hours on two cores; --limit N --out DIR builds a part)"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import os
@@ -96,10 +97,8 @@ def file_sha256(path: Path) -> str:
 
 def reset_peak_memory() -> None:
     """Start a new measurement of `peak_memory_mb` (only where the system can: Linux and CUDA)."""
-    try:
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        pass
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()

@@ -52,12 +52,12 @@ def load_digits(folder: Path | None) -> ImageSource:
         n_test=0,
         classes=DIGITS,
         license="CC BY 4.0",
-        citation="Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (UCI), as bundled by scikit-learn",
+        citation="Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (UCI), from scikit-learn",
     )
 
 
 def load_mnist(folder: Path | None) -> ImageSource:
-    """MNIST's 60,000 + 10,000 images (LeCun et al. 1998): IDX files in `folder/mnist`, else the Hub's `ylecun/mnist`."""
+    """MNIST's 60,000 + 10,000 images (LeCun et al. 1998): IDX files in `folder/mnist`, else `ylecun/mnist`."""
     parts = [_read_idx(folder / "mnist", part) if folder else _from_hub("ylecun/mnist", part) for part in IDX]
     return ImageSource(
         name="mnist",

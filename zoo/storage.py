@@ -1,7 +1,7 @@
 """Zoo folders: parquet files with one row per network, next to `zoo.json` that holds their checksums.
 
-Parquet is the published truth. Once a file's sha256 was found right, its size and modification time are kept as a stamp
-and its tensors as a safetensors file under the cache folder, named by that sha256 and mapped into memory on later loads.
+Parquet is the published truth. Once a file's sha256 was found right, its size and modification time are kept as a
+stamp and its tensors as a safetensors file in the cache folder, named by that sha256 and mapped into memory later on.
 """
 
 from __future__ import annotations

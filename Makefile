@@ -1,0 +1,33 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: bench test lint smoke lock clean
+
+bench: .venv/ready  ## build digits-inrs, run suite quick, print the boards
+	@$(BIN)/weightbench run --suite quick --out runs
+
+smoke: .venv/ready  ## the same on a small scale, under a minute
+	@$(BIN)/weightbench run --suite smoke --out runs/smoke
+
+test: .venv/ready  ## the test suite
+	@$(BIN)/pytest
+
+lint: .venv/ready  ## formatting, style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+lock: .venv/ready  ## resolve the pinned dependencies anew
+	$(BIN)/pip-compile --quiet --extra dev --strip-extras --no-emit-index-url --no-emit-find-links --allow-unsafe \
+	  --constraint constraints.txt --output-file requirements.lock pyproject.toml
+
+clean:  ## remove the environment and results
+	rm -rf .venv runs build dist *.egg-info
+
+.venv/ready: requirements.lock pyproject.toml
+	@echo "making the environment in .venv (once; a few minutes)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "WeightBench needs Python 3.11 or newer: make PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

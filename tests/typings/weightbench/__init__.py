@@ -1,0 +1,1 @@
+../../../weightbench/__init__.py

@@ -1,0 +1,1 @@
+../../../weightbench/__main__.py

@@ -20,6 +20,7 @@ lint: .venv/ready  ## formatting, style and types
 lock: .venv/ready  ## resolve the pinned dependencies anew
 	$(BIN)/pip-compile --quiet --extra dev --strip-extras --no-emit-index-url --no-emit-find-links --allow-unsafe \
 	  --constraint constraints.txt --output-file requirements.lock pyproject.toml
+	sed -i 's/^torch==\([0-9.]*\)+.*/torch==\1/' requirements.lock  # whichever build of torch this machine has
 
 clean:  ## remove the environment and results
 	rm -rf .venv runs build dist *.egg-info

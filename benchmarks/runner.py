@@ -49,6 +49,7 @@ class Cell:
     method: Method
     seed: int
     out: Path
+    variant: str | None
 
     @property
     def parts(self) -> tuple[TaskPart, ZooPart, MethodPart]:
@@ -76,7 +77,7 @@ class Cell:
                 params=method.params,
                 source_sha256=source_sha256(type(method)),
                 paper=method.paper,
-                variant=method.variant,
+                variant=self.variant,
             ),
         )
 
@@ -89,7 +90,7 @@ class Cell:
 
     @property
     def title(self) -> str:
-        variant = f" ({self.method.variant})" if self.method.variant else ""
+        variant = f" ({self.variant})" if self.variant else ""
         return f"{self.task.name} · {self.task.zoo.name} · {self.method.name}{variant} · seed {self.seed}"
 
     def finished(self) -> Result | None:
@@ -111,16 +112,17 @@ def plan(suite: Suite, *, seeds: Sequence[int] | None, out: Path) -> list[Cell]:
             params = dict(entry)
             if "name" not in params:
                 raise BadInput(f"a method of task {runs.task} has no name: {entry}")
+            variant = params.pop("variant", None)
             method = load_method(params.pop("name"), params)
-            cells += [checked_cell(task, method, seed, out) for seed in (seeds or suite.seeds)]
+            cells += [checked_cell(task, method, seed, out, variant) for seed in (seeds or suite.seeds)]
     return cells
 
 
-def checked_cell(task: Task, method: Method, seed: int, out: Path) -> Cell:
-    """Raises BadInput when the method does not support the task or another method of that name is meant."""
+def checked_cell(task: Task, method: Method, seed: int, out: Path, variant: str | None = None) -> Cell:
+    """A cell, named by its changed parameters unless `variant` names it. Raises BadInput for an unsupported task."""
     if task.name not in method.tasks:
         raise BadInput(f"method {method.name} supports {', '.join(method.tasks)}, not {task.name}")
-    return Cell(task, method, seed, out)
+    return Cell(task, method, seed, out, method.variant if variant is None else variant)
 
 
 def run(

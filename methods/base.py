@@ -48,6 +48,10 @@ class TaskView(Protocol):
     def quality(self, output: Any, targets: Tensor) -> float: ...
 
 
+def _as_text(value: Any) -> str:
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 @dataclass_transform(kw_only_default=True)
 class Method:
     """The plug-in. Write `fit` and `predict`; annotated fields are hyperparameters.
@@ -97,7 +101,7 @@ class Method:
     def variant(self) -> str | None:
         """The hyperparameters that differ from the defaults, as text; None when all are as published."""
         changed = [
-            f"{field.name}={getattr(self, field.name)}"
+            f"{field.name}={_as_text(getattr(self, field.name))}"
             for field in dataclasses.fields(self)  # type: ignore[arg-type]
             if field.name not in self.recipe_fields and getattr(self, field.name) != field.default
         ]

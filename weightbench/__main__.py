@@ -214,6 +214,8 @@ def _show_boards(results: Path, out: Path, only: set[tuple[str, str]] | None) ->
 
     boards, written = write_board(results, out)
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)  # a log has no edge to wrap at
     shown: list[Board] = [b for b in boards if only is None or (b.task, b.recipe_sha256) in only]
     for board in shown:
         header, rows = table(board)

@@ -160,10 +160,10 @@ class Architecture(BaseModel):
 
     @model_validator(mode="after")
     def _operations_fit(self) -> Architecture:
-        if not self.layers:
-            raise ValueError("an architecture needs at least one linear or conv2d layer")
         # Both are cached here: torch.compile cannot trace a cached property's first access.
         _ = self.shapes, self.tensors
+        if not self.layers:
+            raise ValueError("an architecture needs at least one linear or conv2d layer")
         return self
 
     @cached_property

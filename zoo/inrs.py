@@ -86,10 +86,11 @@ def split_items(entry: Entry, source: ImageSource, limit: int | None) -> dict[st
 
 
 def _proportional(sizes: dict[str, int], total: int) -> list[int]:
-    """`total` shared out as `sizes` are: rounded down, at least one each, the first takes what is left."""
+    """`total` shared out as `sizes` are: rounded down, at least one each; what is left goes where there is room."""
     whole = sum(sizes.values())
     shares = [max(1, size * total // whole) for size in sizes.values()]
-    shares[0] += total - sum(shares)
+    for index, size in enumerate(sizes.values()):
+        shares[index] += min(total - sum(shares), max(size - shares[index], 0)) if total <= whole else 0
     return shares
 
 

@@ -14,7 +14,7 @@ from .manifest import MANIFEST
 def locate(reference: str | Path) -> Path:
     """The folder of a zoo given by name, "name@version" or path. Raises BadInput for an unknown name."""
     folder = Path(reference)
-    if isinstance(reference, Path) or folder.is_dir() or len(folder.parts) > 1:
+    if isinstance(reference, Path) or folder.is_dir() or "/" in reference:
         return folder
     return default_folder(catalogue_entry(reference))
 

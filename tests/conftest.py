@@ -1,0 +1,44 @@
+"""One small real zoo for the whole session; every test has its own cache folder in the session's temporary one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    os.environ["WEIGHTBENCH_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ.pop("WEIGHTBENCH_SOURCE_DIR", None)
+
+
+@pytest.fixture(scope="session")
+def small_zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """digits-inrs of 60 images (240 networks), fitted with the full recipe."""
+    from weightbench.zoo.build import build_zoo
+
+    folder = tmp_path_factory.mktemp("zoos") / "digits-inrs"
+    build_zoo("digits-inrs", limit=60, out=folder, device="cpu")
+    return folder
+
+
+@pytest.fixture
+def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run the command line in this process: cli("zoo", "list") -> (exit code, stdout, stderr)."""
+    from weightbench import __main__ as face
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["weightbench", *map(str, arguments)])
+        monkeypatch.setattr(face, "_tune", lambda: None)  # a test process keeps its own allocator
+        code = 0
+        try:
+            face.main()
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else 0
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call

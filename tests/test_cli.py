@@ -1,0 +1,144 @@
+"""The command line as a newcomer meets it: listings, and one clear line for wrong input."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import weightbench as wb
+
+
+@pytest.mark.parametrize("arguments", [["-h"], ["zoo", "-h"], ["run", "--help"], ["--version"]])
+def test_help_needs_no_torch(arguments: list[str]) -> None:
+    program = (
+        "import sys; sys.argv[0] = 'weightbench'\n"
+        "from weightbench.__main__ import main\n"
+        "try: main()\n"
+        "finally: assert 'torch' not in sys.modules and 'pandas' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "zoo" in done.stdout or wb.__version__ in done.stdout or "METHOD" in done.stdout
+
+
+def test_the_board_needs_no_torch(small_zoo: Path, tmp_path: Path) -> None:
+    wb.run(wb.load_method("weight-stats", trees=2), task="inr-classification", zoo=small_zoo, out=tmp_path / "runs")
+    program = (
+        "import sys, weightbench as wb\n"
+        "from weightbench.leaderboard.render import write_board\n"
+        "from pathlib import Path\n"
+        "import weightbench.leaderboard\n"
+        "write_board(Path(sys.argv[1]), Path(sys.argv[1]) / 'board')\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program, str(tmp_path / "runs")], check=True)
+    assert (tmp_path / "runs" / "board" / "scores.csv").exists()
+
+
+def test_listings_print_tables_and_json(cli, small_zoo: Path) -> None:
+    assert {row["name"] for row in json.loads(cli("zoo", "list", "--json")[1])} >= {"digits-inrs", "mnist-inrs"}
+    assert {row["name"] for row in json.loads(cli("tasks", "--json")[1])} >= {"inr-classification", "inr-dilation"}
+    listed = {row["name"]: row for row in json.loads(cli("methods", "--json")[1])}
+    assert listed["ng-gnn"]["tasks"] == ["inr-classification", "inr-dilation"]
+    assert listed["ng-gnn"]["params"]["probes"] == 0
+    for command in (("zoo", "list"), ("tasks",), ("methods",), ("zoo", "info", small_zoo)):
+        code, text, _ = cli(*command)
+        assert code == 0
+        assert "inr" in text
+    assert json.loads(cli("zoo", "info", small_zoo, "--json")[1])["name"] == "digits-inrs"
+
+
+RUN = ("run", "mlp", "--task", "inr-classification", "--zoo")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("zoo", "build", "digit-inrs"), "did you mean digits-inrs"),
+        (("zoo", "build", "digits-inrs", "--limit", 2), "--limit 2: at least 3"),
+        (("zoo", "build", "mnist-inrs", "--source-dir", "nowhere"), "no such folder"),
+        (("zoo", "build", "digits-inrs", "--device", "warp"), "--device cpu"),
+        (("zoo", "build", "digits-inrs", "--out", "/proc/zoo"), "cannot write there"),
+        (("zoo", "info", "digits-inrs@9.0.0"), "has version 1.0.0"),
+        (("zoo", "verify", "./nothing"), "not a zoo folder"),
+        (("run", "mlp", "--task", "inr-classification", "--zoo", "mnist-inrs"), "weightbench zoo build mnist-inrs"),
+        (("run", "--suite", "quik"), "did you mean quick"),
+        (("run", "mlp"), "--task and --zoo"),
+        (("run",), "either METHOD"),
+        (("run", "mlp", "--task", "inr-clasification", "--zoo", "ZOO"), "did you mean inr-classification"),
+        (("run", "mpl", "--task", "inr-classification", "--zoo", "ZOO"), "did you mean mlp"),
+        ((*RUN, "ZOO", "-p", "widht=3"), "did you mean width"),
+        ((*RUN, "ZOO", "-p", "width=wide"), "takes int, not 'wide'"),
+        ((*RUN, "ZOO", "-p", "width"), "key=value"),
+        ((*RUN, "ZOO", "--seeds", "a,b"), "0,1,2"),
+        ((*RUN, "ZOO", "--out", "/proc/runs"), "/proc/runs: cannot write there"),
+        (
+            ("run", "probegen", "--task", "inr-dilation", "--zoo", "ZOO"),
+            "supports inr-classification, not inr-dilation",
+        ),
+        (("run", "absent.py", "--task", "inr-dilation", "--zoo", "ZOO"), "absent.py: no such file"),
+        (("leaderboard", "--results", "nowhere"), "nowhere: no such folder"),
+    ],
+)
+def test_wrong_input_is_one_line_and_exit_code_2(
+    arguments, message: str, small_zoo: Path, cli, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, out, err = cli(*(small_zoo if argument == "ZOO" else argument for argument in arguments))
+    assert code == 2
+    assert out == ""
+    assert message in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("x = 1", "no subclass"),
+        ("import nothing_of_that_name", "cannot be imported"),
+        ("import weightbench as wb\nclass A(wb.Method): name = 'a'", "sets no `tasks`"),
+        ("import weightbench as wb\nclass A(wb.Method): pass\nclass B(wb.Method): pass", "has several methods"),
+    ],
+)
+def test_files_without_a_method_are_refused(content: str, message: str, small_zoo: Path, tmp_path: Path, cli) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(content)
+    code, _, err = cli("run", path, "--task", "inr-classification", "--zoo", small_zoo, "--out", tmp_path / "runs")
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_an_interrupted_run_keeps_finished_cells(small_zoo: Path, tmp_path: Path) -> None:
+    import signal
+    import time
+
+    suite = tmp_path / "long.toml"
+    suite.write_text(
+        f"""description = "one short and one endless cell"
+[[runs]]
+task = "inr-classification"
+zoo = "{small_zoo}"
+methods = [{{ name = "weight-stats", trees = 2 }}, {{ name = "mlp", epochs = 1000000 }}]
+"""
+    )
+    command = [sys.executable, "-m", "weightbench", "run", "--suite", str(suite), "--out", str(tmp_path / "runs")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ)
+    while not list(tmp_path.glob("runs/*/*/mlp")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "goes on from there" in err
+    assert "Traceback" not in err
+    assert len(list(tmp_path.glob("runs/*/*/weight-stats/*/seed-0.json"))) == 1
+    assert not list(tmp_path.glob("runs/*/*/mlp/*/*"))

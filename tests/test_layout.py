@@ -1,0 +1,60 @@
+"""The shape of the project: what is packaged, and who may import whom."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ORDER = ["zoo", "methods", "baselines", "benchmarks", "leaderboard"]
+
+
+def test_every_package_is_listed_for_packaging() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    found = {"weightbench"}
+    for folder in ORDER:
+        for init in (ROOT / folder).rglob("__init__.py"):
+            found.add(".".join(["weightbench", *init.parent.relative_to(ROOT).parts]))
+    assert set(config["packages"]) == found
+    assert config["package-dir"] == {"weightbench": "weightbench"} | {f"weightbench.{f}": f for f in ORDER}
+    for folder in ORDER:
+        assert (ROOT / "tests/typings/weightbench" / folder).resolve() == ROOT / folder
+
+
+@pytest.mark.parametrize("folder", ORDER)
+def test_imports_point_one_way(folder: str) -> None:
+    later = set(ORDER[ORDER.index(folder) + 1 :])
+    for path in (ROOT / folder).rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                depth = len(path.relative_to(ROOT).parts) - node.level
+                first = (node.module or "").split(".")[0]
+                assert depth > 0 or first not in later, f"{path} imports {first}"
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not any(name.split(".")[0] == "weightbench" for name in names), f"{path}: relative imports only"
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    program = "import sys, weightbench; heavy = {'torch', 'numpy', 'pandas', 'pydantic', 'typer'}; print(heavy & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
+
+
+def test_every_public_name_is_there() -> None:
+    import weightbench as wb
+
+    assert all(getattr(wb, name) is not None for name in wb.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = wb.nonsense
+
+
+def test_the_lock_pins_everything_and_names_no_index() -> None:
+    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and line[0] not in " #"]
+    assert all("==" in line for line in lines)
+    assert {"torch==2.13.0", "datasets==5.2.0", "huggingface-hub==2.4.0"} <= {line.split(" ")[0] for line in lines}

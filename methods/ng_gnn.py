@@ -62,17 +62,26 @@ class Probes(nn.Module):
 
 
 class MessageLayer(nn.Module):
-    """One round of messages between neighbouring levels, both ways, and of edge updates."""
+    """One round of messages between neighbouring levels, both ways, and of edge updates.
 
-    def __init__(self, method: NGGNN, widths: list[int], last: bool) -> None:
+    Arguments:
+        widths: neurons per level.
+        into: levels whose nodes are updated; what nobody will read is left as it was.
+        next_into: those of the next layer, whose incoming edges are updated here.
+    """
+
+    def __init__(self, method: NGGNN, widths: list[int], into: set[int], next_into: set[int]) -> None:
         super().__init__()
+        self.into, self.next_into = into, next_into
         width, self.aggregators, self.residual = method.width, method.aggregators, method.residual
         self.target, self.source = nn.Linear(width, width), nn.Linear(width, width, bias=False)
         self.scale, self.shift = nn.Linear(width, width), nn.Linear(width, width)
         self.update = nn.Linear((1 + 2 * len(self.aggregators)) * width, width)
-        self.norm = nn.Sequential(
-            nn.LayerNorm(width), nn.SiLU(), *([nn.Dropout(method.dropout)] if method.dropout else [])
-        )
+        dropout = [nn.Dropout(method.dropout)] if method.dropout else []
+        if method.residual:
+            self.finish = nn.Sequential(nn.SiLU(), *dropout, nn.Linear(width, width))
+        else:
+            self.finish = nn.Sequential(nn.LayerNorm(width), nn.SiLU(), *dropout)
         # PNA's amplification: log(degree + 1) over its mean over the graph's nodes.
         degrees = [
             sum(widths[level + step] for step in (-1, 1) if 0 <= level + step < len(widths))
@@ -81,7 +90,7 @@ class MessageLayer(nn.Module):
         logs = [math.log(degree + 1) for degree in degrees]
         mean = sum(log * n for log, n in zip(logs, widths, strict=True)) / sum(widths)
         self.amplify = [log / mean for log in logs]
-        self.edge_update = None if last else EdgeUpdate(width, method.residual)
+        self.edge_update = EdgeUpdate(width, method.residual) if next_into else None
 
     def forward(
         self, nodes: list[Tensor], forth: list[Tensor], back: list[Tensor]
@@ -91,19 +100,25 @@ class MessageLayer(nn.Module):
         messages: list[list[tuple[Tensor, int]]] = [[] for _ in nodes]  # per level (message, axis of the neighbours)
         for level, (forth_edges, back_edges) in enumerate(zip(forth, back, strict=True)):
             upper, lower = level + 1, level
-            ends = target[upper].unsqueeze(2) + source[lower].unsqueeze(1)
-            messages[upper].append((torch.addcmul(self.shift(forth_edges), self.scale(forth_edges), ends), 2))
-            ends = target[lower].unsqueeze(1) + source[upper].unsqueeze(2)
-            messages[lower].append((torch.addcmul(self.shift(back_edges), self.scale(back_edges), ends), 1))
-        updated = []
-        for level, x in enumerate(nodes):
+            if upper in self.into:
+                ends = target[upper].unsqueeze(2) + source[lower].unsqueeze(1)
+                messages[upper].append((torch.addcmul(self.shift(forth_edges), self.scale(forth_edges), ends), 2))
+            if lower in self.into:
+                ends = target[lower].unsqueeze(1) + source[upper].unsqueeze(2)
+                messages[lower].append((torch.addcmul(self.shift(back_edges), self.scale(back_edges), ends), 1))
+        updated = list(nodes)
+        for level in self.into:
+            x = nodes[level]
             gathered = aggregate(messages[level], self.aggregators)
-            change = self.norm(self.update(torch.cat([x, gathered, self.amplify[level] * gathered], -1)))
-            updated.append(x + change if self.residual else change)
+            change = self.finish(self.update(torch.cat([x, gathered, self.amplify[level] * gathered], -1)))
+            updated[level] = x + change if self.residual else change
         if self.edge_update is not None:
-            pairs = list(pairwise(updated))
-            forth = [self.edge_update(e, lower, upper, True) for e, (lower, upper) in zip(forth, pairs, strict=True)]
-            back = [self.edge_update(e, upper, lower, False) for e, (lower, upper) in zip(back, pairs, strict=True)]
+            forth, back = list(forth), list(back)
+            for level, (lower_nodes, upper_nodes) in enumerate(pairwise(updated)):
+                if level + 1 in self.next_into:
+                    forth[level] = self.edge_update(forth[level], lower_nodes, upper_nodes, True)
+                if level in self.next_into:
+                    back[level] = self.edge_update(back[level], upper_nodes, lower_nodes, False)
         return updated, forth, back
 
 
@@ -145,9 +160,14 @@ class EdgeUpdate(nn.Module):
 
 
 class NeuralGraph(nn.Module):
-    """Embeds a network as node and edge features and runs the message layers."""
+    """Embeds a network as node and edge features and runs the message layers.
 
-    def __init__(self, method: NGGNN, networks: Networks) -> None:
+    Arguments:
+        outputs_only: only the output nodes will be read. Layer k from the end then works for the last k levels alone,
+            which changes no output and halves the work.
+    """
+
+    def __init__(self, method: NGGNN, networks: Networks, *, outputs_only: bool) -> None:
         super().__init__()
         arch, width = networks.arch, method.width
         self.widths = [arch.input_shape[0], *(layer.out_features for layer in arch.layers if isinstance(layer, Linear))]
@@ -163,10 +183,11 @@ class NeuralGraph(nn.Module):
             rows = [n if level in (0, last) else 1 for level, n in enumerate(self.widths)]
             self.positions = nn.ParameterList(0.1 * torch.randn(n, width) for n in rows)
         self.probes = Probes(method.probes, arch, width) if method.probes else None
-        self.layers = nn.ModuleList(
-            MessageLayer(method, self.widths, last=method.last_edges_idle and i == method.depth - 1)
-            for i in range(method.depth)
-        )
+        levels = set(range(len(self.widths)))
+        into = [levels] * (method.depth + 1)
+        if outputs_only:
+            into = [{level for level in levels if level > max(levels) - k} for k in range(method.depth, -1, -1)]
+        self.layers = nn.ModuleList(MessageLayer(method, self.widths, *pair) for pair in pairwise(into))
 
     def forward(self, networks: Networks) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
         """Node features per level and edge features per weight matrix, forth and back."""
@@ -189,7 +210,7 @@ class GraphReader(nn.Module):
 
     def __init__(self, method: NGGNN, networks: Networks, output_dim: int) -> None:
         super().__init__()
-        self.graph = NeuralGraph(method, networks)
+        self.graph = NeuralGraph(method, networks, outputs_only=True)
         width, outputs = method.width, self.graph.widths[-1]
         self.read = nn.Sequential(nn.Linear(outputs * width, width), nn.ReLU(), nn.Linear(width, output_dim))
 
@@ -204,7 +225,7 @@ class GraphEditor(nn.Module):
 
     def __init__(self, method: NGGNN, networks: Networks) -> None:
         super().__init__()
-        self.graph = NeuralGraph(method, networks)
+        self.graph = NeuralGraph(method, networks, outputs_only=False)
         self.node_change, self.edge_change = nn.Linear(method.width, 1), nn.Linear(2 * method.width, 1)
         self.edit = Edit(networks.arch)
 
@@ -223,8 +244,8 @@ class NGGNN(NeuralMethod):
         width, depth: of the message layers.
         probes: learned inputs whose activations are added to the node features (0, 4, 16 or 64 in the tables).
         position_embeddings: tell the levels, and the input and output neurons, apart.
-        residual: add every update of nodes and edges to what was there. The published model does not; with it the model
-            learns in a tenth of the epochs, and without probes hardly learns at all from a few thousand networks.
+        residual: add the updates of nodes and edges to what was there, x + W SiLU(update), instead of the published
+            SiLU(LayerNorm(update)); without probes only this learns from a few thousand networks in a few epochs.
         aggregators: what a neuron keeps of its messages; PNA's four, or fewer for speed.
         fourier_features, fourier_sigma: of the embedding of weights and biases; 0 features: a linear embedding, which
             needs far less data (and which the paper uses for dilation).
@@ -250,13 +271,10 @@ class NGGNN(NeuralMethod):
     warmup_steps: int = 1000
     clip_norm: float = 10.0
 
-    last_edges_idle = True  # a reader never looks at the edges after the last layer; an editor does
-
     def build(self, task: TaskView) -> nn.Module:
         networks = task.splits["train"].networks
         if not all(isinstance(layer, Linear) and layer.bias for layer in networks.arch.layers):
             raise BadInput(f"ng-gnn takes MLPs with biases so far, not {networks.arch}")
         if task.output == "networks":
-            self.last_edges_idle = False
             return GraphEditor(self, networks)
         return GraphReader(self, networks, task.output_dim)

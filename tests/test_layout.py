@@ -41,7 +41,8 @@ def test_imports_point_one_way(folder: str) -> None:
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:
-    program = "import sys, weightbench; heavy = {'torch', 'numpy', 'pandas', 'pydantic', 'typer'}; print(heavy & set(sys.modules))"
+    heavy = "{'torch', 'numpy', 'pandas', 'pydantic', 'typer'}"
+    program = f"import sys, weightbench; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from weightbench.benchmarks.result import read_result, read_results
 
 import weightbench as wb
-from weightbench.benchmarks.result import read_result, read_results
 
 PLUGIN = '''
 import torch
@@ -129,7 +129,7 @@ def test_a_failing_method_fails_its_own_cell(
 ) -> None:
     broken, out = tmp_path / "broken.py", tmp_path / "runs"
     broken.write_text(BROKEN.replace('"raise"\n', f'"{how}"\n', 1))
-    code, text, err = cli("run", broken, plugin, "--task", "inr-classification", "--zoo", small_zoo, "--out", out)
+    code, _, err = cli("run", broken, plugin, "--task", "inr-classification", "--zoo", small_zoo, "--out", out)
     assert code == 1
     assert "1 of 2 cells failed" in err
     statuses = {result.method.name: result for _, result in read_results(out)}

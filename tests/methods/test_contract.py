@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
-
-import weightbench as wb
 from weightbench.benchmarks.audit import audit
 from weightbench.benchmarks.task import load_task, task_names
 from weightbench.methods.registry import load_class, method_names
 from weightbench.zoo import symmetry
+
+import weightbench as wb
 
 BRIEF = {"epochs": 1, "batch_size": 32, "width": 8, "depth": 2, "probes": 4, "trees": 3, "fourier_features": 8}
 INVARIANT = {"ng-gnn", "probegen", "weight-stats"}
@@ -121,3 +121,15 @@ def test_text_becomes_the_fields_type() -> None:
     method = wb.load_method("ng-gnn", width="64", lr="1e-2", position_embeddings="false", probes="16")
     assert (method.width, method.lr, method.position_embeddings) == (64, 0.01, False)
     assert method.variant == "width=64, probes=16, position_embeddings=False"
+
+
+def test_leaving_out_what_nobody_reads_changes_no_output(small_zoo: Path) -> None:
+    from weightbench.methods.ng_gnn import NeuralGraph
+
+    networks = wb.load_zoo(small_zoo)["test"].networks
+    method = wb.load_method("ng-gnn", depth=3, width=8, probes=4)
+    whole = NeuralGraph(method, networks, outputs_only=False).eval()
+    trimmed = NeuralGraph(method, networks, outputs_only=True).eval()
+    missing, _ = trimmed.load_state_dict(whole.state_dict(), strict=False)
+    assert not missing
+    torch.testing.assert_close(trimmed(networks)[0][-1], whole(networks)[0][-1])

@@ -19,8 +19,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-
-import weightbench as wb
 from weightbench.zoo import storage
 from weightbench.zoo.catalogue import CATALOGUE
 from weightbench.zoo.collection import open_zoo
@@ -28,6 +26,8 @@ from weightbench.zoo.fit import FullBatchFitter
 from weightbench.zoo.inrs import initial_params, pixel_grid, split_items
 from weightbench.zoo.manifest import ZooFile
 from weightbench.zoo.sources import load_digits
+
+import weightbench as wb
 
 
 @pytest.fixture
@@ -231,7 +231,7 @@ def test_another_source_is_another_version(tmp_path: Path, monkeypatch: pytest.M
         _idx(tmp_path / "raw/mnist" / f"{part}-labels-idx1-ubyte.gz", digits.labels[:n].astype(np.uint8))
     monkeypatch.setenv("WEIGHTBENCH_SOURCE_DIR", str(tmp_path / "raw"))
     out = tmp_path / "zoo"
-    code, text, err = cli("zoo", "build", "mnist-inrs", "--limit", 6, "--out", out, "--device", "cpu")
+    code, _, err = cli("zoo", "build", "mnist-inrs", "--limit", 6, "--out", out, "--device", "cpu")
     assert code == 0, err
     zoo = wb.load_zoo(out)
     assert zoo.version == "1.0.0+local"

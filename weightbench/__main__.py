@@ -68,9 +68,10 @@ def zoo_list(as_json: Json = False) -> None:
 @zoo_app.command("info")
 def zoo_info(name: NameOrPath, as_json: Json = False) -> None:
     """What a zoo holds and how it was made."""
-    from weightbench.zoo.load import load_zoo
+    from weightbench.zoo.collection import open_zoo
+    from weightbench.zoo.load import locate
 
-    zoo = load_zoo(name)
+    zoo = open_zoo(locate(name))
     if as_json:
         print(json.dumps(zoo.manifest.model_dump(mode="json", by_alias=True), indent=1))
         return

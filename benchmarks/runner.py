@@ -49,7 +49,6 @@ class Cell:
     method: Method
     seed: int
     out: Path
-    variant: str | None
 
     @property
     def parts(self) -> tuple[TaskPart, ZooPart, MethodPart]:
@@ -77,7 +76,7 @@ class Cell:
                 params=method.params,
                 source_sha256=source_sha256(type(method)),
                 paper=method.paper,
-                variant=self.variant,
+                variant=method.variant,
             ),
         )
 
@@ -90,7 +89,7 @@ class Cell:
 
     @property
     def title(self) -> str:
-        variant = f" ({self.variant})" if self.variant else ""
+        variant = f" ({self.method.variant})" if self.method.variant else ""
         return f"{self.task.name} · {self.task.zoo.name} · {self.method.name}{variant} · seed {self.seed}"
 
     def finished(self) -> Result | None:
@@ -112,17 +111,16 @@ def plan(suite: Suite, *, seeds: Sequence[int] | None, out: Path) -> list[Cell]:
             params = dict(entry)
             if "name" not in params:
                 raise BadInput(f"a method of task {runs.task} has no name: {entry}")
-            variant = params.pop("variant", None)
             method = load_method(params.pop("name"), params)
-            cells += [checked_cell(task, method, seed, out, variant) for seed in (seeds or suite.seeds)]
+            cells += [checked_cell(task, method, seed, out) for seed in (seeds or suite.seeds)]
     return cells
 
 
-def checked_cell(task: Task, method: Method, seed: int, out: Path, variant: str | None = None) -> Cell:
-    """A cell, named by its changed parameters unless `variant` names it. Raises BadInput for an unsupported task."""
+def checked_cell(task: Task, method: Method, seed: int, out: Path) -> Cell:
+    """Raises BadInput when the method does not support the task."""
     if task.name not in method.tasks:
         raise BadInput(f"method {method.name} supports {', '.join(method.tasks)}, not {task.name}")
-    return Cell(task, method, seed, out, method.variant if variant is None else variant)
+    return Cell(task, method, seed, out)
 
 
 def run(

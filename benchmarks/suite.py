@@ -14,10 +14,7 @@ FOLDER = Path(__file__).parent / "suites"
 
 
 class Runs(BaseModel):
-    """Methods on one task and zoo.
-
-    A method is its name (or path) and its parameters; `variant` names the row instead of the changed parameters.
-    """
+    """Methods on one task and zoo; a method is its name (or path) and its parameters."""
 
     model_config = ConfigDict(extra="forbid")
 

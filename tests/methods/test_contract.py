@@ -18,9 +18,9 @@ INVARIANT = {"ng-gnn", "probegen", "weight-stats"}
 CASES = [(name, task) for name in method_names() for task in load_class(name).tasks]
 
 
-def brief(name: str) -> wb.Method:
+def brief(name: str, **params: object) -> wb.Method:
     fields = load_class(name).__dataclass_fields__
-    return wb.load_method(name, **{key: value for key, value in BRIEF.items() if key in fields})
+    return wb.load_method(name, **{key: value for key, value in BRIEF.items() if key in fields}, **params)
 
 
 @pytest.fixture(scope="module")
@@ -118,18 +118,29 @@ def test_wrong_parameters_are_one_clear_error(params: dict, message: str) -> Non
 
 
 def test_text_becomes_the_fields_type() -> None:
-    method = wb.load_method("ng-gnn", width="64", lr="1e-2", position_embeddings="false", probes="16")
+    method = wb.load_method("ng-gnn", width="64", lr="1e-2", position_embeddings="false", probes="16", residual="no")
     assert (method.width, method.lr, method.position_embeddings) == (64, 0.01, False)
-    assert method.variant == "width=64, probes=16, position_embeddings=False"
+    assert method.variant == "width=64, probes=16, position_embeddings=False, residual=False"
 
 
 def test_leaving_out_what_nobody_reads_changes_no_output(small_zoo: Path) -> None:
     from weightbench.methods.ng_gnn import NeuralGraph
 
     networks = wb.load_zoo(small_zoo)["test"].networks
-    method = wb.load_method("ng-gnn", depth=3, width=8, probes=4)
+    method = wb.load_method("ng-gnn", width=8, probes=4, aggregators=["mean", "min", "max", "std"], fourier_features=8)
     whole = NeuralGraph(method, networks, outputs_only=False).eval()
     trimmed = NeuralGraph(method, networks, outputs_only=True).eval()
     missing, _ = trimmed.load_state_dict(whole.state_dict(), strict=False)
     assert not missing
     torch.testing.assert_close(trimmed(networks)[0][-1], whole(networks)[0][-1])
+
+
+def test_the_published_graph_network_is_invariant_too(small_zoo: Path) -> None:
+    """All four aggregators, Fourier features and normalised updates."""
+    task = load_task("inr-classification", small_zoo)
+    method = brief(
+        "ng-gnn", aggregators=["mean", "min", "max", "std"], residual=False, schedule="constant", warmup_steps=4
+    )
+    method.fit(task, task.splits["train"], task.splits["val"], seed=0, device="cpu")
+    split = task.splits["test"]
+    assert audit(method, task, split.networks, task.targets(split), seed=0)["permutation"] < 1e-4

@@ -61,10 +61,9 @@ def source_sha256(method: type[Method]) -> str:
 def _builtin() -> dict[str, str]:
     """Name -> module of the files that define `name = "<file name with dashes>"`; the others are helpers."""
     found = {}
-    root = Path(__file__).parent.parent
     for folder in FOLDERS:
         place = Path(importlib.import_module(f"{PACKAGE}.{folder}").__path__[0])
-        for path in sorted(place.glob("*.py")) or sorted((root / folder).glob("*.py")):
+        for path in sorted(place.glob("*.py")):
             name = path.stem.replace("_", "-")
             if f'    name = "{name}"\n' in path.read_text(encoding="utf-8"):
                 found[name] = f"{PACKAGE}.{folder}.{path.stem}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -129,14 +128,21 @@ zoo = "{small_zoo}"
 methods = [{{ name = "weight-stats", trees = 2 }}, {{ name = "mlp", epochs = 1000000 }}]
 """
     )
-    command = [sys.executable, "-m", "weightbench", "run", "--suite", str(suite), "--out", str(tmp_path / "runs")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=os.environ)
-    while not list(tmp_path.glob("runs/*/*/mlp")):
-        assert process.poll() is None
-        time.sleep(0.05)
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=60)
+    # A shell's background jobs ignore Ctrl-C and pass that on; a user's terminal does not.
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program += "from weightbench.__main__ import main; main()"
+    command = [sys.executable, "-c", program, "run", "--suite", str(suite), "--out", str(tmp_path / "runs")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    try:
+        while not list(tmp_path.glob("runs/*/*/mlp")):
+            assert process.poll() is None
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
     assert process.returncode == 130
     assert "goes on from there" in err
     assert "Traceback" not in err

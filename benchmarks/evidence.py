@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from ..zoo.errors import BadInput
 from ..zoo.machine import write_atomically
-from .result import Result
+from .result import ZooPart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -117,6 +117,6 @@ class Truth:
         self.table: pd.DataFrame = found.drop(["image"]).to_pandas().set_index("id")
 
 
-def read_truth(folder: Path, result: Result) -> Truth:
-    """The truth that a result is scored against."""
-    return Truth(truth_path(folder, result.zoo.name, result.zoo.version, result.zoo.recipe_sha256))
+def read_truth(folder: Path, zoo: ZooPart) -> Truth:
+    """The truth that results on a zoo are scored against."""
+    return Truth(truth_path(folder, zoo.name, zoo.version, zoo.recipe_sha256))

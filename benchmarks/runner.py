@@ -227,18 +227,7 @@ def _measure(cell: Cell, method: Method, device: str) -> dict[str, Any]:
             "trials": 1,
         },
     )
-    task_part, zoo_part, method_part = cell.parts
-    draft = Result(
-        schema=1,
-        task=task_part,
-        zoo=zoo_part,
-        method=method_part,
-        seed=cell.seed,
-        status="ok",
-        environment={},
-        finished="",
-    )
-    scores = score(task.metric, *read_predictions(file, sha256), read_truth(cell.out, draft))
+    scores = score(task.metric, *read_predictions(file, sha256), read_truth(cell.out, cell.parts[1]))
     return report | {
         "status": "ok",
         "score": scores[task.metric],

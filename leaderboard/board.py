@@ -83,7 +83,7 @@ def _rescored(path: Path, result: Result, folder: Path, truths: dict[Path, Truth
     ids, arrays = read_predictions(path.with_name(result.predictions.file), result.predictions.sha256)
     key = Path(result.zoo.name, result.zoo.version, result.zoo.recipe_sha256)
     if key not in truths:
-        truths[key] = read_truth(folder, result)
+        truths[key] = read_truth(folder, result.zoo)
     try:
         found = score(result.task.metric, ids, arrays, truths[key])[result.task.metric]
     except BadInput as error:

@@ -28,7 +28,7 @@ class WeightStats(Method):
     """Gradient-boosted trees on the statistics.
 
     Fields:
-        trees, lr, leaves: of scikit-learn's HistGradientBoostingClassifier; training stops early on its own split.
+        trees, lr, leaves: of scikit-learn's HistGradientBoostingClassifier; training stops early on val.
     """
 
     name = "weight-stats"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,7 +17,7 @@ from ..zoo.errors import BadInput, unknown
 from ..zoo.load import load_zoo
 
 
-class Task:
+class Task(ABC):
     """A question asked of methods about the networks of one zoo.
 
     Class attributes:
@@ -51,29 +52,29 @@ class Task:
         return self.zoo.architectures
 
     @property
+    @abstractmethod
     def output_dim(self) -> int:
         """Length of the logits; for editing, of a network's parameters."""
-        raise NotImplementedError
 
+    @abstractmethod
     def targets(self, split: Split) -> Tensor:
         """What is to be predicted, one row per network of the split."""
-        raise NotImplementedError
 
+    @abstractmethod
     def observe(self, output: Any) -> Tensor:
         """The part of an output that is judged, as one tensor `[B, ...]`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def loss(self, output: Any, targets: Tensor) -> Tensor:
         """The differentiable training loss of a batch."""
-        raise NotImplementedError
 
+    @abstractmethod
     def quality(self, output: Any, targets: Tensor) -> float:
         """The headline metric of a batch, for choosing on the validation split."""
-        raise NotImplementedError
 
+    @abstractmethod
     def evidence(self, output: Any, targets: Tensor) -> dict[str, np.ndarray]:
         """What is stored of the test predictions, enough for `scoring.score`; rows in the split's order."""
-        raise NotImplementedError
 
 
 def task_names() -> list[str]:

@@ -13,6 +13,7 @@ def score_against_cost(board: Board) -> str:
     from matplotlib.figure import Figure
 
     rows = board.rows.dropna(subset=["score", "fit_s"]).sort_values("fit_s")
+    rows = rows.assign(fit_s=rows["fit_s"].clip(lower=1e-3))  # records round to milliseconds; a log axis has no 0
     best = rows["score"].cummax() if board.higher_is_better else rows["score"].cummin()
     front = rows[rows["score"] == best]
     # A fixed salt and no date: equal boards are equal files. Text stays text: it can be selected and searched.

@@ -27,7 +27,8 @@ app.add_typer(zoo_app, name="zoo")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...  [default: a GPU where there is one]")]
-Name = Annotated[str, typer.Argument(help="A zoo of the catalogue.")]
+Name = Annotated[str, typer.Argument(help="A zoo of the catalogue, or the TOML file of your own.")]
+SourceDir = Annotated[Path | None, typer.Option(help="Folder with the raw data sets, instead of the internet.")]
 NameOrPath = Annotated[str, typer.Argument(help="A zoo's name, or the path of a zoo folder.")]
 
 
@@ -47,42 +48,68 @@ def _main(version: Annotated[bool, typer.Option("--version", callback=_version, 
 @zoo_app.command("list")
 def zoo_list(as_json: Json = False) -> None:
     """The standard zoos, and which are on this machine."""
-    from weightbench.zoo.catalogue import CATALOGUE
-    from weightbench.zoo.machine import cache_dir
+    from weightbench.zoo.catalogue import catalogue, is_built
 
-    rows = [
-        {
+    rows: list[dict[str, Any]] = []
+    for entry in catalogue():
+        sizes = sorted({arch.num_params for arch in entry.recipe.architectures.values()})
+        row = {
             "name": entry.name,
             "version": entry.version,
             "networks": entry.networks,
-            "architecture": str(entry.recipe.architecture),
-            "built": (cache_dir() / "zoos" / f"{entry.name}@{entry.version}" / "zoo.json").exists(),
+            "params": sizes,
+            "megabytes": entry.megabytes,
             "build_minutes": entry.build_minutes,
-            "description": entry.description,
+            "built": is_built(entry),
         }
-        for entry in CATALOGUE.values()
-    ]
+        if as_json:
+            row |= {
+                "description": entry.description,
+                "architectures": {key: str(arch) for key, arch in entry.recipe.architectures.items()},
+                "sources": entry.sources,
+                "splits": entry.splits,
+                "recipe": entry.recipe_dict(),
+            }
+        else:
+            row["params"] = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}-{sizes[-1]}"
+            row["MB"] = row.pop("megabytes")
+            del row["build_minutes"]
+            row["min, 2 cores"], row["min, GPU"] = (entry.build_minutes.get(device) for device in ("cpu", "cuda"))
+            row["built"] = row.pop("built")
+        rows.append(row)
     _print_rows(rows, as_json)
 
 
 @zoo_app.command("info")
 def zoo_info(name: NameOrPath, as_json: Json = False) -> None:
-    """What a zoo holds and how it was made."""
+    """What a zoo holds and how it was made; for one that is not on this machine, its catalogue entry."""
+    from weightbench.zoo.catalogue import catalogue_entry, is_built, zoo_names
     from weightbench.zoo.collection import open_zoo
     from weightbench.zoo.load import locate
 
+    if name.partition("@")[0] in zoo_names() and not is_built(entry := catalogue_entry(name)):
+        content = entry.model_dump(mode="json")
+        if as_json:
+            print(json.dumps(content, indent=1))
+            return
+        print(f"{entry.name}@{entry.version}: {entry.networks:,} networks, not on this machine\n{entry.description}\n")
+        for key, arch in entry.recipe.architectures.items():
+            print(f"{key}: {arch}, {arch.num_params:,} parameters")
+        _print_fields({key: content[key] for key in ("sources", "splits", "recipe")})
+        return
     zoo = open_zoo(locate(name))
+    content = zoo.manifest.model_dump(mode="json", by_alias=True)
     if as_json:
-        print(json.dumps(zoo.manifest.model_dump(mode="json", by_alias=True), indent=1))
+        print(json.dumps(content, indent=1))
         return
     print(f"{zoo}\n{zoo.manifest.description}\n{zoo.folder}\n")
     for key, arch in zoo.manifest.architectures.items():
         print(f"{key}: {arch}, {arch.num_params:,} parameters")
-    for title, values in (
-        ("recipe", zoo.manifest.recipe),
-        ("quality", zoo.manifest.quality),
-        ("build", zoo.manifest.build),
-    ):
+    _print_fields({key: content[key] for key in ("recipe", "quality", "dropped", "build")})
+
+
+def _print_fields(parts: dict[str, dict[str, Any]]) -> None:
+    for title, values in parts.items():
         print(f"\n{title}")
         for key, value in values.items():
             print(f"  {key}: {value}")
@@ -91,13 +118,11 @@ def zoo_info(name: NameOrPath, as_json: Json = False) -> None:
 @zoo_app.command("build")
 def zoo_build(
     name: Name,
-    limit: Annotated[int | None, typer.Option(min=1, help="Keep that many source items over all splits.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Keep that many source items over all splits.")] = None,
     out: Annotated[Path | None, typer.Option(help="The zoo's folder.  [default: in the cache]")] = None,
     device: Device = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the initialisations.  [default: the recipe's]")] = None,
-    source_dir: Annotated[
-        Path | None, typer.Option(help="Folder with the raw data sets, instead of the internet.")
-    ] = None,
+    source_dir: SourceDir = None,
 ) -> None:
     """Train a standard zoo. Interrupted builds go on where they stopped."""
     _tune()
@@ -109,13 +134,29 @@ def zoo_build(
 
 
 @zoo_app.command("verify")
-def zoo_verify(name: NameOrPath) -> None:
-    """Hash every file of a zoo and compare with its manifest."""
+def zoo_verify(
+    name: NameOrPath,
+    rescore: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Derive the stored figures of N networks anew from the source data.")
+    ] = 0,
+    source_dir: SourceDir = None,
+) -> None:
+    """Hash every file of a zoo, compare with its manifest, and prove that no network stands in it twice."""
+    _tune()
     from weightbench.zoo.collection import open_zoo
     from weightbench.zoo.load import locate
+    from weightbench.zoo.twins import check_twins
 
     zoo = open_zoo(locate(name), always_hash=True)
-    print(f"{zoo}: {len(zoo.manifest.files)} files are as zoo.json says\n{zoo.folder}")
+    check_twins(zoo)
+    print(f"{zoo}: {len(zoo.manifest.files)} files are as zoo.json says, no two networks are twins")
+    if rescore:
+        from weightbench.zoo.rescore import rescore as rescored
+
+        differences = rescored(zoo, rows=rescore, source_folder=source_dir)
+        text = ", ".join(f"{key} to {value:.1g}" for key, value in differences.items())
+        print(f"figures of about {rescore} networks derived anew from the source data agree: {text}")
+    print(zoo.folder)
 
 
 @app.command("tasks")
@@ -256,13 +297,15 @@ def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
 
     view = Table(box=None, pad_edge=False)
     for key in rows[0]:
-        view.add_column(key.replace("_", " "), overflow="fold")
+        view.add_column(key.replace("_", " "), overflow="fold", no_wrap=key == "name")
     for row in rows:
         view.add_row(*(_as_text(value) for value in row.values()))
     Console().print(view)
 
 
 def _as_text(value: Any) -> str:
+    if value is None:
+        return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

@@ -158,6 +158,37 @@ class Architecture(BaseModel):
             operations += [Linear(in_features=n_in, out_features=n_out), Activation(name=activation, omega_0=omega_0)]
         return cls(input_shape=(sizes[0],), operations=tuple(operations[:-1]), output_offset=output_offset)
 
+    @classmethod
+    def cnn(
+        cls,
+        input_shape: tuple[int, int, int],
+        channels: tuple[int, ...],
+        outputs: int,
+        *,
+        kernel_size: int = 3,
+        stride: int = 2,
+        padding: int = 0,
+        activation: ActivationName = "relu",
+    ) -> Architecture:
+        """Convolutions with an activation each, global average pooling and one linear layer to `outputs`.
+
+        The defaults with 28x28 inputs and channels (16, 16, 16) are the Small CNN Zoo's (Unterthiner et al. 2020).
+        """
+        operations: list[Operation] = []
+        for n_in, n_out in pairwise((input_shape[0], *channels)):
+            operations += [
+                Conv2d(
+                    in_channels=n_in,
+                    out_channels=n_out,
+                    kernel_size=(kernel_size, kernel_size),
+                    stride=stride,
+                    padding=padding,
+                ),
+                Activation(name=activation),
+            ]
+        operations += [GlobalAvgPool2d(), Linear(in_features=channels[-1], out_features=outputs)]
+        return cls(input_shape=input_shape, operations=tuple(operations))
+
     @model_validator(mode="after")
     def _operations_fit(self) -> Architecture:
         # Both are cached here: torch.compile cannot trace a cached property's first access.

@@ -1,37 +1,43 @@
-"""Building a zoo of the catalogue: chunk by chunk, resumable after a kill, whole or not at all."""
+"""Building a zoo: chunk by chunk and segment by segment, resumable after a kill, whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
-from filelock import FileLock
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
+from .builder import Arrays, Builder
 from .card import write_card
-from .catalogue import Entry, catalogue_entry
+from .catalogue import catalogue_entry, default_folder
 from .collection import Zoo, open_zoo
 from .errors import BadInput
 from .fit import compiler
-from .inrs import COLUMNS, INRBuilder, split_items
+from .inrs import INRBuilder
 from .machine import cache_dir, make_folder, pick_device, source_dir, write_atomically
-from .manifest import MANIFEST, Manifest, SourceInfo, ZooFile, digest, read_manifest
+from .manifest import MANIFEST, Dropped, Manifest, Rendering, SourceInfo, ZooFile, digest, read_manifest
 from .progress import track
-from .sources import SOURCES
-from .storage import describe_file, write_parquet
+from .recipes import Entry, INRRecipe
+from .runs import RunBuilder
+from .sources import Source, load_source
+from .splits import split_items
+from .storage import ROW_GROUP, TableWriter, describe_file
+from .twins import check_twins, fingerprints
 
-BUILDER = "1"  # raised when the same recipe would give other networks
-_ARCH = "siren"  # the architecture's key in the manifest
-
-
-def default_folder(entry: Entry) -> Path:
-    """Where a whole build of `entry` lives."""
-    return cache_dir() / "zoos" / f"{entry.name}@{entry.version}"
+BUILDER = "2"  # raised when the same recipe would give other networks
+STATE = "state."  # prefix of the arrays in a shard that the next segment starts from
 
 
 def build_zoo(
@@ -42,89 +48,130 @@ def build_zoo(
     device: str | None = None,
     seed: int | None = None,
     source_folder: Path | None = None,
+    wait: bool = False,
 ) -> Zoo:
-    """Build the zoo `name` of the catalogue and return it; a folder that holds it already is only verified.
+    """Build a zoo and return it; a folder that holds it already is only verified.
 
     Arguments:
-        limit: keep that many source items over all splits.
+        name: of the catalogue, or the path of one's own TOML file.
+        limit: keep that many source items (images, runs) over all splits.
         out: the zoo's folder; by default one in the cache, with the limit and seed in its name.
         device: "cpu", "cuda", ...; by default a GPU where there is one.
         seed: of the initialisations, instead of the recipe's.
         source_folder: with the raw data sets, for machines without internet.
+        wait: for another process that builds the same folder, instead of refusing.
 
-    Raises BadInput for an unknown name, a folder that holds something else or that cannot be written, a missing source.
+    Raises BadInput for an unknown name, a folder that holds something else or that cannot be written, a missing source,
+    a build of the same folder that is going on.
     """
     entry = catalogue_entry(name)
     device = pick_device(device)
-    seed = entry.recipe.seed if seed is None else seed
-    source = SOURCES[entry.source](source_dir(source_folder))
-    parts = split_items(entry, source, limit)
-    source_sha256 = source.sha256
-    version = entry.version if source_sha256 == entry.source_sha256 else f"{entry.version}+local"
-    recipe = replace(entry.recipe, seed=seed).to_dict() | {
-        "splits": {split: len(items) for split, items in parts.items()},
-        "source_sha256": source_sha256,
+    sources = {name: load_source(name, source_dir(source_folder)) for name in entry.sources}
+    builder = make_builder(entry, sources, limit=limit, seed=seed, device=device)
+    checksums = {name: source.sha256 for name, source in sources.items()}
+    version = entry.version if checksums == entry.sources else f"{entry.version}+local"
+    recipe = entry.recipe_dict(seed) | {
+        "splits": {split: len(members) for split, members in builder.members.items()},
+        "sources": checksums,
     }
     recipe_sha256 = digest({"name": entry.name, "version": version, "builder": BUILDER} | recipe)
     if out is None:
         suffix = (f"-limit-{limit}" if limit is not None else "") + (f"-seed-{seed}" if seed else "")
         out = default_folder(entry).with_name(f"{entry.name}@{version}{suffix}")
     make_folder(out.parent)
-    if _holds(out, entry, recipe_sha256):
+    if _holds(out, recipe_sha256):
         return open_zoo(out)
 
-    chunk = entry.chunk[device.split(":")[0]]
-    engine = compiler()
-    builder = INRBuilder(entry, source, parts, seed, chunk, device, engine)
-    build = {"device": device, "threads": torch.get_num_threads(), "chunk": chunk, "engine": engine}
-    work = make_folder(out.with_name(f".{out.name}.building"))
-    with FileLock(make_folder(cache_dir() / "locks") / digest(str(out.resolve()))[:16]):
-        if _holds(out, entry, recipe_sha256):  # another process built it while this one waited
+    with _sole_build_of(out, wait):
+        if _holds(out, recipe_sha256):  # another process built it while this one waited
             return open_zoo(out)
-        fitted = _fit_all(builder, work, digest(build | {"recipe_sha256": recipe_sha256}))
+        build: dict[str, Any] = {
+            "device": device,
+            "threads": torch.get_num_threads(),
+            "chunk": entry.chunk[device.split(":")[0]],
+            "engine": compiler(),
+        }
+        work = make_folder(out.with_name(f".{out.name}.building"))
+        shards = Shards(builder, work, digest(build | {"recipe_sha256": recipe_sha256}))
+        shards.train(entry.name)
         build["engine"] = builder.engine
         finished = work / "zoo"
-        files = _write_splits(builder, fitted, finished)
+        shutil.rmtree(finished, ignore_errors=True)
+        stored = _store(builder, shards, finished)
         manifest = Manifest(
             schema=1,
             name=entry.name,
             version=version,
             description=entry.description,
-            architectures={_ARCH: entry.recipe.architecture},
-            splits={file.split: file.rows for file in files},
-            files=files,
-            columns=COLUMNS,
-            quality={
-                "psnr_mean": round(float(fitted["psnr"].mean()), 3),
-                "psnr_min": round(float(fitted["psnr"].min()), 3),
-            },
+            architectures=builder.architectures,
+            splits=stored.splits,
+            other_splits=stored.other_splits,
+            files=stored.files,
+            columns=builder.columns,
+            quality=builder.quality(stored.table),
+            dropped=stored.dropped,
+            rendering=Rendering(coordinates=entry.recipe.coordinates, target_range=entry.recipe.target_range)
+            if isinstance(entry.recipe, INRRecipe)
+            else None,
             recipe=recipe,
             recipe_sha256=recipe_sha256,
-            source=SourceInfo(
-                name=source.name,
-                sha256=source_sha256,
-                license=source.license,
-                citation=source.citation,
-                classes=source.classes,
-                image_shape=source.images.shape[1:],
-                image_max=source.image_max,
-            ),
+            sources=[_source_info(source, checksums[name]) for name, source in sources.items()],
             build=build,
             builder=BUILDER,
         )
-        write_card(finished, manifest)
         (finished / MANIFEST).write_bytes(manifest.to_json())
+        zoo = open_zoo(finished)
+        check_twins(zoo)
+        write_card(zoo)
         _move_in(finished, out)
         shutil.rmtree(work)
     return open_zoo(out)
 
 
-def _holds(out: Path, entry: Entry, recipe_sha256: str) -> bool:
+def make_builder(
+    entry: Entry, sources: dict[str, Source], *, limit: int | None, seed: int | None, device: str
+) -> Builder[Any]:
+    """The builder of an entry's recipe."""
+    chunk = entry.chunk[device.split(":")[0]]
+    recipe = entry.recipe.model_copy(update={} if seed is None else {"seed": seed})
+    if isinstance(recipe, INRRecipe):
+        (source,) = sources.values()
+        parts = split_items(entry.splits, source, recipe.order, limit)
+        return INRBuilder(recipe, source, parts, chunk, device, compiler())
+    return RunBuilder(recipe, sources, entry.splits, limit, chunk, device, compiler())
+
+
+def _source_info(source: Source, sha256: str) -> SourceInfo:
+    return SourceInfo(
+        name=source.name,
+        sha256=sha256,
+        license=source.license,
+        citation=source.citation,
+        classes=source.classes,
+        image_shape=source.inputs.shape[1:] if source.image_max else None,
+        image_max=source.image_max,
+    )
+
+
+@contextmanager
+def _sole_build_of(out: Path, wait: bool) -> Iterator[None]:
+    lock = FileLock(make_folder(cache_dir() / "locks") / digest(str(out.resolve()))[:16])
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout:
+        raise BadInput(f"{out}: another process is building it: wait for that one, or choose another --out") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _holds(out: Path, recipe_sha256: str) -> bool:
     """Whether `out` already is the wanted zoo. Raises BadInput when it is something else."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
     if not (out / MANIFEST).exists():
-        if out.is_dir() and {path.name for path in out.iterdir()} <= {"data", "README.md"}:
+        if out.is_dir() and {path.name for path in out.iterdir()} <= {"data", "README.md", "picture.png"}:
             return False  # a build died while moving in
         raise BadInput(f"{out}: is not empty and not a zoo: choose another --out")
     try:
@@ -143,40 +190,130 @@ def _holds(out: Path, entry: Entry, recipe_sha256: str) -> bool:
     return True
 
 
-def _fit_all(builder: INRBuilder, work: Path, key: str) -> dict[str, np.ndarray]:
-    """Fit every chunk that is not yet in `work`; returns all results, concatenated."""
-    shards = work / f"shards-{key[:16]}"
-    shards.mkdir(exist_ok=True)
-    for stale in work.glob("shards-*"):
-        if stale != shards:
-            shutil.rmtree(stale)
-    results = []
-    with track(f"fit {builder.entry.name}", len(builder.jobs), "networks") as advance:
-        for number, jobs in enumerate(builder.chunks):
-            path = shards / f"{number:06d}.safetensors"
-            try:
-                fitted = load_file(path)
-            except (OSError, SafetensorError):
-                fitted = builder.fit(jobs)
-                write_atomically(path, save(fitted))
-            results.append(fitted)
-            advance(len(jobs), f"{fitted['psnr'].mean():.1f} dB")
-    return {name: np.concatenate([result[name] for result in results]) for name in results[0]}
+class Shards:
+    """The trained rows of every (chunk, segment), one file each, in the folder `work`.
+
+    Arguments:
+        key: of the recipe and everything else that the trained parameters depend on; shards of another key are removed.
+    """
+
+    def __init__(self, builder: Builder[Any], work: Path, key: str) -> None:
+        self.builder, self.folder = builder, work / f"shards-{key[:16]}"
+        self.folder.mkdir(exist_ok=True)
+        for stale in work.glob("shards-*"):
+            if stale != self.folder:
+                shutil.rmtree(stale)
+        self.places = {
+            member: (number, position)
+            for number, chunk in enumerate(builder.chunks)
+            for position, member in enumerate(chunk)
+        }
+        self._open = lru_cache(maxsize=256)(lambda path: safe_open(path, framework="numpy"))
+
+    def path(self, chunk: int, segment: int) -> Path:
+        return self.folder / f"{chunk:06d}-{segment:03d}.safetensors"
+
+    def train(self, name: str) -> None:
+        """Train what is not there yet."""
+        with track(f"train {name}", self.builder.networks, "networks") as advance:
+            for number, chunk in enumerate(self.builder.chunks):
+                for segment in range(self.builder.segments):
+                    path = self.path(number, segment)
+                    if (rows := _readable_rows(path)) is not None:
+                        advance(rows, fresh=False)
+                        continue
+                    state = self._state(number, segment - 1) if segment else {}
+                    found, after = self.builder.fit(chunk, segment, state, advance)
+                    last = segment == self.builder.segments - 1
+                    kept = {} if last else {STATE + key: value for key, value in after.items()}
+                    write_atomically(path, save(found | kept))
+
+    def _state(self, chunk: int, segment: int) -> Arrays:
+        with safe_open(self.path(chunk, segment), framework="numpy") as shard:
+            return {name.removeprefix(STATE): shard.get_tensor(name) for name in _names(shard, state=True)}
+
+    def rows(self, member: Any) -> Arrays:
+        """A member's rows over all segments."""
+        chunk, position = self.places[member]
+        shards = [self._open(self.path(chunk, segment)) for segment in range(self.builder.segments)]
+        # A segment between two checkpoints has no rows.
+        return {
+            name: np.concatenate([s.get_slice(name)[position] for s in shards if name in _names(s)])
+            for name in _names(shards[0])
+        }
 
 
-def _write_splits(builder: INRBuilder, fitted: dict[str, np.ndarray], folder: Path) -> list[ZooFile]:
-    files: list[ZooFile] = []
-    start = 0
-    for split, items in builder.parts.items():
-        stop = start + len(items) * builder.entry.recipe.copies
-        jobs = builder.jobs[start:stop]
-        mine = {name: values[start:stop] for name, values in fitted.items()}
-        images = builder.source.images[[item for item, _ in jobs]].reshape(len(jobs), -1)
-        path = f"data/{split}.parquet"
-        write_parquet(folder / path, builder.table(jobs, mine), {"params": mine["params"], "image": images})
-        files.append(describe_file(folder, path, split, _ARCH, len(jobs)))
-        start = stop
-    return files
+def _names(shard: Any, *, state: bool = False) -> list[str]:
+    return [name for name in shard.keys() if name.startswith(STATE) == state]  # noqa: SIM118
+
+
+def _readable_rows(path: Path) -> int | None:
+    """How many networks a finished shard holds; None for one that is missing or damaged."""
+    try:
+        with safe_open(path, framework="numpy") as shard:
+            members, networks, _ = shard.get_slice("params").get_shape()
+            return int(members * networks)
+    except (OSError, SafetensorError):
+        return None
+
+
+@dataclass
+class Stored:
+    """What was written."""
+
+    files: list[ZooFile] = field(default_factory=list)
+    splits: dict[str, int] = field(default_factory=dict)
+    other_splits: dict[str, dict[str, int]] = field(default_factory=dict)
+    dropped: Dropped = field(default_factory=Dropped)
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+
+def _store(builder: Builder[Any], shards: Shards, folder: Path) -> Stored:
+    """Write every split's files, without networks that diverged or that are there already."""
+    stored = Stored()
+    tables: list[pd.DataFrame] = []
+    diverged: list[str] = []
+    duplicates = 0
+    seen: dict[str, set[int]] = {key: set() for key in builder.architectures}
+    for split, members in builder.members.items():
+        writers: dict[str, TableWriter] = {}
+        for key, batch in _batches(builder, members):
+            table, arrays = builder.describe(batch, [shards.rows(member) for member in batch])
+            finite = np.isfinite(arrays["params"]).all(1)
+            prints = fingerprints(builder.architectures[key], arrays["params"])
+            fresh = np.zeros(len(table), bool)
+            fresh[np.unique(prints, return_index=True)[1]] = True
+            fresh &= [number not in seen[key] for number in prints.tolist()]
+            kept = finite & fresh
+            seen[key].update(prints[kept].tolist())
+            diverged += table["id"].to_numpy()[~finite].tolist()
+            duplicates += int((finite & ~fresh).sum())
+            if kept.any():
+                name = split if len(builder.architectures) == 1 else f"{split}-{key}"
+                writer = writers.setdefault(key, TableWriter(folder / f"data/{name}.parquet"))
+                writer.append(table[kept], {name: values[kept] for name, values in arrays.items()})
+                tables.append(table[kept].assign(split=split))
+        if not writers:
+            raise BadInput(f"split {split}: every network diverged: lower the recipe's learning rates")
+        for key, writer in writers.items():
+            writer.close()
+            path = writer.path.relative_to(folder).as_posix()
+            stored.files.append(describe_file(folder, path, split, key, writer.rows))
+        stored.splits[split] = sum(writer.rows for writer in writers.values())
+    stored.table = pd.concat(tables, ignore_index=True)
+    stored.dropped = Dropped(duplicates=duplicates, diverged=diverged)
+    if "within_run" in stored.table:
+        counts = stored.table["within_run"].value_counts()
+        stored.other_splits["within-run"] = {split: int(counts.get(split, 0)) for split in stored.splits}
+    return stored
+
+
+def _batches(builder: Builder[Any], members: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Members in their order, neighbours of one architecture together, at most a row group of networks at a time."""
+    size = max(1, ROW_GROUP * sum(map(len, builder.members.values())) // builder.networks)
+    for key, group in groupby(members, builder.architecture):
+        alike = list(group)
+        yield from ((key, alike[start : start + size]) for start in range(0, len(alike), size))
 
 
 def _move_in(finished: Path, out: Path) -> None:

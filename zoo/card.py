@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from jinja2 import Environment, StrictUndefined
 
-from .manifest import Manifest
+from .collection import Zoo
+from .picture import draw
 
+PICTURE = "picture.png"
 TEMPLATE = """\
 ---
 pretty_name: {{ m.name }}
 license: other
-license_name: {{ m.source.license | tojson }}
-tags: [weight-space, model-zoo, inr]
+license_name: {{ licenses | join("; ") | tojson }}
+tags: [weight-space, model-zoo{{ ", inr" if m.rendering }}]
 configs:
-- config_name: default
+{%- for key in m.architectures %}
+- config_name: {{ "default" if m.architectures | length == 1 else key }}
   data_files:
-{%- for file in m.files %}
+{%- for file in m.files if file.architecture == key %}
   - split: {{ file.split }}
     path: {{ file.path }}
+{%- endfor %}
 {%- endfor %}
 ---
 
@@ -27,12 +29,21 @@ configs:
 
 {{ m.description }}. A zoo of WeightBench: one row per trained network.
 
-| split | networks | file | sha256 |
-| --- | ---: | --- | --- |
+![{{ m.name }}](picture.png)
+
+| split | architecture | networks | file | sha256 |
+| --- | --- | ---: | --- | --- |
 {% for file in m.files -%}
-| {{ file.split }} | {{ "{:,}".format(file.rows) }} | `{{ file.path }}` | `{{ file.sha256 }}` |
+| {{ file.split }} | {{ file.architecture }} | {{ "{:,}".format(file.rows) }} | `{{ file.path }}` | `{{ file.sha256 }}` |
 {% endfor %}
+{% if m.rendering -%}
 Splits hold different source images: all networks of one image are on one side.
+{%- else -%}
+Splits hold different training runs: all networks of one run are on one side.
+{%- if m.other_splits %} The column `within_run` holds the splits that published
+results use: epochs of one run on all sides, so that neighbours in time leak.{% endif %}
+{%- endif %} No two networks are equal up to
+the order of their neurons. Kept out: {{ m.dropped.duplicates }} duplicates, {{ m.dropped.diverged | length }} that diverged.
 
 ## Columns
 
@@ -41,7 +52,7 @@ Splits hold different source images: all networks of one image are on one side.
 {% endfor %}
 ## Architectures
 {% for name, arch in m.architectures.items() %}
-`{{ name }}`: {{ arch }}, {{ "{:,}".format(arch.num_params) }} parameters, output offset {{ arch.output_offset }}.
+`{{ name }}`: {{ arch }}, {{ "{:,}".format(arch.num_params) }} parameters{% if arch.output_offset %}, output offset {{ arch.output_offset }}{% endif %}.
 
 | tensor | shape | place in `params` |
 | --- | --- | --- |
@@ -57,12 +68,15 @@ Splits hold different source images: all networks of one image are on one side.
 Quality: {% for key, value in m.quality.items() %}{{ key }} {{ value }}{{ ", " if not loop.last }}{% endfor %}.
 
 ## Source
-
-{{ m.source.citation }}. Licence {{ m.source.license }}. Checksum of pixels and labels `{{ m.source.sha256 }}`.
+{% for source in m.sources %}
+{{ source.citation }}. Licence: {{ source.license }}. Checksum of inputs and targets `{{ source.sha256 }}`.
+{% endfor -%}
 """
 
 
-def write_card(folder: Path, manifest: Manifest) -> None:
-    """Write the card beside the files that it describes."""
+def write_card(zoo: Zoo) -> None:
+    """Write the card and its picture beside the files that it describes."""
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(TEMPLATE)
-    (folder / "README.md").write_text(template.render(m=manifest))
+    licenses = dict.fromkeys(source.license for source in zoo.manifest.sources)
+    draw(zoo, zoo.folder / PICTURE)
+    (zoo.folder / "README.md").write_text(template.render(m=zoo.manifest, licenses=list(licenses)))

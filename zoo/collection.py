@@ -1,4 +1,4 @@
-"""`Zoo` and `Split`: a named, versioned collection of trained networks, and `load_zoo`."""
+"""`Zoo` and `Split`: a named, versioned collection of trained networks."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from .architecture import Architecture
-from .manifest import Manifest, SourceInfo, ZooFile, read_manifest
+from .errors import BadInput, unknown
+from .inrs import render
+from .manifest import Manifest, Rendering, SourceInfo, ZooFile, read_manifest
 from .networks import Networks
 from .storage import read_table, read_tensors, verify_files
 
@@ -21,25 +24,45 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The networks of one split, in groups of one architecture each; `table` has one row per network, in that order."""
+    """The networks of one split, in groups of one architecture each; `table` has one row per network, in that order.
+
+    Arguments:
+        files: where the networks lie.
+        column: None when the files hold this split alone; else the column that names each row's split.
+    """
 
     name: str
     folder: Path = field(repr=False)
     files: list[ZooFile] = field(repr=False)
     architectures: dict[str, Architecture] = field(repr=False)
+    column: str | None = None
 
     def __len__(self) -> int:
-        return sum(file.rows for file in self.files)
+        return len(self.table) if self.column else sum(file.rows for file in self.files)
 
     @cached_property
-    def _tensors(self) -> list[dict[str, Tensor]]:
-        return [read_tensors(self.folder, file) for file in self.files]
+    def _by_architecture(self) -> list[tuple[str, pd.DataFrame, dict[str, Tensor]]]:
+        """Architecture, table and tensors of every group."""
+        import pandas as pd
+
+        groups = []
+        for key in dict.fromkeys(file.architecture for file in self.files):
+            tables, tensors = [], []
+            for file in (file for file in self.files if file.architecture == key):
+                table, arrays = read_table(self.folder, file), read_tensors(self.folder, file)
+                if self.column:
+                    rows = np.flatnonzero(table[self.column] == self.name)
+                    table, arrays = table.iloc[rows], {name: values[rows] for name, values in arrays.items()}
+                tables.append(table)
+                tensors.append(arrays)
+            joined = tensors[0] if len(tensors) == 1 else {n: torch.cat([t[n] for t in tensors]) for n in tensors[0]}
+            groups.append((key, pd.concat(tables, ignore_index=True).assign(architecture=key), joined))
+        return groups
 
     @cached_property
     def groups(self) -> list[Networks]:
         """One `Networks` per architecture."""
-        pairs = zip(self.files, self._tensors, strict=True)
-        return [Networks(self.architectures[file.architecture], tensors["params"]) for file, tensors in pairs]
+        return [Networks(self.architectures[key], tensors["params"]) for key, _, tensors in self._by_architecture]
 
     @property
     def networks(self) -> Networks:
@@ -53,8 +76,12 @@ class Split:
         """One row per network: `id`, labels and figures, plus `architecture`."""
         import pandas as pd
 
-        tables = [read_table(self.folder, file).assign(architecture=file.architecture) for file in self.files]
-        return pd.concat(tables, ignore_index=True)
+        return pd.concat([table for _, table, _ in self._by_architecture], ignore_index=True)
+
+    @property
+    def group_ids(self) -> list[list[str]]:
+        """The ids of every group's networks."""
+        return [table["id"].tolist() for _, table, _ in self._by_architecture]
 
     @property
     def ids(self) -> list[str]:
@@ -62,16 +89,17 @@ class Split:
 
     def array(self, column: str) -> Tensor:
         """A column of arrays, `[rows, length]`, for instance `image`."""
-        return torch.cat([tensors[column] for tensors in self._tensors])
+        return torch.cat([tensors[column] for _, _, tensors in self._by_architecture])
 
 
 @dataclass(frozen=True, eq=False)
 class Zoo:
-    """A verified zoo folder."""
+    """A verified zoo folder; `policy` names other splits than those of its files, see `with_splits`."""
 
     folder: Path
     manifest: Manifest
     manifest_sha256: str
+    policy: str | None = None
 
     @property
     def name(self) -> str:
@@ -83,7 +111,8 @@ class Zoo:
 
     @property
     def source(self) -> SourceInfo:
-        return self.manifest.source
+        """The data that the networks were trained on; the first data set where there are several."""
+        return self.manifest.sources[0]
 
     @property
     def architectures(self) -> list[Architecture]:
@@ -91,15 +120,29 @@ class Zoo:
 
     @cached_property
     def splits(self) -> dict[str, Split]:
-        return {
-            name: Split(
-                name,
-                self.folder,
-                [file for file in self.manifest.files if file.split == name],
-                self.manifest.architectures,
-            )
-            for name in self.manifest.splits
-        }
+        if self.policy is None:
+            chosen = {n: [f for f in self.manifest.files if f.split == n] for n in self.manifest.splits}
+            return {name: self._split(name, files) for name, files in chosen.items()}
+        return {n: self._split(n, self.manifest.files) for n in self.manifest.other_splits[self.policy]}
+
+    def _split(self, name: str, files: list[ZooFile]) -> Split:
+        column = self.policy.replace("-", "_") if self.policy else None
+        return Split(name, self.folder, files, self.manifest.architectures, column)
+
+    def with_splits(self, policy: str) -> Zoo:
+        """The same networks in other splits that the zoo stores.
+
+        Arguments:
+            policy: "within-run" for a snapshot zoo: epochs of one run in every split, which leaks; its own splits,
+                "across-runs", hold whole runs.
+
+        Raises BadInput when the zoo does not store such splits.
+        """
+        if policy == "across-runs" and self.manifest.other_splits:
+            return Zoo(self.folder, self.manifest, self.manifest_sha256)
+        if policy not in self.manifest.other_splits:
+            raise unknown(f"split policy of zoo {self.name}", policy, self.manifest.other_splits)
+        return Zoo(self.folder, self.manifest, self.manifest_sha256, policy)
 
     def __getitem__(self, split: str) -> Split:
         return self.splits[split]
@@ -107,12 +150,29 @@ class Zoo:
     def images(self, split: str) -> Tensor:
         """The source image of every network of a split in [0, 1], `[rows, *image_shape]`.
 
-        Raises KeyError for a zoo whose networks do not encode images.
+        Raises BadInput for a zoo whose networks do not encode images.
         """
-        return self.splits[split].array("image").view(-1, *self.source.image_shape) / self.source.image_max
+        _, shape = self._rendering, self.source.image_shape or ()
+        return self.splits[split].array("image").view(-1, *shape) / (self.source.image_max or 1)
+
+    def render(self, networks: Networks) -> Tensor:
+        """What INRs of this zoo encode, `[B, *image_shape]`, black at 0 and white at 1 whatever they were fitted to.
+
+        Raises BadInput for a zoo whose networks do not encode images.
+        """
+        low, high = self._rendering.target_range
+        images = render(networks, self.source.image_shape or (), self._rendering.coordinates)
+        return images if (low, high) == (0, 1) else (images - low) / (high - low)
+
+    @property
+    def _rendering(self) -> Rendering:
+        if self.manifest.rendering is None:
+            raise BadInput(f"zoo {self.name}: its networks do not encode images")
+        return self.manifest.rendering
 
     def __repr__(self) -> str:
-        sizes = ", ".join(f"{name} {rows:,}" for name, rows in self.manifest.splits.items())
+        rows = self.manifest.splits if self.policy is None else self.manifest.other_splits[self.policy]
+        sizes = ", ".join(f"{name} {count:,}" for name, count in rows.items())
         return f"Zoo({self.name}@{self.version}: {sizes})"
 
 

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .build import build_zoo, default_folder
-from .catalogue import CATALOGUE, catalogue_entry
+from .build import build_zoo
+from .catalogue import LOCAL, catalogue_entry, default_folder, zoo_names
 from .collection import Zoo, open_zoo
 from .errors import BadInput
 from .manifest import MANIFEST
 
 
 def locate(reference: str | Path) -> Path:
-    """The folder of a zoo given by name, "name@version" or path. Raises BadInput for an unknown name."""
+    """The folder of a zoo given by name, "name@version" or path. Raises BadInput for an unknown name.
+
+    A name without version also finds a build from one's own raw data, where there is no other.
+    """
     folder = Path(reference)
     if isinstance(reference, Path) or folder.is_dir() or "/" in reference:
         return folder
-    return default_folder(catalogue_entry(reference))
+    named, local = reference.removesuffix(LOCAL), reference.endswith(LOCAL)
+    standard = default_folder(catalogue_entry(named))
+    own = standard.with_name(standard.name + LOCAL)
+    if local or ("@" not in reference and not (standard / MANIFEST).exists() and (own / MANIFEST).exists()):
+        return own
+    return standard
 
 
 def load_zoo(reference: str | Path) -> Zoo:
@@ -29,12 +37,14 @@ def load_zoo(reference: str | Path) -> Zoo:
     folder, and a standard zoo that is not on this machine.
     """
     folder = locate(reference)
-    entry = CATALOGUE.get(str(reference).partition("@")[0])
-    if entry is None or folder != default_folder(entry) or (folder / MANIFEST).exists():
+    name = str(reference).partition("@")[0]
+    if (folder / MANIFEST).exists() or name not in zoo_names():
         return open_zoo(folder)
-    if entry.embedded:
-        return build_zoo(entry.name)
+    entry = catalogue_entry(name)
+    if folder == default_folder(entry) and entry.embedded:
+        return build_zoo(name, wait=True)
+    minutes = entry.build_minutes.get("cpu")
     raise BadInput(
-        f"{entry.name} is not on this machine: `weightbench zoo build {entry.name}` makes it "
-        f"(about {entry.build_minutes / 60:.1f} hours on two cores; --limit N --out DIR builds a part)"
+        f"{reference} is not on this machine: `weightbench zoo build {name}` makes it "
+        f"({f'about {minutes:.0f} minutes on two cores; ' if minutes else ''}--limit N --out DIR builds a part)"
     )

@@ -38,12 +38,33 @@ class SourceInfo(BaseModel):
     license: str
     citation: str
     classes: list[str]
-    image_shape: tuple[int, ...]
-    image_max: int
+    image_shape: tuple[int, ...] | None = None
+    image_max: int | None = None
+
+
+class Rendering(BaseModel):
+    """How the networks of an INR zoo encode images: in which order of coordinates, and between which two values."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    coordinates: Literal["xy", "ij"]
+    target_range: tuple[float, float]
+
+
+class Dropped(BaseModel):
+    """Networks that were trained and kept out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    duplicates: int = 0
+    diverged: list[str] = []
 
 
 class Manifest(BaseModel):
-    """The content of `zoo.json`."""
+    """The content of `zoo.json`.
+
+    `splits` are those of the files; `other_splits` names further ones, each a column of the table.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -53,12 +74,15 @@ class Manifest(BaseModel):
     description: str
     architectures: dict[str, Architecture]
     splits: dict[str, int]
+    other_splits: dict[str, dict[str, int]] = {}
     files: list[ZooFile]
     columns: dict[str, str]
     quality: dict[str, float]
+    dropped: Dropped = Dropped()
+    rendering: Rendering | None = None
     recipe: dict[str, Any]
     recipe_sha256: str
-    source: SourceInfo
+    sources: list[SourceInfo]
     build: dict[str, Any]
     builder: str
 

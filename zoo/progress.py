@@ -12,15 +12,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 LOG_EVERY = 20.0  # seconds between lines where there is no terminal
 
-Advance = Callable[..., None]  # advance(n=1, note="")
+Advance = Callable[..., None]  # advance(n=1, note="", fresh=True)
 console = Console(stderr=True, highlight=False)
 _display: Progress | None = None
 
 
 @contextmanager
 def track(description: str, total: int, unit: str) -> Iterator[Advance]:
-    """Show the progress of `total` units; yields `advance(n=1, note="")`, to be called as they are done.
+    """Show the progress of `total` units; yields `advance(n=1, note="", fresh=True)`, to be called as they are done.
 
+    Units that an earlier process did are not `fresh`: they count as done, not for the rate.
     May be nested: the inner bar stands below the outer one and goes when it is finished.
     """
     global _display
@@ -45,9 +46,9 @@ def track(description: str, total: int, unit: str) -> Iterator[Advance]:
     started = time.monotonic()
     done = 0
 
-    def advance(n: int = 1, note: str = "") -> None:
+    def advance(n: int = 1, note: str = "", fresh: bool = True) -> None:
         nonlocal done
-        done += n
+        done += n * fresh
         rate = done / max(time.monotonic() - started, 1e-9)
         display.update(task, advance=n, note=note, rate=f"{rate:.3g}/s")
 
@@ -62,16 +63,17 @@ def track(description: str, total: int, unit: str) -> Iterator[Advance]:
 
 def _log_lines(description: str, total: int, unit: str) -> Advance:
     started = last = time.monotonic()
-    done = 0
+    done = found = 0
 
-    def advance(n: int = 1, note: str = "") -> None:
-        nonlocal done, last
+    def advance(n: int = 1, note: str = "", fresh: bool = True) -> None:
+        nonlocal done, found, last
         done += n
+        found += n * (not fresh)
         now = time.monotonic()
         if now - last < LOG_EVERY:
             return
         last = now
-        rate = done / (now - started)
+        rate = (done - found) / (now - started)
         left = (total - done) / rate if rate else 0
         text = f"{description}: {done}/{total} {unit}, {rate:.3g}/s, {left:.0f} s left {note}"
         print(text.rstrip(), file=sys.stderr, flush=True)

@@ -28,24 +28,52 @@ if TYPE_CHECKING:
 ROW_GROUP = 2048
 
 
-def write_parquet(path: Path, table: pd.DataFrame, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write `table`'s scalar columns and `arrays` (`[rows, length]` each) as one file with checksummed pages."""
-    columns = {name: pa.array(table[name]) for name in table.columns}
-    for name, values in arrays.items():
-        columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
-    floats = [name for name, values in arrays.items() if values.dtype == np.float32]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(
-        pa.table(columns),
-        path,
-        row_group_size=ROW_GROUP,
-        compression="zstd",
-        use_dictionary=False,
-        # Bytes of equal weight side by side compress 18 % better than whole floats.
-        column_encoding={f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in floats},
-        write_page_index=True,
-        write_page_checksum=True,
-    )
+class TableWriter:
+    """Writes one parquet file with checksummed pages, row group by row group, so that its size needs no memory."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.rows = path, 0
+        self._pending: list[pa.Table] = []
+        self._writer: pq.ParquetWriter | None = None
+
+    def append(self, table: pd.DataFrame, arrays: Mapping[str, np.ndarray]) -> None:
+        """Add rows: `table`'s scalar columns and `arrays` (`[rows, length]` each)."""
+        columns = {name: pa.array(table[name]) for name in table.columns}
+        for name, values in arrays.items():
+            columns[name] = pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), values.shape[1])
+        self._pending.append(pa.table(columns))
+        self.rows += len(table)
+        if sum(part.num_rows for part in self._pending) >= ROW_GROUP:
+            self._flush(whole=True)
+
+    def _flush(self, *, whole: bool) -> None:
+        """Write what is pending, as whole row groups only or all of it."""
+        if not self._pending:
+            return
+        pending = pa.concat_tables(self._pending)
+        if self._writer is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            floats = [
+                f.name for f in pending.schema if pa.types.is_fixed_size_list(f.type) and f.type.value_type == "float"
+            ]
+            self._writer = pq.ParquetWriter(
+                self.path,
+                pending.schema,
+                compression="zstd",
+                use_dictionary=False,
+                # Bytes of equal weight side by side compress 18 % better than whole floats.
+                column_encoding={f"{name}.list.element": "BYTE_STREAM_SPLIT" for name in floats},
+                write_page_index=True,
+                write_page_checksum=True,
+            )
+        stop = pending.num_rows // ROW_GROUP * ROW_GROUP if whole else pending.num_rows
+        self._writer.write_table(pending.slice(0, stop), row_group_size=ROW_GROUP)
+        self._pending = [pending.slice(stop)] if stop < pending.num_rows else []
+
+    def close(self) -> None:
+        self._flush(whole=False)
+        if self._writer is not None:
+            self._writer.close()
 
 
 def describe_file(folder: Path, path: str, split: str, architecture: str, rows: int) -> ZooFile:

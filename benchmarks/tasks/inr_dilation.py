@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ...zoo.collection import Split
-from ...zoo.inrs import render
 from ...zoo.networks import Networks
 from ..evidence import PIXEL_ITEMS, quantise
 from ..task import Task
@@ -33,7 +32,7 @@ class INRDilation(Task):
         return torch.nn.functional.max_pool2d(images.unsqueeze(1), 3, stride=1, padding=1).flatten(1)
 
     def observe(self, output: Networks) -> Tensor:
-        return render(output, self.zoo.source.image_shape).flatten(1)
+        return self.zoo.render(output).flatten(1)
 
     def loss(self, output: Networks, targets: Tensor) -> Tensor:
         return (self.observe(output) - targets).square().mean()

@@ -1,0 +1,172 @@
+"""The engine: every network of a chunk is trained as torch would train it alone, whatever its company."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from weightbench.zoo.fit import Settings, State, Trainer
+from weightbench.zoo.initial import initial_params
+
+from weightbench import Architecture, Networks
+
+MLP = Architecture.mlp((4, 6, 3), "tanh")
+CNN = Architecture.cnn((2, 9, 9), (4, 5), 3, padding=1)
+
+
+def data(arch: Architecture, items: int = 40) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    inputs = torch.randn(items, *arch.input_shape, generator=generator)
+    return inputs, torch.randint(0, 3, (items,), generator=generator)
+
+
+def start(arch: Architecture, networks: int) -> Tensor:
+    return torch.from_numpy(
+        np.stack([initial_params(arch, "torch", np.random.default_rng(seed)) for seed in range(networks)])
+    )
+
+
+def train(trainer: Trainer, params: Tensor, settings: Settings, index: Tensor) -> Tensor:
+    inputs, targets = data(trainer.arch)
+    state = State.start(params)
+    for batch in index:
+        state = trainer.step(state, settings, inputs, targets, batch)
+    return state.params
+
+
+def batches(networks: int, steps: int = 12) -> Tensor:
+    return torch.randint(0, 40, (steps, networks, 8), generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("arch", [MLP, CNN], ids=["mlp", "cnn"])
+def test_every_network_is_trained_as_torch_does_it(arch: Architecture) -> None:
+    """Three optimisers, learning rates and weight decays side by side, against torch.optim one at a time."""
+    names, rates, decays = ["adam", "sgd", "rmsprop"], [3e-3, 2e-2, 1e-3], [0.0, 0.1, 0.01]
+    index, first = batches(3), start(arch, 3)
+    settings = Settings(3, optimizer=names, lr=rates, weight_decay=decays)
+    together = train(Trainer(arch, "cross-entropy", engine="eager"), first, settings, index)
+    inputs, targets = data(arch)
+    for number, (name, rate, decay) in enumerate(zip(names, rates, decays, strict=True)):
+        tensors = {t.name: first[number, t.start : t.stop].clone().requires_grad_() for t in arch.tensors}
+        groups = [
+            {"params": [value for key, value in tensors.items() if ("weight" in key) == weights], "weight_decay": wd}
+            for weights, wd in ((True, decay), (False, 0.0))
+        ]
+        optimizer = {
+            "adam": lambda groups, lr: torch.optim.Adam(groups, lr=lr),
+            "sgd": lambda groups, lr: torch.optim.SGD(groups, lr=lr, momentum=0.9),
+            "rmsprop": lambda groups, lr: torch.optim.RMSprop(groups, lr=lr, alpha=0.9, eps=1e-7),
+        }[name](groups, rate)
+        for batch in index[:, number]:
+            optimizer.zero_grad()
+            output = Networks(arch, torch.cat(list(tensors.values())).unsqueeze(0)).forward(inputs[batch])[0]
+            torch.nn.functional.cross_entropy(output, targets[batch]).backward()
+            optimizer.step()
+        alone = torch.cat([value.detach() for value in tensors.values()])
+        torch.testing.assert_close(together[number], alone, atol=2e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("arch", [MLP, CNN], ids=["mlp", "cnn"])
+def test_the_compiled_and_the_eager_step_agree(arch: Architecture) -> None:
+    """With dropout too: its random numbers do not depend on the engine."""
+    found = {}
+    for engine in ("eager", "inductor"):
+        trainer = Trainer(arch, "cross-entropy", engine=engine, dropout=True)
+        settings = Settings(3, lr=1e-3, dropout=[0.0, 0.3, 0.6], keys=[5, 6, 7])
+        found[engine] = train(trainer, start(arch, 3), settings, batches(3, steps=4))
+        assert trainer.engine == engine
+    torch.testing.assert_close(found["eager"], found["inductor"], atol=1e-5, rtol=1e-4)
+
+
+def test_a_network_is_trained_the_same_in_other_company() -> None:
+    index, first = batches(4), start(MLP, 4)
+    trainer = Trainer(MLP, "cross-entropy", engine="eager", dropout=True)
+    rates, drop, keys = [1e-3, 2e-3, 3e-3, 4e-3], [0.1, 0.2, 0.3, 0.4], [11, 12, 13, 14]
+    together = train(trainer, first, Settings(4, lr=rates, dropout=drop, keys=keys), index)
+    two = [3, 1]
+    settings = Settings(2, lr=[rates[i] for i in two], dropout=[drop[i] for i in two], keys=[keys[i] for i in two])
+    torch.testing.assert_close(train(trainer, first[two], settings, index[:, two]), together[two], atol=1e-6, rtol=1e-5)
+
+
+def test_dropout_drops_the_share_it_says_and_differs_between_steps_and_networks() -> None:
+    """Seen from outside: the loss of a linear read-out of 4,000 constant hidden units is the share that was kept."""
+    width = 4000
+    arch = Architecture.mlp((1, width, 1), "identity")
+    params = torch.zeros(2, arch.num_params)
+    params[:, width : 2 * width] = 1.0  # biases of the hidden units
+    params[:, 2 * width : 3 * width] = 1 / width
+    kept = []
+    for step in range(3):
+        trainer = Trainer(arch, "mse", engine="eager", dropout=True)
+        settings = Settings(2, optimizer="sgd", lr=1.0, dropout=[0.25, 0.25], keys=[1, 2])
+        state = State(params, torch.zeros_like(params), torch.zeros_like(params), step)
+        after = trainer.step(state, settings, torch.ones(1, 1), torch.zeros(1, 1), torch.zeros(2, 1, dtype=torch.long))
+        moved = (
+            after.params[:, 2 * width : 3 * width] != params[:, 2 * width : 3 * width]
+        )  # dropped units have no gradient
+        kept.append(moved)
+        assert moved.float().mean(1).tolist() == pytest.approx([0.75, 0.75], abs=0.03)
+    assert not torch.equal(kept[0][0], kept[0][1])
+    assert not torch.equal(kept[0][0], kept[1][0])
+
+
+def test_full_batch_fitting_shares_its_inputs() -> None:
+    arch = Architecture.mlp((2, 5, 1), "sine", omega_0=3.0)
+    inputs, first = torch.rand(20, 2), start(arch, 2)
+    targets = torch.rand(2, 20, 1)
+    state, trainer = State.start(first), Trainer(arch, "mse", engine="eager")
+    for _ in range(10):
+        state = trainer.step(state, Settings(2, lr=1e-2), inputs, targets, None)
+    for row in range(2):
+        params = first[row : row + 1].clone().requires_grad_()
+        optimizer = torch.optim.Adam([params], lr=1e-2)
+        for _ in range(10):
+            optimizer.zero_grad()
+            (Networks(arch, params).forward(inputs)[0] - targets[row]).square().mean().backward()
+            optimizer.step()
+        torch.testing.assert_close(state.params[row : row + 1], params.detach(), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("init", "std"),
+    [
+        ("glorot-normal", (2 / 30) ** 0.5),
+        ("he-normal", (2 / 20) ** 0.5),
+        ("random-normal", 0.3),
+        ("truncated-normal", 0.26),
+    ],
+)
+def test_initial_weights_have_the_width_that_their_name_says(init: str, std: float) -> None:
+    arch = Architecture.mlp((20, 10, 3))
+    rows = np.stack([initial_params(arch, init, np.random.default_rng(i), std=0.3) for i in range(200)])
+    assert rows[:, :200].std() == pytest.approx(std, rel=0.03)
+    assert (rows[:, 200:210] == 0).all()
+
+
+@pytest.mark.parametrize("shape", [(8, 5), (5, 8)])
+def test_orthogonal_weights_are_orthogonal(shape: tuple[int, int]) -> None:
+    arch = Architecture.mlp((shape[1], shape[0], 2))
+    weight = initial_params(arch, "orthogonal", np.random.default_rng(0))[: shape[0] * shape[1]].reshape(shape)
+    short = weight if shape[0] < shape[1] else weight.T
+    np.testing.assert_allclose(short @ short.T, np.eye(5), atol=1e-6)
+
+
+def test_the_inr_initialisations_are_those_of_the_papers() -> None:
+    arch = Architecture.mlp((2, 32, 32, 1), "sine", omega_0=30.0)
+    dwsnets, siren = (initial_params(arch, init, np.random.default_rng(0)) for init in ("dwsnets", "siren"))
+    parts = {t.name: slice(t.start, t.stop) for t in arch.tensors}
+    limits = {
+        "dwsnets": {"0.weight": 3**0.5 / 30, "0.bias": 0.0, "2.weight": (6 / 32) ** 0.5 / 30, "4.weight": 32**-0.5},
+        "siren": {
+            "0.weight": 0.5,
+            "0.bias": 2**-0.5,
+            "2.weight": (6 / 32) ** 0.5 / 30,
+            "4.weight": (6 / 32) ** 0.5 / 30,
+        },
+    }
+    for params, wanted in ((dwsnets, limits["dwsnets"]), (siren, limits["siren"])):
+        for name, limit in wanted.items():
+            largest = np.abs(params[parts[name]]).max()
+            assert largest <= limit * (1 + 1e-6)
+            assert largest >= 0.8 * limit

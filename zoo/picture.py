@@ -1,0 +1,101 @@
+"""The picture on a zoo's card: a contact sheet of INRs, learning curves of snapshots, the spread of a population."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .collection import Zoo
+
+COLUMNS = 16  # images across a contact sheet
+INK, MUTED, ACCENT = "#1f2933", "#8896a5", "#2f6fb0"
+
+
+def draw(zoo: Zoo, path: Path) -> None:
+    """Write the picture of a zoo as PNG."""
+    if zoo.manifest.rendering is not None:
+        figure = _contact_sheet(zoo)
+    else:
+        figure = _curves(zoo) if zoo.manifest.other_splits else _spread(zoo)
+    figure.savefig(path, dpi=110, metadata={"Software": None}, facecolor="white")
+
+
+def _contact_sheet(zoo: Zoo) -> Figure:
+    """Source images above what their INRs render: the first of the test split, two rows."""
+    test = zoo["test"]
+    count = min(2 * COLUMNS, len(test))
+    images, rendered = zoo.images("test")[:count], zoo.render(test.networks[:count])
+    rows = -(-count // COLUMNS)
+    figure = Figure(figsize=(COLUMNS * 0.62, rows * 1.24 + 0.62), layout="constrained")
+    axes = figure.subplots(2 * rows, COLUMNS, squeeze=False)
+    for axis in axes.flat:
+        axis.axis("off")
+    for number in range(count):
+        for below, picture in ((0, images[number]), (1, rendered[number])):
+            axis = axes[2 * (number // COLUMNS) + below, number % COLUMNS]
+            axis.imshow(picture.clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    mean = test.table["psnr"].iloc[:count].mean()
+    figure.suptitle(f"{zoo.name}: source images, and below each its INR (mean {mean:.1f} dB)", fontsize=10, color=INK)
+    return figure
+
+
+def _score(zoo: Zoo) -> tuple[str, str]:
+    return ("test_r2", "test R²") if "test_r2" in zoo.manifest.columns else ("test_accuracy", "test accuracy")
+
+
+def _curves(zoo: Zoo) -> Figure:
+    """Test score over epochs, one line per run."""
+    import pandas as pd
+
+    column, label = _score(zoo)
+    table = pd.concat([split.table for split in zoo.splits.values()])
+    variants = sorted(table["variant"].unique())
+    figure = Figure(figsize=(4.2 * max(len(variants), 1.6), 3.2), layout="constrained")
+    for axis, variant in zip(figure.subplots(1, len(variants), squeeze=False, sharey=True)[0], variants, strict=True):
+        mine = table[table["variant"] == variant]
+        rates = sorted(mine["lr"].unique())
+        for (_, lr), run in mine.sort_values("epoch").groupby(["run", "lr"]):
+            shade = (rates.index(lr) + 1) / len(rates)
+            axis.plot(run["epoch"], run[column], color=ACCENT, alpha=0.25 + 0.6 * shade, linewidth=1)
+        _plain(axis, "epoch", label if variant == variants[0] else "", variant)
+        if column == "test_r2":
+            axis.set_ylim(-0.2, 1)
+    figure.suptitle(f"{zoo.name}: {table['run'].nunique()} runs, darker with the learning rate", fontsize=10, color=INK)
+    return figure
+
+
+def _spread(zoo: Zoo) -> Figure:
+    """Histograms of the final networks' test score, and of it against the learning rate."""
+    import pandas as pd
+
+    column, label = _score(zoo)
+    table = pd.concat([split.table for split in zoo.splits.values()])
+    final = table[table["epoch"] == table["epoch"].max()]
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.hist(final[column], bins=np.linspace(0, 1, 41).tolist(), color=ACCENT)
+    _plain(left, label, "networks", "")
+    names = sorted(final["optimizer"].unique())
+    for name, colour in zip(names, (ACCENT, "#d1812b", "#4d9a6a"), strict=False):
+        mine = final[final["optimizer"] == name]
+        right.scatter(mine["lr"], mine[column], s=4, alpha=0.6, color=colour, label=name, linewidths=0)
+    right.set_xscale("log")
+    right.legend(frameon=False, fontsize=8, markerscale=3)
+    _plain(right, "learning rate", label, "")
+    figure.suptitle(f"{zoo.name}: {final['run'].nunique():,} runs after the last epoch", fontsize=10, color=INK)
+    return figure
+
+
+def _plain(axis: Axes, x: str, y: str, title: str) -> None:
+    axis.set_xlabel(x, fontsize=9, color=INK)
+    axis.set_ylabel(y, fontsize=9, color=INK)
+    axis.set_title(title, fontsize=9, color=INK)
+    axis.tick_params(labelsize=8, colors=INK)
+    axis.grid(alpha=0.25, linewidth=0.5)
+    for side in ("top", "right"):
+        axis.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axis.spines[side].set_color(MUTED)

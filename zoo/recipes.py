@@ -1,0 +1,244 @@
+"""Recipes: every hyperparameter of how a zoo's networks are made, as data. torch-free; unknown fields are refused."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from .architecture import ActivationName, Architecture
+
+Init = Literal[
+    "dwsnets", "siren", "torch", "glorot-normal", "he-normal", "orthogonal", "random-normal", "truncated-normal"
+]
+OptimizerName = Literal["adam", "sgd", "rmsprop"]
+Scalar = float | str
+
+
+class _Spec(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class INRRecipe(_Spec):
+    """How one SIREN is fitted to one image: Adam, full batch over all pixels, mean squared error.
+
+    Arguments:
+        sizes: widths from the two coordinates to the channels.
+        omega_0: frequency of the sine layers.
+        output_offset: added to the network's output.
+        init: "dwsnets" (Navon et al. 2023) or "siren" (Sitzmann et al. 2020); see `initial.initial_params`.
+        coordinates: "xy" (column, row) or "ij" (row, column), each from -1 to 1.
+        target_range: what black and white are fitted to.
+        lr, steps: of Adam.
+        copies: networks per image in each split, with independent initialisations.
+        order: "shuffled" or "index", how the data set's images are cut into splits.
+        seed: of the initialisations; each network's depends on (seed, item, copy) only.
+    """
+
+    kind: Literal["inr"] = "inr"
+    sizes: tuple[PositiveInt, ...]
+    omega_0: PositiveFloat = 30.0
+    output_offset: float = 0.0
+    init: Literal["dwsnets", "siren"]
+    coordinates: Literal["xy", "ij"] = "xy"
+    target_range: tuple[float, float] = (0.0, 1.0)
+    lr: PositiveFloat
+    steps: PositiveInt
+    copies: dict[str, PositiveInt]
+    order: Literal["shuffled", "index"] = "shuffled"
+    seed: NonNegativeInt = 0
+
+    @property
+    def architectures(self) -> dict[str, Architecture]:
+        return {
+            "siren": Architecture.mlp(self.sizes, "sine", omega_0=self.omega_0, output_offset=self.output_offset),
+        }
+
+
+class MLPVariant(_Spec):
+    """A fully connected network."""
+
+    sizes: tuple[PositiveInt, ...]
+    activation: ActivationName = "relu"
+
+    @property
+    def architecture(self) -> Architecture:
+        return Architecture.mlp(self.sizes, self.activation)
+
+
+class CNNVariant(_Spec):
+    """Convolutions with an activation each, global average pooling, one linear layer."""
+
+    input_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    channels: tuple[PositiveInt, ...]
+    outputs: PositiveInt
+    kernel_size: PositiveInt = 3
+    stride: PositiveInt = 2
+    padding: NonNegativeInt = 0
+    activation: ActivationName = "relu"
+
+    @property
+    def architecture(self) -> Architecture:
+        return Architecture.cnn(
+            self.input_shape,
+            self.channels,
+            self.outputs,
+            kernel_size=self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
+            activation=self.activation,
+        )
+
+
+class Draw(_Spec):
+    """A hyperparameter that is drawn for every run on its own; exactly one of the three."""
+
+    uniform: tuple[float, float] | None = None
+    log_uniform: tuple[PositiveFloat, PositiveFloat] | None = None
+    choice: tuple[Scalar, ...] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Draw:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("a drawn hyperparameter has exactly one of uniform, log_uniform, choice")
+        return self
+
+    def sample(self, rng: np.random.Generator) -> Scalar:
+        if self.uniform:
+            return float(rng.uniform(*self.uniform))
+        if self.log_uniform:
+            return float(math.exp(rng.uniform(math.log(self.log_uniform[0]), math.log(self.log_uniform[1]))))
+        assert self.choice
+        return self.choice[int(rng.integers(len(self.choice)))]
+
+
+Setting = Annotated[Scalar | tuple[Scalar, ...] | Draw, Field(union_mode="left_to_right")]
+
+
+class Hyperparameters(_Spec):
+    """What may vary between runs: a value, a list (an axis of the grid of all runs) or a `Draw` per run.
+
+    Arguments:
+        variant: names of the recipe's variants; default all of them, as an axis.
+        source: data set that a run is trained on; default the entry's own.
+        optimizer: "adam", "sgd" (momentum 0.9) or "rmsprop" (decay 0.9), see `fit.OPTIMIZERS`.
+        lr: learning rate.
+        weight_decay: lambda in lambda / 2 times the sum of squared weights (not biases), added to the loss.
+        dropout: probability of zeroing a hidden unit after its activation.
+        init: "torch" or Keras' names; see `initial.initial_params`.
+        init_std: standard deviation of "random-normal" and "truncated-normal".
+        train_fraction: share of the training items that a run sees, always the first ones of one fixed order.
+    """
+
+    variant: Setting = ()
+    source: Setting = ()
+    optimizer: Setting = "adam"
+    lr: Setting
+    weight_decay: Setting = 0.0
+    dropout: Setting = 0.0
+    init: Setting = "torch"
+    init_std: Setting = 0.05
+    train_fraction: Setting = 1.0
+
+
+class RunRecipe(_Spec):
+    """How the runs of a snapshot zoo or of a population are trained; one network per run and checkpoint.
+
+    Arguments:
+        loss: "cross-entropy" or "mse".
+        variants: architectures by name.
+        hyperparameters: see `Hyperparameters`; the runs are the product of its lists, `repeats` times.
+        epochs, batch_size: of mini-batches in a new order every epoch; an incomplete last batch is left out.
+        checkpoints: epochs that are kept, 0 being the initial state; None keeps all.
+        train_items, test_items: how many of the source's items are used, the first of a fixed random order.
+        seed: initialisation, draws, data order and dropout of a run depend on (seed, run) only.
+    """
+
+    kind: Literal["runs"] = "runs"
+    loss: Literal["cross-entropy", "mse"]
+    variants: dict[str, MLPVariant | CNNVariant]
+    hyperparameters: Hyperparameters
+    repeats: PositiveInt = 1
+    epochs: PositiveInt
+    batch_size: PositiveInt
+    checkpoints: tuple[NonNegativeInt, ...] | None = None
+    train_items: PositiveInt
+    test_items: PositiveInt
+    seed: NonNegativeInt = 0
+
+    @model_validator(mode="after")
+    def _checkpoints_within(self) -> RunRecipe:
+        if self.checkpoints is not None and max(self.checkpoints) > self.epochs:
+            raise ValueError(f"checkpoints {self.checkpoints} lie beyond epoch {self.epochs}")
+        return self
+
+    @property
+    def architectures(self) -> dict[str, Architecture]:
+        return {name: variant.architecture for name, variant in self.variants.items()}
+
+    @property
+    def kept_epochs(self) -> tuple[int, ...]:
+        return tuple(range(self.epochs + 1)) if self.checkpoints is None else tuple(sorted(self.checkpoints))
+
+    def axes(self, sources: list[str]) -> dict[str, tuple[Scalar, ...]]:
+        """The hyperparameters that span the grid, with their values."""
+        default = {"variant": tuple(self.variants), "source": tuple(sources)}
+        return {name: value or default[name] for name, value in self.hyperparameters if isinstance(value, tuple)}
+
+    def runs(self, sources: list[str]) -> int:
+        """How many runs there are."""
+        return self.repeats * math.prod(len(values) for values in self.axes(sources).values())
+
+
+Recipe = Annotated[INRRecipe | RunRecipe, Field(discriminator="kind")]
+
+
+class Entry(_Spec):
+    """A zoo of the catalogue, or of one's own TOML file.
+
+    Arguments:
+        name, version: stand for exactly one recipe, for ever.
+        sources: raw data sets by name (`sources.SOURCES`), each with the checksum of its content; "" where the whole
+            data set was never at hand, so that every build of it is called `+local`.
+        splits: source items (INRs) or runs in each split; INRs keep a data set's own test images for the test split.
+        chunk: networks trained together, by kind of device.
+        build_minutes: measured for the whole zoo, by kind of device ("cpu" is two cores); absent: never measured.
+        megabytes: size of the whole zoo on disk.
+        embedded: small enough for `load_zoo` to build it on first use.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    description: str
+    sources: dict[str, str]
+    splits: dict[str, PositiveInt]
+    chunk: dict[str, PositiveInt]
+    build_minutes: dict[str, float] = {}
+    megabytes: float | None = None
+    embedded: bool = False
+    recipe: Recipe
+
+    @model_validator(mode="after")
+    def _splits_are_filled(self) -> Entry:
+        if isinstance(self.recipe, RunRecipe):
+            runs = self.recipe.runs(list(self.sources))
+            if runs != sum(self.splits.values()):
+                raise ValueError(f"splits share out {sum(self.splits.values())} runs, the recipe makes {runs}")
+        elif set(self.recipe.copies) != set(self.splits):
+            raise ValueError(f"copies name {sorted(self.recipe.copies)}, splits {sorted(self.splits)}")
+        return self
+
+    @property
+    def networks(self) -> int:
+        """How many networks the whole zoo has, before duplicates are dropped."""
+        if isinstance(self.recipe, RunRecipe):
+            return sum(self.splits.values()) * len(self.recipe.kept_epochs)
+        return sum(items * self.recipe.copies[split] for split, items in self.splits.items())
+
+    def recipe_dict(self, seed: int | None = None) -> dict[str, Any]:
+        """The recipe as JSON, with `seed` in place of its own if given."""
+        return self.recipe.model_copy(update={} if seed is None else {"seed": seed}).model_dump(
+            mode="json", exclude_none=True
+        )

@@ -55,7 +55,7 @@ def build_zoo(
     Arguments:
         name: of the catalogue, or the path of one's own TOML file.
         limit: keep that many source items (images, runs) over all splits.
-        out: the zoo's folder; by default one in the cache, with the limit and seed in its name.
+        out: the zoo's folder; by default one in the cache, or beside the TOML file, with limit and seed in its name.
         device: "cpu", "cuda", ...; by default a GPU where there is one.
         seed: of the initialisations, instead of the recipe's.
         source_folder: with the raw data sets, for machines without internet.
@@ -77,7 +77,9 @@ def build_zoo(
     recipe_sha256 = digest({"name": entry.name, "version": version, "builder": BUILDER} | recipe)
     if out is None:
         suffix = (f"-limit-{limit}" if limit is not None else "") + (f"-seed-{seed}" if seed else "")
-        out = default_folder(entry).with_name(f"{entry.name}@{version}{suffix}")
+        # One's own recipe never takes the place of a standard zoo.
+        home = Path(name).parent if name.endswith(".toml") else default_folder(entry).parent
+        out = home / f"{entry.name}@{version}{suffix}"
     make_folder(out.parent)
     if _holds(out, recipe_sha256):
         return open_zoo(out)

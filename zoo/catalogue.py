@@ -26,8 +26,10 @@ def read_entry(path: Path) -> Entry:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: not TOML: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"] if part not in ("inr", "runs")) or "the file"
+        errors = error.errors()  # of a union one for every type that it is not; our own say most
+        first = next((found for found in errors if found["type"] == "value_error"), errors[0])
+        names = [str(part) for part in first["loc"] if part not in ("inr", "runs", "float", "str")]
+        field = ".".join(name for name in names if "[" not in name) or "the file"
         message = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             message = "unknown field; remove it or correct its name"

@@ -26,8 +26,9 @@ def draw(zoo: Zoo, path: Path) -> None:
 def _contact_sheet(zoo: Zoo) -> Figure:
     """Source images above what their INRs render: the first of the test split, two rows."""
     test = zoo["test"]
-    count = min(2 * COLUMNS, len(test))
-    images, rendered = zoo.images("test")[:count], zoo.render(test.networks[:count])
+    chosen = test.table.drop_duplicates("item").index[: 2 * COLUMNS].to_list()
+    count = len(chosen)
+    images, rendered = zoo.images("test")[chosen], zoo.render(test.networks[chosen])
     rows = -(-count // COLUMNS)
     figure = Figure(figsize=(COLUMNS * 0.62, rows * 1.24 + 0.62), layout="constrained")
     axes = figure.subplots(2 * rows, COLUMNS, squeeze=False)
@@ -37,7 +38,7 @@ def _contact_sheet(zoo: Zoo) -> Figure:
         for below, picture in ((0, images[number]), (1, rendered[number])):
             axis = axes[2 * (number // COLUMNS) + below, number % COLUMNS]
             axis.imshow(picture.clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    mean = test.table["psnr"].iloc[:count].mean()
+    mean = test.table["psnr"].iloc[chosen].mean()
     figure.suptitle(f"{zoo.name}: source images, and below each its INR (mean {mean:.1f} dB)", fontsize=10, color=INK)
     return figure
 
@@ -60,7 +61,7 @@ def _curves(zoo: Zoo) -> Figure:
         for (_, lr), run in mine.sort_values("epoch").groupby(["run", "lr"]):
             shade = (rates.index(lr) + 1) / len(rates)
             axis.plot(run["epoch"], run[column], color=ACCENT, alpha=0.25 + 0.6 * shade, linewidth=1)
-        _plain(axis, "epoch", label if variant == variants[0] else "", variant)
+        _plain(axis, "epoch", label if variant == variants[0] else "", variant if len(variants) > 1 else "")
         if column == "test_r2":
             axis.set_ylim(-0.2, 1)
     figure.suptitle(f"{zoo.name}: {table['run'].nunique()} runs, darker with the learning rate", fontsize=10, color=INK)

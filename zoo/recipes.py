@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from .architecture import ActivationName, Architecture
 
-Init = Literal[
-    "dwsnets", "siren", "torch", "glorot-normal", "he-normal", "orthogonal", "random-normal", "truncated-normal"
-]
+INRInit = Literal["dwsnets", "siren"]
+RunInit = Literal["torch", "glorot-normal", "he-normal", "orthogonal", "random-normal", "truncated-normal"]
+Init = INRInit | RunInit
 OptimizerName = Literal["adam", "sgd", "rmsprop"]
 Scalar = float | str
 
@@ -41,7 +41,7 @@ class INRRecipe(_Spec):
     sizes: tuple[PositiveInt, ...]
     omega_0: PositiveFloat = 30.0
     output_offset: float = 0.0
-    init: Literal["dwsnets", "siren"]
+    init: INRInit
     coordinates: Literal["xy", "ij"] = "xy"
     target_range: tuple[float, float] = (0.0, 1.0)
     lr: PositiveFloat
@@ -143,6 +143,22 @@ class Hyperparameters(_Spec):
     train_fraction: Setting = 1.0
 
 
+RANGES = {  # smallest and largest value of the numbers
+    "lr": (0.0, math.inf),
+    "weight_decay": (0.0, math.inf),
+    "dropout": (0.0, 0.99),
+    "init_std": (0.0, math.inf),
+    "train_fraction": (1e-6, 1.0),
+}
+
+
+def _values(setting: Scalar | tuple[Scalar, ...] | Draw) -> tuple[Scalar, ...]:
+    """What a setting can be, or the ends of what it is drawn from."""
+    if isinstance(setting, Draw):
+        return setting.choice or setting.uniform or setting.log_uniform or ()
+    return setting if isinstance(setting, tuple) else (setting,)
+
+
 class RunRecipe(_Spec):
     """How the runs of a snapshot zoo or of a population are trained; one network per run and checkpoint.
 
@@ -169,9 +185,16 @@ class RunRecipe(_Spec):
     seed: NonNegativeInt = 0
 
     @model_validator(mode="after")
-    def _checkpoints_within(self) -> RunRecipe:
+    def _settings_are_possible(self) -> RunRecipe:
         if self.checkpoints is not None and max(self.checkpoints) > self.epochs:
             raise ValueError(f"checkpoints {self.checkpoints} lie beyond epoch {self.epochs}")
+        names = {"variant": tuple(self.variants), "optimizer": get_args(OptimizerName), "init": get_args(RunInit)}
+        for name, setting in self.hyperparameters:
+            for value in _values(setting):
+                if name in names and value not in names[name]:
+                    raise ValueError(f"{name} {value!r}: there is {', '.join(names[name])}")
+                if name in RANGES and not (isinstance(value, float) and RANGES[name][0] <= value <= RANGES[name][1]):
+                    raise ValueError(f"{name} {value!r}: a number from {RANGES[name][0]:g} to {RANGES[name][1]:g}")
         return self
 
     @property

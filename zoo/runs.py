@@ -19,6 +19,7 @@ from torch import Tensor
 
 from .architecture import Architecture
 from .builder import Arrays
+from .errors import BadInput
 from .fit import Settings, State, Trainer
 from .functional import evaluate
 from .initial import initial_params
@@ -70,7 +71,7 @@ class Data:
     Where the source has no test items of its own, they are the last of the shuffled order.
     """
 
-    def __init__(self, source: Source, recipe: RunRecipe, arch: Architecture, device: str) -> None:
+    def __init__(self, source: Source, recipe: RunRecipe, shape: tuple[int, ...], device: str) -> None:
         total = len(source.inputs)
         pool = np.random.default_rng(SPLIT_SEED).permutation(total - source.n_test)
         own_test = total - source.n_test + np.random.default_rng(SPLIT_SEED).permutation(source.n_test)
@@ -87,10 +88,12 @@ class Data:
         if not source.classes:
             targets = _standardised(targets, targets[:n_train]).astype(np.float32)[:, None]
         tensor = torch.from_numpy(np.ascontiguousarray(inputs))
-        if len(arch.input_shape) == 3:  # stored with the channels last, which convolutions on CPUs prefer
-            tensor = tensor.view(len(used), *arch.input_shape[1:], arch.input_shape[0]).permute(0, 3, 1, 2)
+        if inputs[0].size != math.prod(shape):
+            raise BadInput(f"source {source.name} has items of shape {inputs.shape[1:]}, the networks take {shape}")
+        if len(shape) == 3:  # stored with the channels last, which convolutions on CPUs prefer
+            tensor = tensor.view(len(used), *shape[1:], shape[0]).permute(0, 3, 1, 2)
         else:
-            tensor = tensor.reshape(len(used), *arch.input_shape)
+            tensor = tensor.reshape(len(used), *shape)
         self.n_train = n_train
         self.inputs, self.targets = tensor.to(device), torch.from_numpy(targets).to(device)
 
@@ -190,7 +193,7 @@ class RunBuilder:
         return {}
 
     @cached_property
-    def _data(self) -> dict[str, Data]:
+    def _data(self) -> dict[tuple[str, tuple[int, ...]], Data]:
         return {}
 
     def _trainer(self, variant: str) -> Trainer:
@@ -202,10 +205,11 @@ class RunBuilder:
         return self._trainers[variant]
 
     def data(self, run: Run) -> Data:
-        if run["source"] not in self._data:
-            arch = self.recipe.architectures[run["variant"]]
-            self._data[run["source"]] = Data(self.sources[run["source"]], self.recipe, arch, self.device)
-        return self._data[run["source"]]
+        shape = self.recipe.architectures[run["variant"]].input_shape
+        key = (run["source"], shape)
+        if key not in self._data:
+            self._data[key] = Data(self.sources[run["source"]], self.recipe, shape, self.device)
+        return self._data[key]
 
     def initial(self, runs: list[Run]) -> np.ndarray:
         """Initial parameters `[len(runs), P]`, each from (seed, run) alone."""
@@ -222,6 +226,8 @@ class RunBuilder:
         trainer, data = self._trainer(chunk[0]["variant"]), self.data(chunk[0])
         settings = self._settings(padded)
         items = len(data.part("train", chunk[0]["train_fraction"])[0])
+        if items < self.recipe.batch_size:
+            raise BadInput(f"batch_size {self.recipe.batch_size} is more than the {items} training items of a run")
         if state:
             params, mean, square = (torch.from_numpy(state[n]).to(self.device) for n in ("params", "mean", "square"))
             now = State(params, mean, square, int(state["steps"][0]))

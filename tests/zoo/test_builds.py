@@ -403,6 +403,27 @@ def test_a_wrong_recipe_file_is_one_line(tmp_path: Path, change: tuple[str, str]
 
 
 @pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optimizer": '"adamw"'}, "optimizer 'adamw': there is adam, sgd, rmsprop"),
+        ({"lr": "[-1.0]"}, "lr -1.0: a number from 0"),
+        ({"lr": "{ uniform = [0.1, 1], choice = [1.0] }"}, "exactly one of"),
+        ({"repeats": "7"}, "splits share out 20 runs, the recipe makes 28"),
+        ({"batch_size": "2000"}, "batch_size 2000 is more than the 1000 training items"),
+        ({"regular": "{ sizes = [3, 5, 2] }"}, "source moons has items of shape (2,), the networks take (3,)"),
+    ],
+)
+def test_a_recipe_of_runs_that_cannot_be_is_one_line(
+    tmp_path: Path, changes: dict[str, str], message: str, eager: None, cli
+) -> None:
+    path = shrunk("moons-mlps", tmp_path, **changes)
+    code, out, err = cli("zoo", "build", path, "--device", "cpu", "--limit", 3)
+    assert (code, out) == (2, "")
+    assert message in err.splitlines()[-1]
+    assert not list(tmp_path.glob("moons-mlps@*"))
+
+
+@pytest.mark.parametrize(
     ("name", "file", "damage", "message"),
     [
         ("mnist-inrs", "mnist/train-images-idx3-ubyte.gz", "remove", "missing; --source-dir takes"),

@@ -60,6 +60,10 @@ RUN = ("run", "mlp", "--task", "inr-classification", "--zoo")
     [
         (("zoo", "build", "digit-inrs"), "did you mean digits-inrs"),
         (("zoo", "build", "digits-inrs", "--limit", 2), "--limit 2: at least 3"),
+        (("zoo", "build", "digits-inrs", "--limit", 0), "--limit 0: at least 3"),
+        (("zoo", "build", "digits-mlps", "--limit", -4), "--limit -4: at least 3"),
+        (("zoo", "build", "digits-inrs", "--limit", 1798), "--limit 1798: the source has 1,797 items"),
+        (("zoo", "build", "my-zoo.toml"), "my-zoo.toml: No such file"),
         (("zoo", "build", "mnist-inrs", "--source-dir", "nowhere"), "no such folder"),
         (("zoo", "build", "digits-inrs", "--device", "warp"), "--device cpu"),
         (("zoo", "build", "digits-inrs", "--out", "/proc/zoo"), "cannot write there"),

@@ -49,6 +49,7 @@ def _main(version: Annotated[bool, typer.Option("--version", callback=_version, 
 def zoo_list(as_json: Json = False) -> None:
     """The standard zoos, and which are on this machine."""
     from weightbench.zoo.catalogue import catalogue, is_built
+    from weightbench.zoo.sources import SOURCES
 
     rows: list[dict[str, Any]] = []
     for entry in catalogue():
@@ -67,6 +68,7 @@ def zoo_list(as_json: Json = False) -> None:
                 "description": entry.description,
                 "architectures": {key: str(arch) for key, arch in entry.recipe.architectures.items()},
                 "sources": entry.sources,
+                "licenses": {name: SOURCES[name].license for name in entry.sources},
                 "splits": entry.splits,
                 "recipe": entry.recipe_dict(),
             }
@@ -86,16 +88,18 @@ def zoo_info(name: NameOrPath, as_json: Json = False) -> None:
     from weightbench.zoo.catalogue import catalogue_entry, is_built, zoo_names
     from weightbench.zoo.collection import open_zoo
     from weightbench.zoo.load import locate
+    from weightbench.zoo.sources import SOURCES
 
     if name.partition("@")[0] in zoo_names() and not is_built(entry := catalogue_entry(name)):
-        content = entry.model_dump(mode="json")
+        content = entry.model_dump(mode="json", exclude_none=True)
+        content["licenses"] = {source: SOURCES[source].license for source in entry.sources}
         if as_json:
             print(json.dumps(content, indent=1))
             return
         print(f"{entry.name}@{entry.version}: {entry.networks:,} networks, not on this machine\n{entry.description}\n")
         for key, arch in entry.recipe.architectures.items():
             print(f"{key}: {arch}, {arch.num_params:,} parameters")
-        _print_fields({key: content[key] for key in ("sources", "splits", "recipe")})
+        _print_fields({key: content[key] for key in ("sources", "licenses", "splits", "recipe")})
         return
     zoo = open_zoo(locate(name))
     content = zoo.manifest.model_dump(mode="json", by_alias=True)

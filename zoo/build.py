@@ -31,7 +31,7 @@ from .manifest import MANIFEST, Dropped, Manifest, Rendering, SourceInfo, ZooFil
 from .progress import track
 from .recipes import Entry, INRRecipe
 from .runs import RunBuilder
-from .sources import Source, load_source
+from .sources import SOURCES, Source, load_source
 from .splits import split_items
 from .storage import ROW_GROUP, TableWriter, describe_file
 from .twins import check_twins, fingerprints
@@ -147,8 +147,8 @@ def _source_info(source: Source, sha256: str) -> SourceInfo:
     return SourceInfo(
         name=source.name,
         sha256=sha256,
-        license=source.license,
-        citation=source.citation,
+        license=SOURCES[source.name].license,
+        citation=SOURCES[source.name].citation,
         classes=source.classes,
         image_shape=source.inputs.shape[1:] if source.image_max else None,
         image_max=source.image_max,

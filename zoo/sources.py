@@ -51,8 +51,6 @@ class Source:
     targets: np.ndarray
     n_test: int
     classes: list[str]
-    license: str
-    citation: str
     image_max: int | None = None
 
     @property
@@ -73,8 +71,6 @@ def load_digits(folder: Path | None) -> Source:
         targets=data.target.astype(np.int64),
         n_test=0,
         classes=DIGITS,
-        license="CC BY 4.0",
-        citation="Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (UCI), from scikit-learn",
         image_max=16,
     )
 
@@ -91,8 +87,6 @@ def load_moons(folder: Path | None) -> Source:
         targets=targets.astype(np.int64),
         n_test=1000,
         classes=["upper", "lower"],
-        license="BSD-3-Clause",
-        citation="Two moons, scikit-learn's make_moons (Pedregosa et al. 2011)",
     )
 
 
@@ -103,8 +97,6 @@ def load_mnist(folder: Path | None) -> Source:
         name="mnist",
         repo_id="ylecun/mnist",
         classes=DIGITS,
-        license="CC BY-SA 3.0",
-        citation="LeCun, Cortes and Burges 1998, The MNIST database of handwritten digits",
     )
 
 
@@ -115,8 +107,6 @@ def load_fashion_mnist(folder: Path | None) -> Source:
         name="fashion-mnist",
         repo_id="zalando-datasets/fashion_mnist",
         classes=FASHION,
-        license="MIT",
-        citation="Xiao, Rasul and Vollgraf 2017, Fashion-MNIST, arXiv:1708.07747",
     )
 
 
@@ -135,8 +125,6 @@ def load_cifar10(folder: Path | None) -> Source:
         parts,
         name="cifar10",
         classes=CIFAR10,
-        license="unspecified; free for research",
-        citation="Krizhevsky 2009, Learning multiple layers of features from tiny images",
         image_max=255,
     )
 
@@ -154,8 +142,6 @@ def load_imagenet10(folder: Path | None) -> Source:
         parts,
         name="imagenet10",
         classes=list(IMAGENET.values()),
-        license="ImageNet terms of access; non-commercial research",
-        citation="Le and Yang 2015, Tiny ImageNet; Deng et al. 2009, ImageNet",
         image_max=255,
     )
 
@@ -173,8 +159,6 @@ def load_california(folder: Path | None) -> Source:
         targets=np.asarray(targets, np.float64),
         n_test=0,
         classes=[],
-        license="public domain (StatLib)",
-        citation="Pace and Barry 1997, Sparse spatial autoregressions",
     )
 
 
@@ -191,20 +175,45 @@ def load_covertype(folder: Path | None) -> Source:
         targets=np.asarray(targets, np.int64) - 1,
         n_test=0,
         classes=COVERTYPE,
-        license="CC BY 4.0",
-        citation="Blackard 1998, Covertype (UCI)",
     )
 
 
-SOURCES: dict[str, Callable[[Path | None], Source]] = {
-    "digits": load_digits,
-    "moons": load_moons,
-    "mnist": load_mnist,
-    "fashion-mnist": load_fashion_mnist,
-    "cifar10": load_cifar10,
-    "imagenet10": load_imagenet10,
-    "california-housing": load_california,
-    "covertype": load_covertype,
+@dataclass(frozen=True)
+class RawData:
+    """A raw data set: how it is loaded (from a folder, if given) and on what terms."""
+
+    load: Callable[[Path | None], Source]
+    license: str
+    citation: str
+
+
+SOURCES = {
+    "digits": RawData(
+        load_digits,
+        "CC BY 4.0",
+        "Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (UCI), from scikit-learn",
+    ),
+    "moons": RawData(load_moons, "BSD-3-Clause", "Two moons, scikit-learn's make_moons (Pedregosa et al. 2011)"),
+    "mnist": RawData(
+        load_mnist, "CC BY-SA 3.0", "LeCun, Cortes and Burges 1998, The MNIST database of handwritten digits"
+    ),
+    "fashion-mnist": RawData(
+        load_fashion_mnist, "MIT", "Xiao, Rasul and Vollgraf 2017, Fashion-MNIST, arXiv:1708.07747"
+    ),
+    "cifar10": RawData(
+        load_cifar10,
+        "unspecified; free for research",
+        "Krizhevsky 2009, Learning multiple layers of features from tiny images",
+    ),
+    "imagenet10": RawData(
+        load_imagenet10,
+        "ImageNet terms of access; non-commercial research",
+        "Le and Yang 2015, Tiny ImageNet; Deng et al. 2009, ImageNet",
+    ),
+    "california-housing": RawData(
+        load_california, "public domain (StatLib)", "Pace and Barry 1997, Sparse spatial autoregressions"
+    ),
+    "covertype": RawData(load_covertype, "CC BY 4.0", "Blackard 1998, Covertype (UCI)"),
 }
 
 
@@ -212,7 +221,7 @@ def load_source(name: str, folder: Path | None) -> Source:
     """A raw data set by name; see `load_digits` and the others. Raises BadInput that names the file and the mend."""
     if name not in SOURCES:
         raise unknown("source", name, SOURCES)
-    return SOURCES[name](folder)
+    return SOURCES[name].load(folder)
 
 
 IDX = {"train": "train", "test": "t10k"}  # the Hub's split name: the IDX files' prefix

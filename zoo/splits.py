@@ -76,7 +76,9 @@ def limited(parts: Parts, limit: int | None) -> Parts:
         raise BadInput(f"--limit {limit}: at least {len(parts)}, one item for each split")
     total = sum(map(len, parts.values()))
     if limit > total:
-        raise BadInput(f"--limit {limit}: the source has {total:,} items; leave --limit out for the whole zoo")
+        raise BadInput(
+            f"--limit {limit}: the source has {total:,} items for this zoo; leave --limit out for the whole one"
+        )
     kept = shares({name: len(items) for name, items in parts.items()}, limit)
     return {name: items[:n] for (name, items), n in zip(parts.items(), kept, strict=True)}
 

@@ -23,7 +23,7 @@ from weightbench.zoo.catalogue import catalogue, catalogue_entry, read_entry, zo
 from weightbench.zoo.errors import BadInput
 from weightbench.zoo.recipes import RunRecipe
 from weightbench.zoo.rescore import rescore
-from weightbench.zoo.sources import SOURCES, load_digits
+from weightbench.zoo.sources import load_digits, load_source
 from weightbench.zoo.splits import split_items, split_runs
 from weightbench.zoo.twins import check_twins, fingerprints
 
@@ -129,7 +129,11 @@ def test_losses_fall_and_initial_states_are_kept(tmp_path: Path, eager: None) ->
     first, last = (table[table["epoch"] == epoch].set_index("run")["train_loss"] for epoch in (0, 4))
     assert (last < first).all()
     builder = make_builder(
-        read_entry(tmp_path / "moons-mlps.toml"), {"moons": SOURCES["moons"](None)}, limit=None, seed=None, device="cpu"
+        read_entry(tmp_path / "moons-mlps.toml"),
+        {"moons": load_source("moons", None)},
+        limit=None,
+        seed=None,
+        device="cpu",
     )
     run = builder.runs[int(table["run"].iloc[0])]  # type: ignore[attr-defined]
     assert np.array_equal(builder.initial([run])[0], zoo["train"].networks.params[0].numpy())  # type: ignore[attr-defined]
@@ -138,7 +142,7 @@ def test_losses_fall_and_initial_states_are_kept(tmp_path: Path, eager: None) ->
 @pytest.mark.parametrize("name", ["digits-inrs", "mnist-cnns"])
 def test_initial_parameters_do_not_depend_on_limit_or_company(name: str, sources: Path) -> None:
     entry = catalogue_entry(name)
-    loaded = {source: SOURCES[source](sources) for source in entry.sources}
+    loaded = {source: load_source(source, sources) for source in entry.sources}
     whole, part = (make_builder(entry, loaded, limit=limit, seed=None, device="cpu") for limit in (None, 30))
     members = [member for members in part.members.values() for member in members]
     among = {member for members in whole.members.values() for member in members}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,9 +16,7 @@ from torch import Tensor
 
 from .architecture import Architecture
 from .functional import evaluate
-
-Loss = Literal["cross-entropy", "mse"]
-
+from .scores import Loss
 
 # Elementwise loops of fewer steps run in one thread: starting the others costs more. It also keeps torch 2.13 from
 # starting them once per network, which it does for sums over rows shorter than a vector register.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 import zlib
 from collections import defaultdict
 from collections.abc import Callable
@@ -14,22 +13,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from .architecture import Architecture
 from .builder import Arrays
 from .errors import BadInput
 from .fit import Settings, State, Trainer
-from .functional import evaluate
 from .initial import initial_params
 from .networks import Networks
 from .recipes import Draw, RunRecipe
+from .scores import figures, score_name
 from .sources import Source
-from .splits import SPLIT_SEED, Parts, split_runs, within_run
+from .splits import Parts, split_runs, within_run
+from .training_data import Data
 
 SEGMENT_EPOCHS = 25  # an interrupted build loses at most that many
-EVALUATED_VALUES = 2**24  # of the largest layer, over all networks and items evaluated at once
 
 INIT, DRAW, ORDER, DROPOUT = range(4)  # random streams of a run
 
@@ -64,51 +62,6 @@ def plan_runs(recipe: RunRecipe, sources: list[str]) -> list[Run]:
     return runs
 
 
-class Data:
-    """One source, prepared for training: items in a fixed order, inputs and targets scaled.
-
-    Images go to [-1, 1]; features, and values to regress, to mean 0 and standard deviation 1 over the training items.
-    Where the source has no test items of its own, they are the last of the shuffled order.
-    """
-
-    def __init__(self, source: Source, recipe: RunRecipe, shape: tuple[int, ...], device: str) -> None:
-        total = len(source.inputs)
-        pool = np.random.default_rng(SPLIT_SEED).permutation(total - source.n_test)
-        own_test = total - source.n_test + np.random.default_rng(SPLIT_SEED).permutation(source.n_test)
-        n_test = min(recipe.test_items, source.n_test or total // 2)
-        n_train = min(recipe.train_items, len(pool) if source.n_test else total - n_test)
-        train, test = pool[:n_train], own_test[:n_test] if source.n_test else pool[-n_test:]
-        used = np.concatenate([train, test])
-        inputs = source.inputs[used].astype(np.float32)
-        if source.image_max:
-            inputs = inputs / np.float32(source.image_max / 2) - 1
-        else:
-            inputs = _standardised(inputs, inputs[:n_train])
-        targets = source.targets[used]
-        if not source.classes:
-            targets = _standardised(targets, targets[:n_train]).astype(np.float32)[:, None]
-        tensor = torch.from_numpy(np.ascontiguousarray(inputs))
-        if inputs[0].size != math.prod(shape):
-            raise BadInput(f"source {source.name} has items of shape {inputs.shape[1:]}, the networks take {shape}")
-        if len(shape) == 3:  # stored with the channels last, which convolutions on CPUs prefer
-            tensor = tensor.view(len(used), *shape[1:], shape[0]).permute(0, 3, 1, 2)
-        else:
-            tensor = tensor.reshape(len(used), *shape)
-        self.n_train = n_train
-        self.inputs, self.targets = tensor.to(device), torch.from_numpy(targets).to(device)
-
-    def part(self, name: str, fraction: float) -> tuple[Tensor, Tensor]:
-        """Inputs and targets of the training items (the first `fraction` of them) or of the test items."""
-        span = slice(0, round(self.n_train * fraction)) if name == "train" else slice(self.n_train, None)
-        return self.inputs[span], self.targets[span]
-
-
-def _standardised(values: np.ndarray, train: np.ndarray) -> np.ndarray:
-    train = train.astype(np.float64)
-    deviation = train.std(0)
-    return ((values - train.mean(0)) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
-
-
 @dataclass(frozen=True)
 class RunBuilder:
     """Trains the runs of a zoo; see `INRBuilder` for the common arguments."""
@@ -123,7 +76,7 @@ class RunBuilder:
 
     @property
     def columns(self) -> dict[str, str]:
-        score, unit = ("r2", "coefficient of determination") if self._regression else ("accuracy", "accuracy, 0 to 1")
+        unit = {"r2": "coefficient of determination", "accuracy": "accuracy, 0 to 1"}[self._score]
         columns = {
             "id": "run and epoch; stable over builds",
             "run": "number of the training run",
@@ -138,9 +91,9 @@ class RunBuilder:
             "init_std": "standard deviation of the initialisation, where it has one",
             "train_fraction": "share of the training items that the run saw",
             "train_loss": "mean loss over the training items that the run saw, without dropout",
-            f"train_{score}": f"{unit}, on the same items",
+            f"train_{self._score}": f"{unit}, on the same items",
             "test_loss": "mean loss over the test items",
-            f"test_{score}": f"{unit}, on the test items",
+            f"test_{self._score}": f"{unit}, on the test items",
             "params": "weights and biases in state-dict order",
         }
         if self.recipe.checkpoints is None:
@@ -148,8 +101,8 @@ class RunBuilder:
         return columns
 
     @property
-    def _regression(self) -> bool:
-        return self.recipe.loss == "mse"
+    def _score(self) -> str:
+        return score_name(self.recipe.loss)
 
     @cached_property
     def runs(self) -> list[Run]:
@@ -242,11 +195,10 @@ class RunBuilder:
             elif segment:
                 continue  # the last epoch of the segment before
             if epoch in kept:
-                figures = self._figures(now.params[: len(chunk)], chunk[0])
-                for name, values in (figures | {"epoch": np.full(len(chunk), epoch)}).items():
+                found = self._figures(now.params[: len(chunk)], chunk[0])
+                for name, values in (found | {"epoch": np.full(len(chunk), epoch)}).items():
                     rows[name].append(values)
-                score = figures[next(name for name in figures if name.startswith("test_") and "loss" not in name)]
-                advance(len(chunk), f"{np.median(score):.3f} {'R2' if self._regression else 'accuracy'} on test")
+                advance(len(chunk), f"{np.median(found[f'test_{self._score}']):.3f} {self._score} on test")
         after = {"params": now.params, "mean": now.mean, "square": now.square, "steps": torch.tensor([now.steps])}
         return (
             {name: np.stack(values, 1) for name, values in rows.items()},
@@ -273,34 +225,11 @@ class RunBuilder:
         orders = np.stack([self._rng(ORDER, run, epoch).permutation(n)[:whole] for run in runs])
         return torch.from_numpy(orders.reshape(len(runs), -1, size)).transpose(0, 1).contiguous().to(self.device)
 
-    @torch.no_grad()
     def _figures(self, params: Tensor, run: Run) -> Arrays:
-        """Losses and scores of networks trained like `run`, and their parameters."""
+        """The parameters, losses and scores of networks that were trained as `run` is."""
         arch, data = self.recipe.architectures[run["variant"]], self.data(run)
-        figures: Arrays = {"params": params.cpu().numpy()}
-        for part in ("train", "test"):
-            inputs, targets = data.part(part, run["train_fraction"])
-            step = max(1, EVALUATED_VALUES // (len(params) * max(map(math.prod, arch.shapes))))
-            sums: Tensor | float = 0.0
-            for start in range(0, len(inputs), step):
-                output = evaluate(arch, params, inputs[start : start + step])[0]
-                sums = sums + self._sums(output, targets[start : start + step])
-            loss, score = (sums / len(inputs)).cpu().numpy()  # type: ignore[union-attr]
-            if self._regression:
-                score = 1 - score / targets.double().var(correction=0).item()
-            figures[f"{part}_loss"] = np.asarray(loss, np.float32)
-            figures[f"{part}_{'r2' if self._regression else 'accuracy'}"] = np.asarray(score, np.float32)
-        return figures
-
-    def _sums(self, output: Tensor, targets: Tensor) -> Tensor:
-        """Over items, float64 `[2, B]`: losses, and correct answers (or squared errors)."""
-        if self._regression:
-            errors = (output - targets).double().square().sum((1, 2))
-            return torch.stack([errors, errors])
-        right = (output.argmax(-1) == targets).double().sum(1)
-        labels = targets.expand(output.shape[:2])
-        loss = F.cross_entropy(output.flatten(0, 1), labels.flatten(), reduction="none").view(labels.shape)
-        return torch.stack([loss.double().sum(1), right])
+        parts = {part: data.part(part, run["train_fraction"]) for part in ("train", "test")}
+        return {"params": params.cpu().numpy()} | figures(arch, params, parts, self.recipe.loss)
 
     def architecture(self, member: Run) -> str:
         return str(member["variant"])
@@ -326,7 +255,7 @@ class RunBuilder:
 
     def quality(self, table: pd.DataFrame) -> dict[str, float]:
         """Quantiles of the final networks' test score."""
-        score = "test_r2" if self._regression else "test_accuracy"
+        score = f"test_{self._score}"
         final = table.loc[table["epoch"] == self.recipe.kept_epochs[-1], score]
         quantiles = {"p10": 0.1, "median": 0.5, "p90": 0.9}
         return {f"final_{score}_{name}": round(float(final.quantile(q)), 4) for name, q in quantiles.items()}
@@ -334,6 +263,6 @@ class RunBuilder:
     def rescore(self, networks: Networks, table: pd.DataFrame) -> pd.DataFrame:
         rows = []
         for position, number in enumerate(table["run"]):
-            figures = self._figures(networks.params[position : position + 1].to(self.device), self.runs[number])
-            rows.append({name: values[0] for name, values in figures.items() if name != "params"})
+            found = self._figures(networks.params[position : position + 1].to(self.device), self.runs[number])
+            rows.append({name: values[0] for name, values in found.items() if name != "params"})
         return pd.DataFrame(rows)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from .errors import BadInput, unknown
+from .errors import unknown
+from .source_files import IDX, Part, from_hub, from_sklearn, read_idx, read_npz, read_parquet_images
 
 DIGITS = [str(digit) for digit in range(10)]
 FASHION = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
 CIFAR10 = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 COVERTYPE = ["Spruce/Fir", "Lodgepole Pine", "Ponderosa Pine", "Cottonwood/Willow", "Aspen", "Douglas-fir", "Krummholz"]
-TINY = (64, 64, 3)
 IMAGENET = {  # WordNet id: name
     "n01443537": "goldfish",
     "n02002724": "black stork",
@@ -113,14 +110,14 @@ def load_fashion_mnist(folder: Path | None) -> Source:
 def load_cifar10(folder: Path | None) -> Source:
     """CIFAR-10 (Krizhevsky 2009): an npz file (whole or a subset) in `folder/cifar10`, else `uoft-cs/cifar10`."""
     if folder:
-        arrays = _read_npz(
+        arrays = read_npz(
             folder / "cifar10",
             {"x_train": (32, 32, 3), "y_train": (), "x_test": (32, 32, 3), "y_test": ()},
             pairs=(("x_train", "y_train"), ("x_test", "y_test")),
         )
         parts = [(arrays["x_train"], arrays["y_train"]), (arrays["x_test"], arrays["y_test"])]
     else:
-        parts = [_from_hub("uoft-cs/cifar10", split, image="img") for split in ("train", "test")]
+        parts = [from_hub("uoft-cs/cifar10", split, image="img") for split in ("train", "test")]
     return _joined(
         parts,
         name="cifar10",
@@ -133,10 +130,13 @@ def load_imagenet10(folder: Path | None) -> Source:
     """Ten classes of Tiny ImageNet, 500 + 50 images of 64x64 each: parquet files in `folder/tiny_imagenet_10`, else
     `zh-plus/tiny-imagenet`."""
     if folder:
-        parts = [_read_parquet_images(folder / "tiny_imagenet_10" / f"{part}.parquet") for part in ("train", "test")]
+        parts = [
+            read_parquet_images(folder / "tiny_imagenet_10" / f"{part}.parquet", (64, 64, 3))
+            for part in ("train", "test")
+        ]
     else:
         parts = [
-            _from_hub("zh-plus/tiny-imagenet", split, only=list(IMAGENET), mode="RGB") for split in ("train", "valid")
+            from_hub("zh-plus/tiny-imagenet", split, only=list(IMAGENET), mode="RGB") for split in ("train", "valid")
         ]
     return _joined(
         parts,
@@ -149,10 +149,10 @@ def load_imagenet10(folder: Path | None) -> Source:
 def load_california(folder: Path | None) -> Source:
     """California housing, 20,640 districts: an npz file in `folder/california_housing`, else scikit-learn's fetcher."""
     if folder:
-        arrays = _read_npz(folder / "california_housing", {"X": (8,), "y": ()}, pairs=(("X", "y"),))
+        arrays = read_npz(folder / "california_housing", {"X": (8,), "y": ()}, pairs=(("X", "y"),))
         inputs, targets = arrays["X"], arrays["y"]
     else:
-        inputs, targets = _from_sklearn("fetch_california_housing")
+        inputs, targets = from_sklearn("fetch_california_housing")
     return Source(
         name="california-housing",
         inputs=np.asarray(inputs, np.float32),
@@ -165,10 +165,10 @@ def load_california(folder: Path | None) -> Source:
 def load_covertype(folder: Path | None) -> Source:
     """Forest cover types: an npz file (whole or a subset) in `folder/covtype`, else scikit-learn's fetcher."""
     if folder:
-        arrays = _read_npz(folder / "covtype", {"X": (54,), "y": ()}, pairs=(("X", "y"),))
+        arrays = read_npz(folder / "covtype", {"X": (54,), "y": ()}, pairs=(("X", "y"),))
         inputs, targets = arrays["X"], arrays["y"]
     else:
-        inputs, targets = _from_sklearn("fetch_covtype")
+        inputs, targets = from_sklearn("fetch_covtype")
     return Source(
         name="covertype",
         inputs=np.asarray(inputs, np.float32),
@@ -224,10 +224,6 @@ def load_source(name: str, folder: Path | None) -> Source:
     return SOURCES[name].load(folder)
 
 
-IDX = {"train": "train", "test": "t10k"}  # the Hub's split name: the IDX files' prefix
-Part = tuple[np.ndarray, np.ndarray]
-
-
 def _joined(parts: list[Part], **about: Any) -> Source:
     """Training and test items of images one after the other."""
     return Source(
@@ -240,109 +236,5 @@ def _joined(parts: list[Part], **about: Any) -> Source:
 
 def _idx_source(folder: Path | None, *, name: str, repo_id: str, **about: Any) -> Source:
     local = folder / name.replace("-", "_") if folder else None
-    parts = [_read_idx(local, part) if local else _from_hub(repo_id, part) for part in IDX]
+    parts = [read_idx(local, part) if local else from_hub(repo_id, part) for part in IDX]
     return _joined(parts, name=name, image_max=255, **about)
-
-
-def _missing(path: Path, folder: Path) -> BadInput:
-    return BadInput(f"{path}: missing; --source-dir takes the folder that holds {folder.name}/")
-
-
-def _damaged(path: Path, what: object) -> BadInput:
-    return BadInput(f"{path}: cannot be used ({what}): copy the original file again")
-
-
-def _read_idx(folder: Path, part: str) -> Part:
-    arrays = []
-    for kind, axes in (("images-idx3", 3), ("labels-idx1", 1)):
-        path = folder / f"{IDX[part]}-{kind}-ubyte.gz"
-        try:
-            content = gzip.decompress(path.read_bytes())
-        except FileNotFoundError:
-            raise _missing(path, folder) from None
-        except (OSError, EOFError) as error:
-            raise _damaged(path, error) from None
-        shape = np.frombuffer(content, ">i4", count=axes, offset=4) if len(content) >= 4 + 4 * axes else ()
-        if content[:4] != bytes([0, 0, 8, axes]) or len(content) != 4 + 4 * axes + int(np.prod(shape)):
-            raise _damaged(path, f"not an IDX file of {axes}-dimensional bytes")
-        arrays.append(np.frombuffer(content, np.uint8, offset=4 + 4 * axes).reshape(shape))
-    if len(arrays[0]) != len(arrays[1]):
-        raise _damaged(path, f"{len(arrays[1])} labels for {len(arrays[0])} images")
-    return arrays[0], arrays[1]
-
-
-def _read_npz(
-    folder: Path, shapes: dict[str, tuple[int, ...]], *, pairs: tuple[tuple[str, str], ...]
-) -> dict[str, np.ndarray]:
-    """The arrays of the one npz file in `folder`: `[N, *shape]` each, of equal N in every pair."""
-    found = sorted(folder.glob("*.npz"))
-    if not found:
-        raise _missing(folder / "*.npz", folder)
-    path = found[0]
-    if len(found) > 1:
-        raise BadInput(f"{folder}: holds {len(found)} npz files: leave one")
-    try:
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as content:
-            arrays = {name: content[name] for name in shapes}
-    except KeyError as error:
-        raise _damaged(path, error.args[0]) from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise _damaged(path, error) from None
-    for name, shape in shapes.items():
-        if arrays[name].shape[1:] != shape or arrays[name].ndim != len(shape) + 1:
-            raise _damaged(path, f"{name} is {list(arrays[name].shape)}, expected {['N', *shape]}")
-    for inputs, targets in pairs:
-        if len(arrays[inputs]) != len(arrays[targets]):
-            raise _damaged(path, f"{len(arrays[targets])} {targets} for {len(arrays[inputs])} {inputs}")
-    return arrays
-
-
-def _read_parquet_images(path: Path) -> Part:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        table = pq.read_table(path, columns=["image", "label"]).to_pylist()
-        images = [np.asarray(Image.open(io.BytesIO(row["image"]["bytes"])).convert("RGB")) for row in table]
-        labels = np.asarray([row["label"] for row in table])
-    except FileNotFoundError:
-        raise _missing(path, path.parent) from None
-    except (OSError, ValueError, TypeError, KeyError, pa.ArrowException, UnidentifiedImageError) as error:
-        raise _damaged(path, error) from None
-    for image in images:
-        if image.shape != TINY:
-            raise _damaged(path, f"an image is {list(image.shape)}, expected {list(TINY)}")
-    return np.stack(images), labels
-
-
-def _from_hub(repo_id: str, split: str, *, image: str = "image", only: list[str] | None = None, mode: str = "") -> Part:
-    """Images and labels of a Hub data set; `only` keeps the classes of these names, renumbered in that order."""
-    from datasets import load_dataset
-    from datasets.exceptions import DatasetNotFoundError
-
-    try:
-        data = load_dataset(repo_id, split=split)
-    except (DatasetNotFoundError, ConnectionError) as error:
-        raise BadInput(
-            f"{repo_id} cannot be reached on the Hub ({error}): give a local copy with --source-dir"
-        ) from None
-    labels = np.asarray(data["label"][:])
-    if only:
-        numbers = [data.features["label"].str2int(name) for name in only]
-        data = data.select(np.flatnonzero(np.isin(labels, numbers)))
-        labels = np.asarray([numbers.index(label) for label in data["label"][:]])
-    pictures = [picture.convert(mode) if mode else picture for picture in data[image][:]]
-    return np.stack([np.asarray(picture, np.uint8) for picture in pictures]), labels
-
-
-def _from_sklearn(fetcher: str) -> Part:
-    import sklearn.datasets
-
-    try:
-        inputs, targets = getattr(sklearn.datasets, fetcher)(return_X_y=True)
-    except OSError as error:
-        raise BadInput(
-            f"sklearn.datasets.{fetcher} cannot download ({error}): give a local copy with --source-dir"
-        ) from None
-    return inputs, targets

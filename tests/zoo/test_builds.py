@@ -139,6 +139,21 @@ def test_losses_fall_and_initial_states_are_kept(tmp_path: Path, eager: None) ->
     assert np.array_equal(builder.initial([run])[0], zoo["train"].networks.params[0].numpy())  # type: ignore[attr-defined]
 
 
+def test_checkpoints_far_apart(tmp_path: Path, eager: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Segments without a checkpoint in between, and a second build that finds them all done."""
+    monkeypatch.setattr("weightbench.zoo.runs.SEGMENT_EPOCHS", 2)
+    path = shrunk("moons-mlps", tmp_path, epochs="9\ncheckpoints = [5, 9]")
+    monkeypatch.setattr("weightbench.zoo.build._store", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        build_zoo(str(path), limit=3, out=tmp_path / "zoo", device="cpu")
+    monkeypatch.undo()
+    monkeypatch.setattr("weightbench.zoo.runs.SEGMENT_EPOCHS", 2)
+    monkeypatch.setattr("weightbench.zoo.build.compiler", lambda: "eager")
+    monkeypatch.setattr("weightbench.zoo.runs.RunBuilder.fit", lambda *_: pytest.fail("trained again"))
+    zoo = build_zoo(str(path), limit=3, out=tmp_path / "zoo", device="cpu")
+    assert zoo["train"].table["epoch"].tolist() == [5, 9]
+
+
 @pytest.mark.parametrize("name", ["digits-inrs", "mnist-cnns"])
 def test_initial_parameters_do_not_depend_on_limit_or_company(name: str, sources: Path) -> None:
     entry = catalogue_entry(name)

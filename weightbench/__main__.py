@@ -76,7 +76,7 @@ def zoo_list(as_json: Json = False) -> None:
             row["params"] = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}-{sizes[-1]}"
             row["MB"] = row.pop("megabytes")
             del row["build_minutes"]
-            row["min, 2 cores"], row["min, GPU"] = (entry.build_minutes.get(device) for device in ("cpu", "cuda"))
+            row["cpu min"], row["gpu min"] = (entry.build_minutes.get(device) for device in ("cpu", "cuda"))
             row["built"] = row.pop("built")
         rows.append(row)
     _print_rows(rows, as_json)

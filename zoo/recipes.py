@@ -227,7 +227,7 @@ class Entry(_Spec):
             data set was never at hand, so that every build of it is called `+local`.
         splits: source items (INRs) or runs in each split; INRs keep a data set's own test images for the test split.
         chunk: networks trained together, by kind of device.
-        build_minutes: measured for the whole zoo, by kind of device ("cpu" is two cores); absent: never measured.
+        build_minutes: measured for the whole zoo, by kind of device ("cpu" is at most two cores); absent: unmeasured.
         megabytes: size of the whole zoo on disk.
         embedded: small enough for `load_zoo` to build it on first use.
     """
@@ -239,7 +239,7 @@ class Entry(_Spec):
     splits: dict[str, PositiveInt]
     chunk: dict[str, PositiveInt]
     build_minutes: dict[str, float] = {}
-    megabytes: float | None = None
+    megabytes: int | None = None
     embedded: bool = False
     recipe: Recipe
 

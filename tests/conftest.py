@@ -32,7 +32,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["weightbench", *map(str, arguments)])
-        monkeypatch.setattr(face, "_tune", lambda: None)  # a test process keeps its own allocator
+        monkeypatch.setattr("weightbench.terminal.tune", lambda: None)  # a test process keeps its own allocator
         code = 0
         try:
             face.main()

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from weightbench import terminal
+from weightbench.terminal import HELP, Device, Json
 from weightbench.zoo.errors import BadInput
+from weightbench.zoo_commands import zoo_app
 
 if TYPE_CHECKING:
     from weightbench.leaderboard.board import Board
 
-HELP = {"help_option_names": ["-h", "--help"]}
 app = typer.Typer(
     context_settings=HELP,
     no_args_is_help=True,
@@ -22,14 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The benchmark suite for weight-space learning.",
 )
-zoo_app = typer.Typer(context_settings=HELP, no_args_is_help=True, help="List, build and verify zoos.")
 app.add_typer(zoo_app, name="zoo")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...  [default: a GPU where there is one]")]
-Name = Annotated[str, typer.Argument(help="A zoo of the catalogue, or the TOML file of your own.")]
-SourceDir = Annotated[Path | None, typer.Option(help="Folder with the raw data sets, instead of the internet.")]
-NameOrPath = Annotated[str, typer.Argument(help="A zoo's name, or the path of a zoo folder.")]
 
 
 def _version(asked: bool) -> None:
@@ -45,124 +39,6 @@ def _main(version: Annotated[bool, typer.Option("--version", callback=_version, 
     pass
 
 
-@zoo_app.command("list")
-def zoo_list(as_json: Json = False) -> None:
-    """The standard zoos, and which are on this machine."""
-    from weightbench.zoo.catalogue import catalogue, is_built
-    from weightbench.zoo.sources import SOURCES
-
-    rows: list[dict[str, Any]] = []
-    for entry in catalogue():
-        sizes = sorted({arch.num_params for arch in entry.recipe.architectures.values()})
-        row = {
-            "name": entry.name,
-            "version": entry.version,
-            "networks": entry.networks,
-            "params": sizes,
-            "megabytes": entry.megabytes,
-            "build_minutes": entry.build_minutes,
-            "built": is_built(entry),
-        }
-        if as_json:
-            row |= {
-                "description": entry.description,
-                "architectures": {key: str(arch) for key, arch in entry.recipe.architectures.items()},
-                "sources": entry.sources,
-                "licenses": {name: SOURCES[name].license for name in entry.sources},
-                "splits": entry.splits,
-                "recipe": entry.recipe_dict(),
-            }
-        else:
-            row["params"] = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}-{sizes[-1]}"
-            row["MB"] = row.pop("megabytes")
-            del row["build_minutes"]
-            row["cpu min"], row["gpu min"] = (entry.build_minutes.get(device) for device in ("cpu", "cuda"))
-            row["built"] = row.pop("built")
-        rows.append(row)
-    _print_rows(rows, as_json)
-
-
-@zoo_app.command("info")
-def zoo_info(name: NameOrPath, as_json: Json = False) -> None:
-    """What a zoo holds and how it was made; for one that is not on this machine, its catalogue entry."""
-    from weightbench.zoo.catalogue import catalogue_entry, is_built, zoo_names
-    from weightbench.zoo.collection import open_zoo
-    from weightbench.zoo.load import locate
-    from weightbench.zoo.sources import SOURCES
-
-    if name.partition("@")[0] in zoo_names() and not is_built(entry := catalogue_entry(name)):
-        content = entry.model_dump(mode="json", exclude_none=True)
-        content["licenses"] = {source: SOURCES[source].license for source in entry.sources}
-        if as_json:
-            print(json.dumps(content, indent=1))
-            return
-        print(f"{entry.name}@{entry.version}: {entry.networks:,} networks, not on this machine\n{entry.description}\n")
-        for key, arch in entry.recipe.architectures.items():
-            print(f"{key}: {arch}, {arch.num_params:,} parameters")
-        _print_fields({key: content[key] for key in ("sources", "licenses", "splits", "recipe")})
-        return
-    zoo = open_zoo(locate(name))
-    content = zoo.manifest.model_dump(mode="json", by_alias=True)
-    if as_json:
-        print(json.dumps(content, indent=1))
-        return
-    print(f"{zoo}\n{zoo.manifest.description}\n{zoo.folder}\n")
-    for key, arch in zoo.manifest.architectures.items():
-        print(f"{key}: {arch}, {arch.num_params:,} parameters")
-    _print_fields({key: content[key] for key in ("recipe", "quality", "dropped", "build")})
-
-
-def _print_fields(parts: dict[str, dict[str, Any]]) -> None:
-    for title, values in parts.items():
-        print(f"\n{title}")
-        for key, value in values.items():
-            print(f"  {key}: {value}")
-
-
-@zoo_app.command("build")
-def zoo_build(
-    name: Name,
-    limit: Annotated[int | None, typer.Option(help="Keep that many source items over all splits.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The zoo's folder.  [default: in the cache]")] = None,
-    device: Device = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the initialisations.  [default: the recipe's]")] = None,
-    source_dir: SourceDir = None,
-) -> None:
-    """Train a standard zoo. Interrupted builds go on where they stopped."""
-    _tune()
-    from weightbench.zoo.build import build_zoo
-
-    zoo = build_zoo(name, limit=limit, out=out, device=device, seed=seed, source_folder=source_dir)
-    quality = ", ".join(f"{key} {value}" for key, value in zoo.manifest.quality.items())
-    print(f"{zoo}: {quality}\n{zoo.folder}")
-
-
-@zoo_app.command("verify")
-def zoo_verify(
-    name: NameOrPath,
-    rescore: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Derive the stored figures of N networks anew from the source data.")
-    ] = 0,
-    source_dir: SourceDir = None,
-) -> None:
-    """Hash every file of a zoo, compare with its manifest, and prove that no network stands in it twice."""
-    _tune()
-    from weightbench.zoo.collection import open_zoo
-    from weightbench.zoo.load import locate
-    from weightbench.zoo.twins import check_twins
-
-    zoo = open_zoo(locate(name), always_hash=True)
-    check_twins(zoo)
-    print(f"{zoo}: {len(zoo.manifest.files)} files are as zoo.json says, no two networks are twins")
-    if rescore:
-        from weightbench.zoo.rescore import rescore as rescored
-
-        differences = rescored(zoo, rows=rescore, source_folder=source_dir)
-        text = ", ".join(f"{key} to {value:.1g}" for key, value in differences.items())
-        print(f"figures of about {rescore} networks derived anew from the source data agree: {text}")
-    print(zoo.folder)
-
-
 @app.command("tasks")
 def tasks(as_json: Json = False) -> None:
     """The tasks."""
@@ -170,7 +46,7 @@ def tasks(as_json: Json = False) -> None:
 
     found = [task_class(name) for name in task_names()]
     keys = ("name", "version", "output", "metric", "unit", "higher_is_better", "description")
-    _print_rows([{key: getattr(task, key) for key in keys} for task in found], as_json)
+    terminal.print_rows([{key: getattr(task, key) for key in keys} for task in found], as_json)
 
 
 @app.command("methods")
@@ -186,7 +62,7 @@ def methods(as_json: Json = False) -> None:
             {"name": name, "tasks": list(method.tasks), "paper": method.paper, "description": about[0] if about else ""}
             | ({"params": method().params} if as_json else {})
         )
-    _print_rows(rows, as_json)
+    terminal.print_rows(rows, as_json)
 
 
 @app.command("run")
@@ -214,7 +90,7 @@ def run(
         )
     if suite and (task or zoo or param):
         raise BadInput("--suite brings its own tasks, zoos and parameters: leave out --task, --zoo and -p")
-    _tune()
+    terminal.tune()
     from weightbench.benchmarks.runner import plan, run_cells
     from weightbench.benchmarks.suite import Runs, Suite, load_suite
     from weightbench.zoo.progress import console
@@ -290,37 +166,6 @@ def _parsed_param(text: str) -> tuple[str, str]:
     if not equals:
         raise BadInput(f"-p {text}: write it as key=value")
     return key.strip(), value
-
-
-def _print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(rows, indent=1))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    view = Table(box=None, pad_edge=False)
-    for key in rows[0]:
-        view.add_column(key.replace("_", " "), overflow="fold", no_wrap=key == "name")
-    for row in rows:
-        view.add_row(*(_as_text(value) for value in row.values()))
-    Console().print(view)
-
-
-def _as_text(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return f"{value:,}" if isinstance(value, int) else str(value)
-
-
-def _tune() -> None:
-    from weightbench.zoo.machine import tune_process
-
-    tune_process()
 
 
 def main() -> None:

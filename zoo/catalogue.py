@@ -75,7 +75,22 @@ def default_folder(entry: Entry) -> Path:
     return cache_dir() / "zoos" / f"{entry.name}@{entry.version}"
 
 
+def locate(reference: str | Path) -> Path:
+    """The folder of a zoo given by name, "name@version" or path. Raises BadInput for an unknown name.
+
+    A name without version also finds a build from one's own raw data, where there is no other.
+    """
+    folder = Path(reference)
+    if isinstance(reference, Path) or folder.is_dir() or "/" in reference:
+        return folder
+    named, local = reference.removesuffix(LOCAL), reference.endswith(LOCAL)
+    standard = default_folder(catalogue_entry(named))
+    own = standard.with_name(standard.name + LOCAL)
+    if local or ("@" not in reference and not (standard / MANIFEST).exists() and (own / MANIFEST).exists()):
+        return own
+    return standard
+
+
 def is_built(entry: Entry) -> bool:
     """Whether the zoo is on this machine, from the catalogue's raw data or one's own."""
-    folder = default_folder(entry)
-    return any((f / MANIFEST).exists() for f in (folder, folder.with_name(folder.name + LOCAL)))
+    return (locate(entry.name) / MANIFEST).exists()

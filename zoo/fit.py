@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .architecture import Architecture
 from .functional import evaluate
-from .scores import Loss
+from .recipes import Loss
 
 # Elementwise loops of fewer steps run in one thread: starting the others costs more. It also keeps torch 2.13 from
 # starting them once per network, which it does for sums over rows shorter than a vector register.

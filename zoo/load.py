@@ -5,26 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from .build import build_zoo
-from .catalogue import LOCAL, catalogue_entry, default_folder, zoo_names
+from .catalogue import catalogue_entry, default_folder, locate, zoo_names
 from .collection import Zoo, open_zoo
 from .errors import BadInput
 from .manifest import MANIFEST
-
-
-def locate(reference: str | Path) -> Path:
-    """The folder of a zoo given by name, "name@version" or path. Raises BadInput for an unknown name.
-
-    A name without version also finds a build from one's own raw data, where there is no other.
-    """
-    folder = Path(reference)
-    if isinstance(reference, Path) or folder.is_dir() or "/" in reference:
-        return folder
-    named, local = reference.removesuffix(LOCAL), reference.endswith(LOCAL)
-    standard = default_folder(catalogue_entry(named))
-    own = standard.with_name(standard.name + LOCAL)
-    if local or ("@" not in reference and not (standard / MANIFEST).exists() and (own / MANIFEST).exists()):
-        return own
-    return standard
 
 
 def load_zoo(reference: str | Path) -> Zoo:

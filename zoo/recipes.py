@@ -14,6 +14,7 @@ INRInit = Literal["dwsnets", "siren"]
 RunInit = Literal["torch", "glorot-normal", "he-normal", "orthogonal", "random-normal", "truncated-normal"]
 Init = INRInit | RunInit
 OptimizerName = Literal["adam", "sgd", "rmsprop"]
+Loss = Literal["cross-entropy", "mse"]
 Scalar = float | str
 
 
@@ -173,7 +174,7 @@ class RunRecipe(_Spec):
     """
 
     kind: Literal["runs"] = "runs"
-    loss: Literal["cross-entropy", "mse"]
+    loss: Loss
     variants: dict[str, MLPVariant | CNNVariant]
     hyperparameters: Hyperparameters
     repeats: PositiveInt = 1

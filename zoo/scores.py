@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 import torch
@@ -13,10 +12,9 @@ from torch import Tensor
 
 from .architecture import Architecture
 from .functional import evaluate
+from .recipes import Loss
 
 EVALUATED_VALUES = 2**24  # of the largest layer, over all networks and items evaluated at once
-
-Loss = Literal["cross-entropy", "mse"]
 
 
 def score_name(loss: Loss) -> str:

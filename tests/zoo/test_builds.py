@@ -19,7 +19,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from weightbench.zoo.build import build_zoo, make_builder
-from weightbench.zoo.catalogue import catalogue, catalogue_entry, read_entry, zoo_names
+from weightbench.zoo.catalogue import catalogue, catalogue_entry, default_folder, read_entry, zoo_names
 from weightbench.zoo.errors import BadInput
 from weightbench.zoo.recipes import RunRecipe
 from weightbench.zoo.rescore import rescore
@@ -486,3 +486,21 @@ def test_info_of_a_zoo_that_is_not_here_is_its_catalogue_entry(cli) -> None:
     code, text, _ = cli("zoo", "info", "mnist-inrs-nfn")
     assert (code, "not on this machine" in text, "target_range" in text) == (0, True, True)
     assert json.loads(cli("zoo", "info", "mnist-inrs-nfn", "--json")[1])["recipe"]["steps"] == 5000
+
+
+def test_a_build_from_own_data_is_found_by_its_name(sources: Path, eager: None, cli) -> None:
+    """Under the name with +local, and under the bare name where there is no other."""
+    entry = catalogue_entry("california-mlps")
+    for name in ("california-mlps@1.0.0+local", "california-mlps"):
+        assert cli("zoo", "info", name)[1].count("not on this machine") == 1
+    home = default_folder(entry).with_name("california-mlps@1.0.0+local")
+    path = shrunk("california-mlps", sources)
+    build_zoo(str(path), limit=3, out=home, device="cpu", source_folder=sources)
+    try:
+        for name in ("california-mlps@1.0.0+local", "california-mlps"):
+            code, text, _ = cli("zoo", "info", name)
+            assert (code, text.startswith("Zoo(california-mlps@1.0.0+local")) == (0, True)
+            assert wb.load_zoo(name).version == "1.0.0+local"
+        assert cli("zoo", "info", "california-mlps@1.0.0")[1].count("not on this machine") == 1
+    finally:
+        shutil.rmtree(home)

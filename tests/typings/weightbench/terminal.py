@@ -1,0 +1,1 @@
+../../../weightbench/terminal.py

@@ -1,0 +1,1 @@
+../../../weightbench/zoo_commands.py

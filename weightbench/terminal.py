@@ -1,0 +1,45 @@
+"""What the commands share: common options, listings as tables or JSON, the tuning of the process."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+HELP = {"help_option_names": ["-h", "--help"]}
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...  [default: a GPU where there is one]")]
+
+
+def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """Print rows of equal keys as a table, or as JSON."""
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    view = Table(box=None, pad_edge=False)
+    for key in rows[0]:
+        view.add_column(key.replace("_", " "), overflow="fold", no_wrap=key == "name")
+    for row in rows:
+        view.add_row(*(_as_text(value) for value in row.values()))
+    Console().print(view)
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def tune() -> None:
+    """Make this process's arithmetic faster, before torch is imported."""
+    from weightbench.zoo.machine import tune_process
+
+    tune_process()

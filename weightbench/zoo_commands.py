@@ -1,0 +1,132 @@
+"""The commands `weightbench zoo ...`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from weightbench import terminal
+from weightbench.terminal import HELP, Device, Json
+
+zoo_app = typer.Typer(context_settings=HELP, no_args_is_help=True, help="List, build and verify zoos.")
+
+Name = Annotated[str, typer.Argument(help="A zoo of the catalogue, or the TOML file of your own.")]
+SourceDir = Annotated[Path | None, typer.Option(help="Folder with the raw data sets, instead of the internet.")]
+NameOrPath = Annotated[str, typer.Argument(help="A zoo's name, or the path of a zoo folder.")]
+
+
+@zoo_app.command("list")
+def zoo_list(as_json: Json = False) -> None:
+    """The standard zoos, and which are on this machine."""
+    from weightbench.zoo.catalogue import catalogue, is_built
+    from weightbench.zoo.sources import SOURCES
+
+    rows: list[dict[str, Any]] = []
+    for entry in catalogue():
+        sizes = sorted({arch.num_params for arch in entry.recipe.architectures.values()})
+        row = {
+            "name": entry.name,
+            "version": entry.version,
+            "networks": entry.networks,
+            "params": sizes,
+            "megabytes": entry.megabytes,
+            "build_minutes": entry.build_minutes,
+            "built": is_built(entry),
+        }
+        if as_json:
+            row |= {
+                "description": entry.description,
+                "architectures": {key: str(arch) for key, arch in entry.recipe.architectures.items()},
+                "sources": entry.sources,
+                "licenses": {name: SOURCES[name].license for name in entry.sources},
+                "splits": entry.splits,
+                "recipe": entry.recipe_dict(),
+            }
+        else:
+            row["params"] = str(sizes[0]) if len(sizes) == 1 else f"{sizes[0]}-{sizes[-1]}"
+            row["MB"] = row.pop("megabytes")
+            del row["build_minutes"]
+            row["cpu min"], row["gpu min"] = (entry.build_minutes.get(device) for device in ("cpu", "cuda"))
+            row["built"] = row.pop("built")
+        rows.append(row)
+    terminal.print_rows(rows, as_json)
+
+
+@zoo_app.command("info")
+def zoo_info(name: NameOrPath, as_json: Json = False) -> None:
+    """What a zoo holds and how it was made; for one that is not on this machine, its catalogue entry."""
+    from weightbench.zoo.catalogue import catalogue_entry, locate, zoo_names
+    from weightbench.zoo.manifest import MANIFEST
+    from weightbench.zoo.sources import SOURCES
+
+    folder = locate(name)
+    if not (folder / MANIFEST).exists() and name.partition("@")[0] in zoo_names():
+        entry = catalogue_entry(name.partition("@")[0])
+        title = f"{entry.name}@{entry.version}: {entry.networks:,} networks, not on this machine\n{entry.description}"
+        content = entry.model_dump(mode="json", exclude_none=True)
+        content["licenses"] = {source: SOURCES[source].license for source in entry.sources}
+        architectures, shown = entry.recipe.architectures, ("sources", "licenses", "splits", "recipe")
+    else:
+        from weightbench.zoo.collection import open_zoo
+
+        zoo = open_zoo(folder)
+        title = f"{zoo}\n{zoo.manifest.description}\n{zoo.folder}"
+        content = zoo.manifest.model_dump(mode="json", by_alias=True)
+        architectures, shown = zoo.manifest.architectures, ("recipe", "quality", "dropped", "build")
+    if as_json:
+        print(json.dumps(content, indent=1))
+        return
+    print(f"{title}\n")
+    for key, arch in architectures.items():
+        print(f"{key}: {arch}, {arch.num_params:,} parameters")
+    for heading in shown:
+        print(f"\n{heading}")
+        for key, value in content[heading].items():
+            print(f"  {key}: {value}")
+
+
+@zoo_app.command("build")
+def zoo_build(
+    name: Name,
+    limit: Annotated[int | None, typer.Option(help="Keep that many source items over all splits.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The zoo's folder.  [default: in the cache]")] = None,
+    device: Device = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the initialisations.  [default: the recipe's]")] = None,
+    source_dir: SourceDir = None,
+) -> None:
+    """Train a standard zoo. Interrupted builds go on where they stopped."""
+    terminal.tune()
+    from weightbench.zoo.build import build_zoo
+
+    zoo = build_zoo(name, limit=limit, out=out, device=device, seed=seed, source_folder=source_dir)
+    quality = ", ".join(f"{key} {value}" for key, value in zoo.manifest.quality.items())
+    print(f"{zoo}: {quality}\n{zoo.folder}")
+
+
+@zoo_app.command("verify")
+def zoo_verify(
+    name: NameOrPath,
+    rescore: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Derive the stored figures of N networks anew from the source data.")
+    ] = 0,
+    source_dir: SourceDir = None,
+) -> None:
+    """Hash every file of a zoo, compare with its manifest, and prove that no network stands in it twice."""
+    terminal.tune()
+    from weightbench.zoo.catalogue import locate
+    from weightbench.zoo.collection import open_zoo
+    from weightbench.zoo.twins import check_twins
+
+    zoo = open_zoo(locate(name), always_hash=True)
+    check_twins(zoo)
+    print(f"{zoo}: {len(zoo.manifest.files)} files are as zoo.json says, no two networks are twins")
+    if rescore:
+        from weightbench.zoo.rescore import rescore as rescored
+
+        differences = rescored(zoo, rows=rescore, source_folder=source_dir)
+        text = ", ".join(f"{key} to {value:.1g}" for key, value in differences.items())
+        print(f"figures of about {rescore} networks derived anew from the source data agree: {text}")
+    print(zoo.folder)

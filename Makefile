@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: bench test lint smoke lock clean
+.PHONY: bench test lint smoke lock publish clean
 
 bench: .venv/ready  ## build digits-inrs, run suite quick, print the boards
 	@$(BIN)/weightbench run --suite quick --out runs
@@ -21,6 +21,12 @@ lock: .venv/ready  ## resolve the pinned dependencies anew
 	$(BIN)/pip-compile --quiet --extra dev --strip-extras --no-emit-index-url --no-emit-find-links --allow-unsafe \
 	  --constraint constraints.txt --output-file requirements.lock pyproject.toml
 	sed -i 's/^torch==\([0-9.]*\)+.*/torch==\1/' requirements.lock  # whichever build of torch this machine has
+
+publish: .venv/ready  ## push every standard zoo on this machine to the Hub: make publish ORG=your-organisation
+	@test -n "$(ORG)" || { echo "say whose: make publish ORG=your-organisation"; exit 2; }
+	@for zoo in $$($(BIN)/weightbench zoo list --json | $(BIN)/python -c \
+	  'import json, sys; print(*(zoo["name"] for zoo in json.load(sys.stdin) if zoo["here"]))'); do \
+	  $(BIN)/weightbench zoo push "$$zoo" --repo-id "$(ORG)/$$zoo" || exit; echo; done
 
 clean:  ## remove the environment and results
 	rm -rf .venv runs build dist *.egg-info

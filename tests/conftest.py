@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+
+# The Hub's clients read these when they are imported: no test reaches the internet or the user's own cache.
+os.environ |= {
+    "HF_HOME": tempfile.mkdtemp(prefix="weightbench-hf-"),
+    "HF_ENDPOINT": "http://127.0.0.1:9",  # nobody listens there
+    "HF_HUB_DISABLE_XET": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_ETAG_TIMEOUT": "2",
+    "HF_HUB_DOWNLOAD_TIMEOUT": "2",
+}
 
 
 @pytest.fixture(scope="session", autouse=True)

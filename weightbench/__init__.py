@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from weightbench.zoo.build import build_zoo as build_zoo
     from weightbench.zoo.collection import Split as Split
     from weightbench.zoo.collection import Zoo as Zoo
+    from weightbench.zoo.download import get_zoo as get_zoo
     from weightbench.zoo.errors import BadInput as BadInput
     from weightbench.zoo.inrs import render as render
     from weightbench.zoo.load import load_zoo as load_zoo
@@ -39,6 +40,7 @@ _HOME = {
     "Zoo": "zoo.collection",
     "boards": "leaderboard.board",
     "build_zoo": "zoo.build",
+    "get_zoo": "zoo.download",
     "load_task": "benchmarks.task",
     "load_zoo": "zoo.load",
     "render": "zoo.inrs",

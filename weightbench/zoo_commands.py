@@ -11,7 +11,7 @@ import typer
 from weightbench import terminal
 from weightbench.terminal import HELP, Device, Json
 
-zoo_app = typer.Typer(context_settings=HELP, no_args_is_help=True, help="List, build and verify zoos.")
+zoo_app = typer.Typer(context_settings=HELP, no_args_is_help=True, help="List, build, get, publish and verify zoos.")
 
 Name = Annotated[str, typer.Argument(help="A zoo of the catalogue, or the TOML file of your own.")]
 SourceDir = Annotated[Path | None, typer.Option(help="Folder with the raw data sets, instead of the internet.")]
@@ -34,7 +34,8 @@ def zoo_list(as_json: Json = False) -> None:
             "params": sizes,
             "megabytes": entry.megabytes,
             "build_minutes": entry.build_minutes,
-            "built": is_built(entry),
+            "here": is_built(entry),
+            "published": entry.manifest_sha256 is not None,
         }
         if as_json:
             row |= {
@@ -43,6 +44,8 @@ def zoo_list(as_json: Json = False) -> None:
                 "sources": entry.sources,
                 "licenses": {name: SOURCES[name].license for name in entry.sources},
                 "splits": entry.splits,
+                "manifest_sha256": entry.manifest_sha256,
+                "mirrors": [mirror.model_dump() for mirror in entry.mirrors],
                 "recipe": entry.recipe_dict(),
             }
         else:
@@ -50,7 +53,7 @@ def zoo_list(as_json: Json = False) -> None:
             row["MB"] = row.pop("megabytes")
             del row["build_minutes"]
             row["cpu min"], row["gpu min"] = (entry.build_minutes.get(device) for device in ("cpu", "cuda"))
-            row["built"] = row.pop("built")
+            row["here"], row["published"] = row.pop("here"), row.pop("published")
         rows.append(row)
     terminal.print_rows(rows, as_json)
 
@@ -106,6 +109,50 @@ def zoo_build(
     print(f"{zoo}: {quality}\n{zoo.folder}")
 
 
+@zoo_app.command("get")
+def zoo_get(
+    name: Annotated[str, typer.Argument(metavar="NAME[@VERSION]", help="The zoo, for instance digits-inrs@1.0.0.")],
+    repo_id: Annotated[
+        str | None, typer.Option(metavar="ORG/NAME", help="Where it is published.  [default: the catalogue's mirrors]")
+    ] = None,
+    revision: Annotated[str | None, typer.Option(help="A commit of it.  [default: the version's tag]")] = None,
+    out: Annotated[Path | None, typer.Option(help="The zoo's folder.  [default: in the cache]")] = None,
+) -> None:
+    """Download a published zoo, every file verified; mend a damaged one. One that is nowhere published is built."""
+    terminal.tune()
+    from weightbench.zoo.download import get_zoo, read_origin
+
+    zoo = get_zoo(name, repo_id=repo_id, revision=revision, out=out)
+    origin = read_origin(zoo.folder)
+    source = f"from {origin['repository']} at {origin['revision']}" if origin else "built here"
+    print(f"{zoo}, verified, {source}\n{zoo.folder}")
+
+
+@zoo_app.command("push")
+def zoo_push(
+    name: NameOrPath,
+    repo_id: Annotated[
+        str, typer.Option(metavar="ORG/NAME", help="The data set repository, made where it is missing.")
+    ],
+    private: Annotated[bool, typer.Option("--private", help="Make a new repository private.")] = False,
+) -> None:
+    """Publish a zoo on the Hugging Face Hub as a tagged version, and print the lines that pin it in the catalogue."""
+    from weightbench.zoo.catalogue import catalogue_entry, locate, zoo_names
+    from weightbench.zoo.collection import open_zoo
+    from weightbench.zoo.publish import push_zoo
+
+    zoo = open_zoo(locate(name), always_hash=True)
+    done = push_zoo(zoo, repo_id, private=private)
+    state = "published" if done.fresh else "was published already, nothing changed"
+    print(f"{zoo}: {state}\n{done.repository.url}/tree/{done.tag}, commit {done.revision}")
+    if zoo.name in zoo_names() and zoo.version == catalogue_entry(zoo.name).version:
+        print(
+            f"to pin it, in zoo/standard/{zoo.name}.toml:\n"
+            f'manifest_sha256 = "{done.manifest_sha256}"\n'
+            f'mirrors = [{{ repo = "{done.repository}", revision = "{done.revision}" }}]'
+        )
+
+
 @zoo_app.command("verify")
 def zoo_verify(
     name: NameOrPath,
@@ -118,9 +165,11 @@ def zoo_verify(
     terminal.tune()
     from weightbench.zoo.catalogue import locate
     from weightbench.zoo.collection import open_zoo
+    from weightbench.zoo.storage import verify_seal
     from weightbench.zoo.twins import check_twins
 
     zoo = open_zoo(locate(name), always_hash=True)
+    verify_seal(zoo.folder, zoo.manifest)
     check_twins(zoo)
     print(f"{zoo}: {len(zoo.manifest.files)} files are as zoo.json says, no two networks are twins")
     if rescore:

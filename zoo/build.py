@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +12,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock, Timeout
 
 from .builder import Builder
 from .card import write_card
@@ -22,15 +19,16 @@ from .catalogue import catalogue_entry, default_folder
 from .collection import Zoo, open_zoo
 from .errors import BadInput
 from .fit import compiler
+from .folders import move_in, sole_writer
 from .inrs import INRBuilder
-from .machine import cache_dir, make_folder, pick_device, source_dir
+from .machine import make_folder, pick_device, source_dir
 from .manifest import MANIFEST, Dropped, Manifest, Rendering, SourceInfo, ZooFile, digest, read_manifest
 from .recipes import Entry, INRRecipe
 from .runs import RunBuilder
 from .shards import Shards
 from .sources import SOURCES, Source, load_source
 from .splits import split_items
-from .storage import ROW_GROUP, TableWriter, describe_file
+from .storage import BESIDE, ROW_GROUP, TableWriter, describe_file, seal
 from .twins import check_twins, fingerprints
 
 BUILDER = "2"  # raised when the same recipe would give other networks
@@ -80,7 +78,7 @@ def build_zoo(
     if _holds(out, recipe_sha256):
         return open_zoo(out)
 
-    with _sole_build_of(out, wait):
+    with sole_writer(out, wait=wait):
         if _holds(out, recipe_sha256):  # another process built it while this one waited
             return open_zoo(out)
         build: dict[str, Any] = {
@@ -101,6 +99,7 @@ def build_zoo(
             name=entry.name,
             version=version,
             description=entry.description,
+            changelog=entry.changelog,
             architectures=builder.architectures,
             splits=stored.splits,
             other_splits=stored.other_splits,
@@ -121,7 +120,8 @@ def build_zoo(
         zoo = open_zoo(finished)
         check_twins(zoo)
         write_card(zoo)
-        _move_in(finished, out)
+        seal(finished, manifest)
+        move_in(finished, out)
         shutil.rmtree(work)
     return open_zoo(out)
 
@@ -151,25 +151,12 @@ def _source_info(source: Source, sha256: str) -> SourceInfo:
     )
 
 
-@contextmanager
-def _sole_build_of(out: Path, wait: bool) -> Iterator[None]:
-    lock = FileLock(make_folder(cache_dir() / "locks") / digest(str(out.resolve()))[:16])
-    try:
-        lock.acquire(timeout=-1 if wait else 0)
-    except Timeout:
-        raise BadInput(f"{out}: another process is building it: wait for that one, or choose another --out") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _holds(out: Path, recipe_sha256: str) -> bool:
     """Whether `out` already is the wanted zoo. Raises BadInput when it is something else."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
     if not (out / MANIFEST).exists():
-        if out.is_dir() and {path.name for path in out.iterdir()} <= {"data", "README.md", "picture.png"}:
+        if out.is_dir() and {path.name for path in out.iterdir()} <= {"data", *BESIDE}:
             return False  # a build died while moving in
         raise BadInput(f"{out}: is not empty and not a zoo: choose another --out")
     try:
@@ -245,12 +232,3 @@ def _batches(builder: Builder[Any], members: list[Any]) -> Iterator[tuple[str, l
     for key, group in groupby(members, builder.architecture):
         alike = list(group)
         yield from ((key, alike[start : start + size]) for start in range(0, len(alike), size))
-
-
-def _move_in(finished: Path, out: Path) -> None:
-    """Put the finished files in place, the manifest last: a folder without it is not a zoo."""
-    (out / "data").mkdir(parents=True, exist_ok=True)
-    (out / MANIFEST).unlink(missing_ok=True)
-    names = [path.relative_to(finished) for path in finished.rglob("*") if path.is_file()]
-    for name in sorted(names, key=lambda name: name.name == MANIFEST):
-        os.replace(finished / name, out / name)

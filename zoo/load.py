@@ -7,6 +7,7 @@ from pathlib import Path
 from .build import build_zoo
 from .catalogue import catalogue_entry, default_folder, locate, zoo_names
 from .collection import Zoo, open_zoo
+from .download import get_zoo
 from .errors import BadInput
 from .manifest import MANIFEST
 
@@ -15,16 +16,19 @@ def load_zoo(reference: str | Path) -> Zoo:
     """Load a zoo, its files verified against their checksums.
 
     Arguments:
-        reference: a name of the catalogue ("digits-inrs", "digits-inrs@1.0.0") or the path of a zoo folder.
+        reference: the name of a zoo ("digits-inrs", "digits-inrs@1.0.0") or the path of a zoo folder.
 
-    The embedded zoos are built on first use, which takes about a minute. Raises BadInput for an unknown name, a damaged
-    folder, and a standard zoo that is not on this machine.
+    A zoo that is on this machine is used as it is, without any request. Else one that is published is downloaded, and
+    an embedded one built, which takes about a minute. Raises BadInput for an unknown name, a damaged folder, and a
+    standard zoo that is not on this machine and that can only be built.
     """
     folder = locate(reference)
     name = str(reference).partition("@")[0]
     if (folder / MANIFEST).exists() or name not in zoo_names():
         return open_zoo(folder)
     entry = catalogue_entry(name)
+    if folder == default_folder(entry) and entry.mirrors:
+        return get_zoo(name, wait=True)
     if folder == default_folder(entry) and entry.embedded:
         return build_zoo(name, wait=True)
     minutes = entry.build_minutes.get("cpu")

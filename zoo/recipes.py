@@ -219,6 +219,13 @@ class RunRecipe(_Spec):
 Recipe = Annotated[INRRecipe | RunRecipe, Field(discriminator="kind")]
 
 
+class Mirror(_Spec):
+    """A place that serves a zoo: a data set repository "ORG/NAME" or its address, and the commit that holds the zoo."""
+
+    repo: str
+    revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
+
+
 class Entry(_Spec):
     """A zoo of the catalogue, or of one's own TOML file.
 
@@ -231,6 +238,9 @@ class Entry(_Spec):
         build_minutes: measured for the whole zoo, by kind of device ("cpu" is at most two cores); absent: unmeasured.
         megabytes: size of the whole zoo on disk.
         embedded: small enough for `load_zoo` to build it on first use.
+        changelog: what each version changed.
+        manifest_sha256: of the published `zoo.json`, which holds all other checksums; None until there is one.
+        mirrors: where it is published, in the order in which they are tried.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -242,7 +252,16 @@ class Entry(_Spec):
     build_minutes: dict[str, float] = {}
     megabytes: int | None = None
     embedded: bool = False
+    changelog: dict[str, str] = {}
+    manifest_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    mirrors: tuple[Mirror, ...] = ()
     recipe: Recipe
+
+    @model_validator(mode="after")
+    def _is_pinned_where_published(self) -> Entry:
+        if bool(self.mirrors) != bool(self.manifest_sha256):
+            raise ValueError("a published zoo has both manifest_sha256 and mirrors, another neither")
+        return self
 
     @model_validator(mode="after")
     def _splits_are_filled(self) -> Entry:

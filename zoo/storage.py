@@ -19,13 +19,15 @@ import pyarrow.parquet as pq
 
 from .errors import BadInput
 from .machine import cache_dir, file_sha256, write_atomically
-from .manifest import Manifest, ZooFile
+from .manifest import MANIFEST, ORIGIN, Manifest, ZooFile
 
 if TYPE_CHECKING:
     import pandas as pd
     import torch
 
 ROW_GROUP = 2048
+SUMS = "SHA256SUMS"
+BESIDE = (MANIFEST, ORIGIN, SUMS, "README.md", "picture.png")  # what a zoo folder holds beside its data
 
 
 class TableWriter:
@@ -116,6 +118,30 @@ def verify_files(folder: Path, manifest: Manifest, *, always_hash: bool) -> None
     if found != stamps:
         with suppress(OSError):  # a read-only cache only costs the time of hashing again
             write_atomically(stamps_path, json.dumps(found).encode())
+
+
+def seal(folder: Path, manifest: Manifest) -> None:
+    """Write `SHA256SUMS`, so that `sha256sum --check` and `zoo verify` also notice a `zoo.json` changed by hand."""
+    sums = {file.path: file.sha256 for file in manifest.files} | {MANIFEST: file_sha256(folder / MANIFEST)}
+    (folder / SUMS).write_text("".join(f"{sha256}  {path}\n" for path, sha256 in sums.items()))
+
+
+def verify_seal(folder: Path, manifest: Manifest) -> None:
+    """Raises BadInput for a manifest that was changed after the folder was sealed, and for files not named in it."""
+    mend = f"build or get {manifest.name} again"
+    if (folder / SUMS).exists():
+        lines = [line.split("  ", 1) for line in (folder / SUMS).read_text().splitlines()]
+        sealed = {path: sha256 for sha256, path in (line for line in lines if len(line) == 2)}
+        found = file_sha256(folder / MANIFEST)
+        if sealed.get(MANIFEST) != found:
+            raise BadInput(
+                f"{folder / MANIFEST}: changed since it was written: found sha256 {found}, "
+                f"{SUMS} expects {sealed.get(MANIFEST)}; {mend}"
+            )
+    named = {*BESIDE, *(file.path for file in manifest.files)}
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    if extra := sorted(path for path in present - named if not path.startswith(".")):
+        raise BadInput(f"{folder / extra[0]}: not named by zoo.json ({len(extra)} such files): remove it")
 
 
 def read_table(folder: Path, file: ZooFile) -> pd.DataFrame:

@@ -237,7 +237,7 @@ def test_two_builds_of_one_zoo_at_once(tmp_path: Path) -> None:
     )
     assert first.poll() is None, "the first build ended too early for this test"
     assert (second.returncode, second.stderr.count("\n")) == (2, 1)
-    assert "another process is building it" in second.stderr
+    assert "another process is writing it" in second.stderr
     assert first.wait() == 0
     wb.load_zoo(tmp_path / "zoo")
 

@@ -78,15 +78,14 @@ class Encoder(nn.Module):
         self.attention = EdgeAttention(edge_dim, width) if method.attention else None
         conv = TransformerConv if method.conv == "transformer" else GATConv
         inputs = method.eigenvectors + (edge_dim if method.attention else 0)
-        self.first = conv(inputs, width, edge_dim=edge_dim)
-        self.mean, self.deviation = conv(width, width, edge_dim=edge_dim), conv(width, width, edge_dim=edge_dim)
+        self.first, self.mean, self.deviation = conv(inputs, width), conv(width, width), conv(width, width)
 
     def forward(self, places: Tensor, edges: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
         x = places
         if self.attention is not None:
             x = torch.cat([self.attention(edges, edge_index, len(places)), places], 1)
-        x = nn.functional.relu(self.first(x, edge_index, edges))
-        return self.mean(x, edge_index, edges), self.deviation(x, edge_index, edges)
+        x = nn.functional.relu(self.first(x, edge_index))
+        return self.mean(x, edge_index), self.deviation(x, edge_index)
 
 
 class Graphs:
@@ -124,7 +123,8 @@ class StructureReps(Method):
 
     Fields:
         attention: edge attention (EA); without it, node features are places alone.
-        conv: "transformer" (TC) or "gat" (GC); both see the edge features.
+        conv: "transformer" (TC) or "gat" (GC); they pass on node features only, so that weights enter through edge
+            attention alone, and without it an embedding knows only the graph.
         features: "laplacian" (LF) or "random" (RF), drawn anew for every network.
         eigenvectors: how many of these features.
         width: of the layers and of the embedding.

@@ -1,7 +1,8 @@
 """Evidence beside a result: predictions per network id, and the truth that they are scored against. Torch-free.
 
 Predictions are one safetensors file per cell; its metadata hold the ids, and how its byte arrays are compressed. The
-truth of a zoo's test split (table and images) is one small parquet file, so that scores are recomputed without the zoo.
+truth of a zoo's test split (its table, images where it has some) is one small parquet file, so that scores are
+recomputed without the zoo.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ..zoo.errors import BadInput
 from ..zoo.machine import write_atomically
-from .result import ZooPart
+from .result import Options, ZooPart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,23 +79,53 @@ def read_predictions(path: Path, sha256: str) -> tuple[list[str], dict[str, np.n
     return metadata["ids"].split("\n"), arrays
 
 
-def truth_path(folder: Path, name: str, version: str, recipe_sha256: str) -> Path:
-    return folder / TRUTH / f"{name}@{version}-{recipe_sha256[:8]}.parquet"
+def class_names(zoo: Zoo, column: str) -> list[Any] | None:
+    """The classes of a column over all splits, in the order of the logits; None for a column of numbers.
+
+    Text and booleans are classes, and so is `label`, whose number says which class of the source it is.
+    """
+    import pandas as pd
+
+    tables = [split.table for split in zoo.splits.values()]
+    if any(column not in table for table in tables):
+        return None
+    if column == "label":
+        return list(range(len(zoo.source.classes)))
+    values = pd.concat([table[column] for table in tables])
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return None
+    return sorted(values.dropna().unique().tolist())
 
 
-def write_truth(folder: Path, zoo: Zoo) -> None:
-    """Keep the test split's table and images in `folder`, once."""
-    path = truth_path(folder, zoo.name, zoo.version, zoo.manifest.recipe_sha256)
+def truth_path(folder: Path, zoo: ZooPart, options: Options) -> Path:
+    policy = f"-{options.split}" if options.split else ""
+    return folder / TRUTH / f"{zoo.name}@{zoo.version}-{zoo.recipe_sha256[:8]}{policy}.parquet"
+
+
+def write_truth(folder: Path, zoo: Zoo, about: ZooPart, options: Options) -> None:
+    """Keep the test split's table, and its images where it has some, in `folder`, once.
+
+    Arguments:
+        zoo: with the splits that `options` name.
+    """
+    path = truth_path(folder, about, options)
     if path.exists():
         return
     table = pa.Table.from_pandas(zoo["test"].table, preserve_index=False)
-    images = zoo["test"].array("image").numpy()
-    table = table.append_column(
-        "image", pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), images.shape[1])
-    )
-    source = {"image_shape": zoo.source.image_shape, "image_max": zoo.source.image_max}
+    if "image" in zoo.manifest.columns:
+        images = zoo["test"].array("image").numpy()
+        table = table.append_column(
+            "image", pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), images.shape[1])
+        )
+    columns = [str(name) for name in zoo["test"].table if name not in ("id", "architecture")]
+    classes = {name: class_names(zoo, name) for name in columns}
+    metadata = {
+        "source": {"image_shape": zoo.source.image_shape, "image_max": zoo.source.image_max},
+        "classes": {name: found for name, found in classes.items() if found is not None},
+    }
     sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata({"source": json.dumps(source)}), sink, compression="zstd")
+    texts = {name: json.dumps(value) for name, value in metadata.items()}
+    pq.write_table(table.replace_schema_metadata(texts), sink, compression="zstd")
     write_atomically(path, sink.getvalue().to_pybytes())
 
 
@@ -103,20 +134,25 @@ class Truth:
 
     Attributes:
         table: one row per network, indexed by id.
-        images: `[N, *image_shape]` in [0, 1], in the table's order.
+        classes: for each column of classes, which class each logit stands for.
+        images: `[N, *image_shape]` in [0, 1], in the table's order; None where the networks encode none.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             found = pq.read_table(path)
-        except (OSError, pa.ArrowInvalid) as error:
+            self.classes: dict[str, list[Any]] = json.loads(found.schema.metadata[b"classes"])
+            source = json.loads(found.schema.metadata[b"source"])
+        except (OSError, pa.ArrowInvalid, KeyError) as error:
             raise BadInput(f"{path}: cannot be read ({error}); run any cell of that zoo again to write it") from None
-        source = json.loads(found.schema.metadata[b"source"])
-        pixels = found.column("image").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        self.images = pixels.reshape(len(found), *source["image_shape"]) / source["image_max"]
-        self.table: pd.DataFrame = found.drop(["image"]).to_pandas().set_index("id")
+        self.images: np.ndarray | None = None
+        if "image" in found.column_names:
+            pixels = found.column("image").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            self.images = pixels.reshape(len(found), *source["image_shape"]) / source["image_max"]
+            found = found.drop(["image"])
+        self.table: pd.DataFrame = found.to_pandas().set_index("id")
 
 
-def read_truth(folder: Path, zoo: ZooPart) -> Truth:
-    """The truth that results on a zoo are scored against."""
-    return Truth(truth_path(folder, zoo.name, zoo.version, zoo.recipe_sha256))
+def read_truth(folder: Path, zoo: ZooPart, options: Options) -> Truth:
+    """The truth that results on a zoo, in the splits that `options` name, are scored against."""
+    return Truth(truth_path(folder, zoo, options))

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import grey_dilation
-from sklearn.metrics import accuracy_score
+from scipy.stats import NearConstantInputWarning, kendalltau, pearsonr
+from sklearn.metrics import accuracy_score, r2_score
 
-from ..zoo.errors import BadInput
+from ..zoo.errors import BadInput, unknown
 from .evidence import Truth, dequantise
+from .result import Options, TaskPart
 
 Arrays = dict[str, np.ndarray]
 
 
-def score(metric: str, ids: list[str], arrays: Arrays, truth: Truth) -> dict[str, float]:
+def column_values(table: pd.DataFrame, target: str) -> pd.Series:
+    """A column of a zoo's table, or the difference of two: "train_loss - test_loss". Raises BadInput for no column."""
+    columns = []
+    for name in target.split(" - ", 1):
+        if name not in table:
+            raise unknown("column", name, map(str, set(table) - {"id", "architecture"}))
+        columns.append(table[name])
+    try:
+        return columns[0] if len(columns) == 1 else columns[0] - columns[1]
+    except TypeError:
+        raise BadInput(f"{target}: these columns hold text; a difference takes numbers") from None
+
+
+def score(task: TaskPart, ids: list[str], arrays: Arrays, truth: Truth) -> dict[str, float]:
     """Every score of a cell, the headline one under the metric's name.
 
     Raises BadInput when the predictions do not cover exactly the test networks or contradict themselves.
@@ -23,18 +39,45 @@ def score(metric: str, ids: list[str], arrays: Arrays, truth: Truth) -> dict[str
     if len(set(ids)) != len(ids) or set(ids) != set(truth.table.index):
         raise BadInput(f"predictions for {len(set(ids))} networks, the test split has {len(truth.table)} others")
     rows = truth.table.index.get_indexer(pd.Index(ids))
-    return SCORERS[metric](arrays, truth, rows)
+    return SCORERS[task.metric](arrays, truth, rows, task.options)
 
 
-def _accuracy(arrays: Arrays, truth: Truth, rows: np.ndarray) -> dict[str, float]:
-    labels = truth.table["label"].to_numpy()[rows]
-    return {"accuracy": 100 * float(accuracy_score(labels, arrays["logits"].argmax(1)))}
+def _accuracy(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
+    target = options.target or "label"
+    labels = column_values(truth.table, target).to_numpy()[rows]
+    named = np.asarray(truth.classes[target])[arrays["logits"].argmax(1)]
+    return {"accuracy": 100 * float(accuracy_score(labels, named))}
 
 
-def _dilation_mse(arrays: Arrays, truth: Truth, rows: np.ndarray) -> dict[str, float]:
+def _regression(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
+    """Under `within-run` every score is one per run, averaged over the runs whose target is not constant."""
+    values = column_values(truth.table, options.target or "").to_numpy(float)[rows]
+    predicted = arrays["values"][:, 0].astype(float)
+    if options.split != "within-run":
+        return regression_scores(values, predicted)
+    runs = truth.table["run"].to_numpy()[rows]
+    parts = [runs == run for run in np.unique(runs) if np.ptp(values[runs == run]) > 0]
+    found = pd.DataFrame([regression_scores(values[part], predicted[part]) for part in parts])
+    return {str(name): float(mean) for name, mean in found.mean().items()}
+
+
+def regression_scores(values: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Pearson r, coefficient of determination R2 and Kendall's tau-b; correlations with a constant are 0."""
+    values, predicted = values.astype(float), predicted.astype(float)
+    found = {"pearson-r": 0.0, "r2": float(r2_score(values, predicted)), "kendall-tau": 0.0}
+    if np.ptp(predicted) > 0 and np.ptp(values) > 0:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NearConstantInputWarning)
+            found["pearson-r"] = float(pearsonr(values, predicted).statistic)
+        found["kendall-tau"] = float(kendalltau(values, predicted).statistic)
+    return found
+
+
+def _dilation_mse(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
     """Mean over items of the stored errors, which must agree with the stored renderings as far as bytes can tell."""
     errors = arrays["squared_error"].astype(np.float64)
     pixels = arrays["pixels"]
+    assert truth.images is not None  # the task needs them
     images = truth.images[rows[: len(pixels)]]
     dilated = np.stack([grey_dilation(image, size=(3, 3), mode="constant") for image in images])
     rms = np.sqrt(np.square(dequantise(pixels) - dilated.reshape(len(pixels), -1)).mean(1))
@@ -47,7 +90,10 @@ def _dilation_mse(arrays: Arrays, truth: Truth, rows: np.ndarray) -> dict[str, f
     return {"dilation-mse": 100 * float(errors.mean())}
 
 
-SCORERS: dict[str, Callable[[Arrays, Truth, np.ndarray], dict[str, float]]] = {
+SCORERS: dict[str, Callable[[Arrays, Truth, np.ndarray, Options], dict[str, float]]] = {
     "accuracy": _accuracy,
+    "pearson-r": _regression,
+    "r2": _regression,
+    "kendall-tau": _regression,
     "dilation-mse": _dilation_mse,
 }

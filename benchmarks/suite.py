@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..zoo.errors import BadInput, unknown
+from .result import Options
 
 FOLDER = Path(__file__).parent / "suites"
 
 
 class Runs(BaseModel):
-    """Methods on one task and zoo; a method is its name (or path) and its parameters."""
+    """Methods on one task and zoo; a method is its name (or path) and its parameters.
+
+    `split`, `target` and `protocol` are the task's options; a list of targets gives cells for each.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     task: str
     zoo: str
+    split: str | None = None
+    target: str | list[str] | None = None
+    protocol: Literal["supervised", "representation"] = "supervised"
     methods: list[dict[str, Any]]
+
+    @property
+    def options(self) -> list[Options]:
+        targets = self.target if isinstance(self.target, list) else [self.target]
+        return [Options(split=self.split, target=target, protocol=self.protocol) for target in targets]
 
 
 class Suite(BaseModel):
@@ -32,7 +44,8 @@ class Suite(BaseModel):
 
 
 def suite_names() -> list[str]:
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    """Built-in suites; those of a folder are called "tables/accuracy-decoding"."""
+    return sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.toml"))
 
 
 def load_suite(reference: str) -> Suite:

@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..benchmarks.evidence import Truth, read_predictions, read_truth
-from ..benchmarks.result import Result, read_results
+from ..benchmarks.evidence import Truth, read_predictions, read_truth, truth_path
+from ..benchmarks.result import Options, Result, read_results
 from ..benchmarks.scoring import score
 from ..zoo.errors import BadInput
 
@@ -32,6 +32,10 @@ COLUMNS = {
     "hardware": "device, processor and threads",
     "spec": "identifies task, zoo, method, settings and source, as in the results folder",
 }
+LEAKS = (
+    "within-run: epochs of every run lie in train and test, so the test networks' neighbours in time were seen in "
+    "training; one score per run, averaged over runs"
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Board:
     """One task on one zoo: `rows` has the columns of `COLUMNS`, the best row first."""
 
     task: str
+    options: Options
     task_version: int
     zoo: str
     zoo_version: str
@@ -52,12 +57,18 @@ class Board:
 
     @property
     def title(self) -> str:
-        return f"{self.task} on {self.zoo}@{self.zoo_version}"
+        return f"{self.task}{self.options} on {self.zoo}@{self.zoo_version}"
+
+    @property
+    def note(self) -> str:
+        """What a reader must know about the splits; empty where they do not leak."""
+        return LEAKS if self.options.split == "within-run" else ""
 
     @property
     def score_label(self) -> str:
         unit = {"1e-2": "x 10^-2"}.get(self.unit, self.unit)
-        return f"{self.metric}, {unit}, {'higher' if self.higher_is_better else 'lower'} is better"
+        named = f"{self.metric}, {unit}" if unit else self.metric
+        return f"{named}, {'higher' if self.higher_is_better else 'lower'} is better"
 
 
 def load_boards(folder: Path) -> list[Board]:
@@ -68,7 +79,7 @@ def load_boards(folder: Path) -> list[Board]:
         key = (
             result.task.name,
             result.task.version,
-            sorted(result.task.options.items(), key=str).__repr__(),
+            str(result.task.options),
             result.zoo.name,
             result.zoo.version,
             result.zoo.recipe_sha256,
@@ -81,11 +92,11 @@ def _rescored(path: Path, result: Result, folder: Path, truths: dict[Path, Truth
     if result.status != "ok" or result.predictions is None:
         return None
     ids, arrays = read_predictions(path.with_name(result.predictions.file), result.predictions.sha256)
-    key = Path(result.zoo.name, result.zoo.version, result.zoo.recipe_sha256)
+    key = truth_path(folder, result.zoo, result.task.options)
     if key not in truths:
-        truths[key] = read_truth(folder, result.zoo)
+        truths[key] = read_truth(folder, result.zoo, result.task.options)
     try:
-        found = score(result.task.metric, ids, arrays, truths[key])[result.task.metric]
+        found = score(result.task, ids, arrays, truths[key])[result.task.metric]
     except BadInput as error:
         raise BadInput(f"{path}: {error}; remove it and run the cell again") from None
     if result.score is not None and abs(found - result.score) > 1e-6 * max(1.0, abs(found)):
@@ -104,6 +115,7 @@ def _board(cells: list[tuple[Result, float | None]]) -> Board:
     rows = rows.sort_values(["score", "method"], ascending=[not first.task.higher_is_better, True], na_position="last")
     return Board(
         task=first.task.name,
+        options=first.task.options,
         task_version=first.task.version,
         zoo=first.zoo.name,
         zoo_version=first.zoo.version,

@@ -34,7 +34,7 @@ def score_against_cost(board: Board) -> str:
         axes.set_xscale("log")
         axes.margins(x=0.12, y=0.18)
         axes.set_xlabel("training, seconds")
-        axes.set_ylabel(board.score_label.split(",")[0] + (f", {board.unit}" if board.unit == "%" else " x 10^-2"))
+        axes.set_ylabel(board.score_label.rpartition(",")[0])
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25, linewidth=0.5)
         sink = io.StringIO()

@@ -75,13 +75,16 @@ def _markdown_row(cells: list[str]) -> str:
 
 def _facts(board: Board) -> str:
     sizes = f"{board.n_train:,} training and {board.n_test:,} test networks"
-    return f"{board.score_label}; {sizes}; zoo recipe {board.recipe_sha256[:8]}"
+    facts = f"{board.score_label}; {sizes}; zoo recipe {board.recipe_sha256[:8]}"
+    return f"{facts}. {board.note}" if board.note else facts
 
 
 def csv(boards: list[Board]) -> str:
     """All boards in one table with stable columns."""
     frames = [
-        board.rows.assign(task=board.task, zoo=f"{board.zoo}@{board.zoo_version}", recipe=board.recipe_sha256[:8])
+        board.rows.assign(
+            task=f"{board.task}{board.options}", zoo=f"{board.zoo}@{board.zoo_version}", recipe=board.recipe_sha256[:8]
+        )
         for board in boards
     ]
     return str(pd.concat(frames)[["task", "zoo", "recipe", *COLUMNS]].to_csv(index=False))

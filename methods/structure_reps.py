@@ -1,0 +1,221 @@
+"""StructureReps: embed networks by their graphs' structure, without labels ("Structure Matters", 2025).
+
+Neurons (or channels) are nodes, weights (or kernels) are edge features. Three parts, each with the paper's ablation:
+edge attention makes node features of the incoming edges (EA), Laplacian eigenvectors say where a node stands in the
+graph (LF, or random features, RF), and two layers of message passing (TransformerConv, TC, or GATConv, GC) give each
+node a mean and a deviation: a variational graph auto-encoder (Kipf and Welling 2016), trained to tell edges from pairs
+of nodes without one. A network's embedding is the mean of its nodes' means.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any, Literal
+
+import numpy as np
+import scipy.sparse
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import VGAE, GATConv, TransformerConv
+from torch_geometric.utils import negative_sampling, scatter, softmax
+
+from ..zoo.architecture import Architecture
+from ..zoo.collection import Split
+from ..zoo.networks import Networks
+from ..zoo.progress import track
+from .base import Method, TaskView
+from .readout import Readout
+
+DENSE_NODES = 2000  # up to there all eigenvectors are computed at once
+NOISE = 0.1  # standard deviation of edge attention's noise, in those of the weights
+
+
+def laplacian_features(edge_index: Tensor, nodes: int, k: int) -> Tensor:
+    """The k eigenvectors of D^-1/2 (D - A) D^-1/2 after the trivial one, smallest eigenvalues first, `[nodes, k]`.
+
+    A is the undirected, unweighted graph; a graph of fewer than k + 1 nodes is padded with zeros.
+    """
+    ends = edge_index.numpy()
+    adjacency = scipy.sparse.coo_matrix((np.ones(ends.shape[1]), ends), (nodes, nodes)).tocsr()
+    laplacian = scipy.sparse.csgraph.laplacian(((adjacency + adjacency.T) > 0).astype(float), normed=True)
+    if nodes <= DENSE_NODES:
+        _, vectors = np.linalg.eigh(laplacian.toarray())
+    else:
+        values, vectors = scipy.sparse.linalg.eigsh(laplacian, k + 1, which="SM", v0=np.ones(nodes))
+        vectors = vectors[:, values.argsort()]
+    found = torch.from_numpy(vectors[:, 1 : k + 1].copy()).float()
+    return nn.functional.pad(found, (0, k - found.shape[1]))
+
+
+class EdgeAttention(nn.Module):
+    """Node features `[N, K]` from edge features `[E, K]`: x_j = sum_i alpha_ij e_ij over incoming edges.
+
+    alpha_ij = softmax_i LeakyReLU(a^T Theta [LeakyReLU(Theta_e e_ij + b_e), e_ij, n(e_ij)]); the noise n is added in
+    training only, so that an embedding is a function of its network.
+    """
+
+    def __init__(self, edge_dim: int, width: int) -> None:
+        super().__init__()
+        self.transform = nn.Linear(edge_dim, width)
+        self.project = nn.Linear(width + 2 * edge_dim, width, bias=False)
+        self.score = nn.Linear(width, 1, bias=False)
+
+    def forward(self, edges: Tensor, edge_index: Tensor, nodes: int) -> Tensor:
+        noised = edges + NOISE * torch.randn_like(edges) if self.training else edges
+        transformed = nn.functional.leaky_relu(self.transform(edges))
+        scores = self.score(self.project(torch.cat([transformed, edges, noised], 1)))
+        alpha = softmax(nn.functional.leaky_relu(scores), edge_index[1], num_nodes=nodes)
+        found: Tensor = scatter(alpha * edges, edge_index[1], dim=0, dim_size=nodes, reduce="sum")
+        return found
+
+
+class Encoder(nn.Module):
+    """Mean and log deviation of every node, each `[N, width]`."""
+
+    def __init__(self, method: StructureReps, edge_dim: int) -> None:
+        super().__init__()
+        width = method.width
+        self.attention = EdgeAttention(edge_dim, width) if method.attention else None
+        conv = TransformerConv if method.conv == "transformer" else GATConv
+        inputs = method.eigenvectors + (edge_dim if method.attention else 0)
+        self.first, self.mean, self.deviation = conv(inputs, width), conv(width, width), conv(width, width)
+
+    def forward(self, places: Tensor, edges: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
+        x = places
+        if self.attention is not None:
+            x = torch.cat([self.attention(edges, edge_index, len(places)), places], 1)
+        x = nn.functional.relu(self.first(x, edge_index))
+        return self.mean(x, edge_index), self.deviation(x, edge_index)
+
+
+class Graphs:
+    """Networks of one architecture as one large graph; each has the same nodes and edges."""
+
+    def __init__(self, arch: Architecture, method: StructureReps) -> None:
+        template = Networks(arch, torch.zeros(1, arch.num_params)).to_pyg()[0]
+        self.edge_index, self.nodes = template.edge_index, int(template.num_nodes)
+        self.method = method
+        self.laplacian = laplacian_features(self.edge_index, self.nodes, method.eigenvectors)
+
+    def tiled(self, edge_index: Tensor, batch: int) -> Tensor:
+        """`[2, batch * E]`: the same edges in each of `batch` graphs."""
+        offsets = self.nodes * torch.arange(batch).view(1, -1, 1)
+        return (edge_index.unsqueeze(1) + offsets).flatten(1)
+
+    def edges(self, networks: Networks, edge_dim: int) -> Tensor:
+        """Weights and kernels `[B * E, edge_dim]`, the shorter ones padded with zeros."""
+        found = torch.stack([graph.edge_attr for graph in networks.to_pyg()])
+        return nn.functional.pad(found, (0, edge_dim - found.shape[2])).flatten(0, 1)
+
+    def places(self, networks: Networks) -> Tensor:
+        """Laplacian or random features of every node, `[B * N, k]`; the random ones are seeded by the weights."""
+        if self.method.features == "laplacian":
+            return self.laplacian.repeat(len(networks), 1)
+        seeds = [zlib.crc32(row.numpy().tobytes()) for row in networks.params]
+        draws = [torch.randn(self.laplacian.shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        return torch.cat(draws)
+
+
+class StructureReps(Method):
+    """A graph auto-encoder's embedding of a network; read by a linear model.
+
+    Where a Laplacian eigenvector points is arbitrary: in training every batch flips each at random.
+
+    Fields:
+        attention: edge attention (EA); without it, node features are places alone.
+        conv: "transformer" (TC) or "gat" (GC); they pass on node features only, so that weights enter through edge
+            attention alone, and without it an embedding knows only the graph.
+        features: "laplacian" (LF) or "random" (RF), drawn anew for every network.
+        eigenvectors: how many of these features.
+        width: of the layers and of the embedding.
+        alpha: of ridge regression, where labels are there (the supervised protocol).
+        graphs: networks that the encoder is fitted on, drawn from the training split; all are embedded.
+    """
+
+    name = "structure-reps"
+    tasks = ("property",)
+    recipe_fields = frozenset(("graphs", "epochs", "batch_size", "lr"))
+
+    attention: bool = True
+    conv: Literal["transformer", "gat"] = "transformer"
+    features: Literal["laplacian", "random"] = "laplacian"
+    eigenvectors: int = 8
+    width: int = 32
+    alpha: float = 1.0
+    graphs: int = 256
+    epochs: int = 10
+    batch_size: int = 16
+    lr: float = 1e-3
+
+    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        self.device = device
+        self.topologies: dict[Architecture, Graphs] = {}
+        with torch.random.fork_rng(devices=[device] if device.startswith("cuda") else []):
+            torch.manual_seed(seed)
+            shares = [-(-self.graphs * len(networks) // len(train)) for networks in train.groups]
+            chosen = [n[torch.randperm(len(n))[:share]] for n, share in zip(train.groups, shares, strict=True)]
+            self._fit_encoder(chosen)
+        if task.output != "embeddings":
+            self.readout = Readout(task.output, task.output_dim, self.alpha)
+            self.readout.fit(torch.cat([self.transform(networks) for networks in train.groups]), task.targets(train))
+
+    def _fit_encoder(self, groups: list[Networks]) -> None:
+        """Adam on the reconstruction of edges and non-edges, plus the divergence of the nodes from N(0, 1)."""
+        self.edge_dim = max(w[0, 0, 0].numel() for networks in groups for w in networks.weights)
+        self.scale = torch.cat([w.flatten() for networks in groups for w in networks.weights]).std()
+        self.model = VGAE(Encoder(self, self.edge_dim)).to(self.device)
+        optimizer = torch.optim.Adam(self.model.parameters(), lr=self.lr)
+        batches = [(n, rows) for n in groups for rows in torch.arange(len(n)).split(self.batch_size)]
+        self.steps = self.epochs * len(batches)
+        self.model.train()
+        with track(f"train {self.name}", self.steps, "steps") as advance:
+            for _ in range(self.epochs):
+                for number in torch.randperm(len(batches)):
+                    networks, rows = batches[number]
+                    loss = self._loss(networks[rows])
+                    optimizer.zero_grad(set_to_none=True)
+                    loss.backward()
+                    optimizer.step()
+                    advance(1, f"loss {loss.item():.3f}")
+
+    def _loss(self, networks: Networks) -> Tensor:
+        graphs = self._graphs(networks.arch)
+        signs = torch.randint(0, 2, (self.eigenvectors,)) * 2.0 - 1
+        places, edges, edge_index = self._inputs(networks)
+        z = self.model.encode(places * signs.to(places), edges, edge_index)
+        absent = graphs.tiled(negative_sampling(graphs.edge_index, graphs.nodes), len(networks)).to(self.device)
+        loss: Tensor = self.model.recon_loss(z, edge_index, absent) + self.model.kl_loss() / graphs.nodes
+        return loss
+
+    def _graphs(self, arch: Architecture) -> Graphs:
+        if arch not in self.topologies:
+            self.topologies[arch] = Graphs(arch, self)
+        return self.topologies[arch]
+
+    def _inputs(self, networks: Networks) -> tuple[Tensor, Tensor, Tensor]:
+        graphs = self._graphs(networks.arch)
+        edges = graphs.edges(networks, self.edge_dim) / self.scale
+        edge_index = graphs.tiled(graphs.edge_index, len(networks))
+        return graphs.places(networks).to(self.device), edges.to(self.device), edge_index.to(self.device)
+
+    @torch.no_grad()
+    def transform(self, networks: Networks) -> Tensor:
+        """Mean over the nodes of their means, `[B, width]`."""
+        self.model.eval()
+        found = []
+        for i in range(0, len(networks), self.batch_size):
+            batch = networks[i : i + self.batch_size]
+            z = self.model.encode(*self._inputs(batch))
+            found.append(z.view(len(batch), -1, self.width).mean(1).cpu())
+        return torch.cat(found)
+
+    def predict(self, networks: Networks) -> Tensor:
+        return self.readout.predict(self.transform(networks))
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(p.numel() for p in self.model.parameters())
+
+    @property
+    def fit_report(self) -> dict[str, Any]:
+        return {"budget": {"epochs": self.epochs, "steps": self.steps, "seconds_limit": None}}

@@ -6,18 +6,22 @@ import contextlib
 import dataclasses
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from filelock import FileLock, Timeout
 
 from ..methods.base import Method
-from ..methods.registry import load_method, source_sha256
+from ..methods.registry import load_method, reference_of, source_sha256
 from ..zoo.collection import Zoo
 from ..zoo.errors import BadInput
+from ..zoo.executor import Executor, Local
 from ..zoo.load import load_zoo
 from ..zoo.machine import (
     environment,
@@ -27,6 +31,7 @@ from ..zoo.machine import (
     reset_peak_memory,
     write_atomically,
 )
+from ..zoo.progress import Advance, track
 from .audit import audit
 from .evidence import read_predictions, read_truth, write_predictions, write_truth
 from .protocols import PROTOCOLS, Representation, Supervised
@@ -35,6 +40,7 @@ from .scoring import score
 from .suite import Suite
 from .task import Task, load_task, task_class
 
+LOCKS = ".locks"  # in a results folder
 WARM_UP = 64  # networks of an untimed first prediction
 
 
@@ -46,6 +52,12 @@ class Cell:
     method: Method
     seed: int
     out: Path
+    source: str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As data: another process loads the method itself, but a result is named by the source that was asked for."""
+        method = (reference_of(type(self.method)), self.method.params)
+        return _arrived, (self.task, *method, self.seed, self.out.resolve(), self.source)
 
     @property
     def parts(self) -> tuple[TaskPart, ZooPart, MethodPart]:
@@ -71,7 +83,7 @@ class Cell:
             MethodPart(
                 name=method.name,
                 params=method.params,
-                source_sha256=source_sha256(type(method)),
+                source_sha256=self.source,
                 paper=method.paper,
                 variant=method.variant,
             ),
@@ -83,6 +95,12 @@ class Cell:
         parts = self.parts
         folder = self.out / self.task.name / self.task.zoo.name / self.method.name / spec_hash(*parts)
         return folder / f"seed-{self.seed}.json"
+
+    @property
+    def lock(self) -> FileLock:
+        """Held by the process that runs the cell."""
+        spec = f"{self.task.name}-{self.method.name}-{self.path.parent.name}-{self.seed}"
+        return FileLock(make_folder(self.out / LOCKS) / spec)
 
     @property
     def title(self) -> str:
@@ -104,6 +122,12 @@ class Cell:
                 read_predictions(self.path.with_name(result.predictions.file), result.predictions.sha256)
                 return result
         return None
+
+
+def _arrived(
+    task: Task, reference: str | type[Method], params: dict[str, Any], seed: int, out: Path, source: str
+) -> Cell:
+    return Cell(task, load_method(reference, params), seed, out, source)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +171,7 @@ def checked_cell(task: Task, method: Method, seed: int, out: Path) -> Cell:
     if not method.has(verb):
         raise BadInput(f"method {method.name} has no `{verb}`, which the {protocol} protocol needs")
     method.check(task)
-    return Cell(task, method, seed, out)
+    return Cell(task, method, seed, out, source_sha256(type(method)))
 
 
 def run(
@@ -160,6 +184,7 @@ def run(
     protocol: Literal["supervised", "representation"] = "supervised",
     seeds: Sequence[int] = (0,),
     device: str | None = None,
+    jobs: int = 1,
     out: str | Path = "runs",
 ) -> list[Result]:
     """Run methods on a task of a zoo; finished cells are taken from `out`, not run again.
@@ -168,6 +193,7 @@ def run(
         methods: one or several: instances, classes, names, or paths of files.
         split, target, protocol: the task's options, see `load_task`.
         device: by default a GPU where there is one.
+        jobs: how many processes, which share this machine's threads out among them.
         out: the results folder.
 
     Returns one `Result` per method and seed. Raises BadInput; a method's own error is a result with status "failed".
@@ -175,25 +201,80 @@ def run(
     several = [methods] if isinstance(methods, str | type | Method) else list(methods)
     loaded = load_task(task, zoo, split=split, target=target, protocol=protocol)
     cells = [checked_cell(loaded, load_method(method), seed, Path(out)) for method in several for seed in seeds]
-    return run_cells(cells, device=device, tell=lambda text: None)
+    return run_cells(cells, device=device, tell=lambda text: None, executor=Local(jobs))
 
 
-def run_cells(cells: Sequence[Cell], *, device: str | None, tell: Callable[[str], None]) -> list[Result]:
-    """Run what is not finished yet, in order; `tell` is given a line per cell."""
+def run_cells(
+    cells: Sequence[Cell],
+    *,
+    device: str | None,
+    tell: Callable[[str], None],
+    executor: Executor | None = None,
+) -> list[Result]:
+    """Run what is not finished yet; `tell` is given a line per cell.
+
+    Cells that another run of the same folder is working on are left to it, and taken over if it gives up.
+    """
+    executor = executor or Local()
     device = pick_device(device)
-    results = []
-    encoders: dict[str, Encoder] = {}
-    for number, cell in enumerate(cells, 1):
-        make_folder(cell.out)
-        result = cell.finished()
-        state = "kept"
-        if result is None:
-            result = run_cell(cell, device=device, encoders=encoders)
-            state = f"{result.cost.fit_s:.1f} s" if result.cost else "failed"
-        write_truth(cell.out, cell.task.zoo, cell.parts[1], cell.task.options)
+    results: dict[int, Result] = {}
+
+    def note(index: int, result: Result, state: str) -> None:
+        results[index] = result
         outcome = f"{result.score:.2f} {result.task.unit}" if result.score is not None else f"{result.error}"
-        tell(f"[{number}/{len(cells)}] {cell.title}: {outcome} ({state})")
-        results.append(result)
+        tell(f"[{len(results)}/{len(cells)}] {cells[index].title}: {outcome} ({state})")
+
+    for folder in {cell.out for cell in cells}:
+        make_folder(folder)
+    for index, cell in enumerate(cells):
+        if (found := cell.finished()) is not None:
+            write_truth(cell.out, cell.task.zoo, cell.parts[1], cell.task.options)
+            note(index, found, "kept")
+    waiting = False
+    while len(results) < len(cells):  # a second time only for cells that another run held
+        groups = _sharing_an_encoder([index for index in range(len(cells)) if index not in results], cells)
+        work = partial(_run_group, device=device, wait=waiting)
+        with _counted(executor, sum(map(len, groups))) as advance:
+            for number, outcomes in executor.run(work, [[cells[index] for index in group] for group in groups]):
+                for index, result in zip(groups[number], outcomes, strict=True):
+                    if result is not None:
+                        note(index, result, f"{result.cost.fit_s:.1f} s" if result.cost else "failed")
+                advance(len(outcomes))
+        waiting = True
+    return [results[index] for index in range(len(cells))]
+
+
+def _sharing_an_encoder(indices: list[int], cells: Sequence[Cell]) -> list[list[int]]:
+    """Neighbours that share a fitted encoder stay together; every other cell is a group of its own."""
+
+    def key(index: int) -> tuple[str, int]:
+        shared = cells[index].task.options.protocol == "representation"
+        return cells[index].encoder, 0 if shared else index
+
+    return [list(group) for _, group in groupby(indices, key)]
+
+
+@contextlib.contextmanager
+def _counted(executor: Executor, total: int) -> Iterator[Advance]:
+    """Progress over cells, where they do not show their own."""
+    if executor.workers == 1:
+        yield lambda n=1, note="", fresh=True: None
+    else:
+        with track("run", total, "cells") as advance:
+            yield advance
+
+
+def _run_group(cells: list[Cell], *, device: str, wait: bool) -> list[Result | None]:
+    """Run cells that may share an encoder; None for one that another process is running, unless `wait`."""
+    encoders: dict[str, Encoder] = {}
+    results: list[Result | None] = []
+    for cell in cells:
+        try:
+            with cell.lock.acquire(timeout=-1 if wait else 0):
+                found = cell.finished()  # by another run, since this one looked
+                results.append(found or run_cell(cell, device=device, encoders=encoders))
+        except Timeout:
+            results.append(None)
     return results
 
 

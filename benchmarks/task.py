@@ -51,6 +51,9 @@ class Task(ABC):
             raise BadInput(f"task {self.name} needs the columns {missing}, which zoo {zoo.name} does not have")
         self.options = asked.model_copy(update={"split": split, "target": self._target(asked.target)})
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.zoo, self.options)
+
     def _target(self, asked: str | None) -> str | None:
         """The resolved target option."""
         if asked is not None:

@@ -18,6 +18,7 @@ from .base import Method, NeuralMethod
 PACKAGE = __package__.rpartition(".")[0]
 FOLDERS = ("methods", "baselines")
 ENTRY_POINTS = "weightbench.methods"
+PLUGIN = "weightbench_plugin_"  # prefix of the modules of methods that are given by path
 
 
 def method_names() -> list[str]:
@@ -48,6 +49,13 @@ def load_method(reference: str | type[Method] | Method, params: Mapping[str, Any
     return found(**(params or {}))
 
 
+def reference_of(method: type[Method]) -> str | type[Method]:
+    """What another process loads the class by: "file.py:Class" for one given by path, else the class itself."""
+    if method.__module__.startswith(PLUGIN):
+        return f"{Path(inspect.getfile(method)).resolve()}:{method.__name__}"
+    return method
+
+
 def source_sha256(method: type[Method]) -> str:
     """Checksum of the file that defines a method (of its source text where there is no file)."""
     try:
@@ -73,7 +81,7 @@ def _builtin() -> dict[str, str]:
 def _from_file(path: Path, class_name: str) -> type[Method]:
     if not path.is_file():
         raise BadInput(f"{path}: no such file")
-    name = f"weightbench_plugin_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    name = f"{PLUGIN}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None

@@ -85,6 +85,7 @@ def run(
         list[str] | None, typer.Option("-p", metavar="KEY=VALUE", help="A hyperparameter; repeatable.")
     ] = None,
     device: Device = None,
+    jobs: Annotated[int, typer.Option(help="Processes that run cells at once; they share the threads.")] = 1,
     out: Annotated[Path, typer.Option(help="The results folder.")] = Path("runs"),
 ) -> None:
     """Run methods on a task, or a whole suite; finished cells are kept. Then print the boards."""
@@ -105,8 +106,10 @@ def run(
     terminal.tune()
     from weightbench.benchmarks.runner import plan, run_cells
     from weightbench.benchmarks.suite import Runs, Suite, load_suite
+    from weightbench.zoo.executor import Local
     from weightbench.zoo.progress import console
 
+    executor = Local(jobs)
     params = dict(_parsed_param(text) for text in param or [])
     wanted = (
         load_suite(suite)
@@ -127,7 +130,12 @@ def run(
     )
     cells = plan(wanted, seeds=chosen, out=out)
     try:
-        results = run_cells(cells, device=device, tell=lambda text: console.print(text, markup=False, soft_wrap=True))
+        results = run_cells(
+            cells,
+            device=device,
+            tell=lambda text: console.print(text, markup=False, soft_wrap=True),
+            executor=executor,
+        )
     except KeyboardInterrupt:
         print(f"interrupted: finished cells are in {out}; the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
@@ -136,6 +144,31 @@ def run(
     if failed:
         print(f"{len(failed)} of {len(results)} cells failed; tracebacks lie beside their records", file=sys.stderr)
         raise typer.Exit(1)
+
+
+@app.command("status")
+def status(
+    runs: Annotated[Path, typer.Argument(metavar="RUNS_DIR", help="The results folder.")],
+    suite: Annotated[str, typer.Option(help="A suite's name or TOML file.")],
+    seeds: Annotated[str | None, typer.Option(help="For instance 0,1,2.  [default: the suite's]")] = None,
+    as_json: Json = False,
+) -> None:
+    """What of a suite is done, running, failed or missing, and the command that finishes it."""
+    from weightbench.benchmarks.status import status as states
+    from weightbench.benchmarks.suite import load_suite
+
+    chosen = [int(seed) for seed in _parsed_seeds(seeds)] if seeds else None
+    found = states(load_suite(suite), runs, seeds=chosen)
+    if as_json:
+        terminal.print_rows([vars(cell) for cell in found], as_json)
+        return
+    counts = {state: sum(cell.state == state for cell in found) for state in ("done", "running", "failed", "missing")}
+    print(f"{suite} in {runs}: " + ", ".join(f"{n} {state}" for state, n in counts.items()) + f", of {len(found)}")
+    for cell in found:
+        if cell.state != "done":
+            print(f"  {cell.state}: {cell.title}" + (f" ({cell.why})" if cell.why else ""))
+    if counts["failed"] or counts["missing"]:
+        print(f"weightbench run --suite {suite} --out {runs}" + (f" --seeds {seeds}" if seeds else ""))
 
 
 @app.command("leaderboard")

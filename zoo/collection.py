@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -170,10 +170,20 @@ class Zoo:
             raise BadInput(f"zoo {self.name}: its networks do not encode images")
         return self.manifest.rendering
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Another process opens the folder itself; the memory-mapped tensors are then shared, not copied."""
+        return _reopen, (self.folder.resolve(), self.policy)
+
     def __repr__(self) -> str:
         rows = self.manifest.splits if self.policy is None else self.manifest.other_splits[self.policy]
         sizes = ", ".join(f"{name} {count:,}" for name, count in rows.items())
         return f"Zoo({self.name}@{self.version}: {sizes})"
+
+
+@lru_cache(maxsize=8)
+def _reopen(folder: Path, policy: str | None) -> Zoo:
+    zoo = open_zoo(folder)
+    return zoo.with_splits(policy) if policy else zoo
 
 
 def open_zoo(folder: Path, *, always_hash: bool = False) -> Zoo:

@@ -15,6 +15,13 @@ LOG_EVERY = 20.0  # seconds between lines where there is no terminal
 Advance = Callable[..., None]  # advance(n=1, note="", fresh=True)
 console = Console(stderr=True, highlight=False)
 _display: Progress | None = None
+_silent = False
+
+
+def silence() -> None:
+    """No more progress from this process: it works for another one, which has the display."""
+    global _silent
+    _silent = True
 
 
 @contextmanager
@@ -25,6 +32,9 @@ def track(description: str, total: int, unit: str) -> Iterator[Advance]:
     May be nested: the inner bar stands below the outer one and goes when it is finished.
     """
     global _display
+    if _silent:
+        yield lambda n=1, note="", fresh=True: None
+        return
     if not console.is_terminal:
         yield _log_lines(description, total, unit)
         return

@@ -1,0 +1,180 @@
+"""Several processes: the same results as one, nothing twice, nothing lost, and what `status` says of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from weightbench.benchmarks.result import read_results
+from weightbench.benchmarks.runner import plan
+from weightbench.benchmarks.suite import load_suite
+
+import weightbench as wb
+
+METHOD = """
+import os, time
+from pathlib import Path
+import torch
+import weightbench as wb
+
+class Counted(wb.Method):
+    '''Writes a line for every fit.'''
+    name = "counted"
+    tasks = ("inr-classification",)
+    seconds: float = 0.0
+    log: str = ""
+    fails: bool = False
+    dies: bool = False
+
+    def fit(self, task, train, val, *, seed, device):
+        with open(self.log, "a") as stream:
+            stream.write(f"{self.seconds} {seed} {torch.get_num_threads()} {os.getpid()}\\n")
+        time.sleep(self.seconds)
+        if self.dies:
+            os.kill(os.getpid(), 9)
+        if self.fails:
+            raise RuntimeError("as asked")
+        self.classes = task.output_dim
+
+    def predict(self, networks):
+        return networks.params[:, : self.classes]
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path, small_zoo: Path):
+    """Write a suite of the method above: suite(seeds, **params) -> its file."""
+    (tmp_path / "counted.py").write_text(METHOD)
+
+    def write(seeds: list[int], **params: object) -> Path:
+        fields = {"name": f"{tmp_path / 'counted.py'}", "log": str(tmp_path / "log"), **params}
+        methods = ", ".join(f"{key} = {json.dumps(value)}" for key, value in fields.items())
+        path = tmp_path / "own.toml"
+        path.write_text(
+            f'description = "a test"\nseeds = {seeds}\n[[runs]]\ntask = "inr-classification"\n'
+            f'zoo = "{small_zoo}"\nmethods = [{{ {methods} }}]\n'
+        )
+        return path
+
+    return write
+
+
+def _fits(tmp_path: Path) -> list[str]:
+    return (tmp_path / "log").read_text().splitlines() if (tmp_path / "log").exists() else []
+
+
+def test_two_processes_give_the_results_of_one(small_zoo: Path, tmp_path: Path) -> None:
+    settings = {"task": "inr-classification", "zoo": small_zoo, "seeds": [0, 1], "device": "cpu"}
+    methods = [wb.load_method("mlp", epochs=2), wb.load_method("weight-stats", trees=3)]
+    one = wb.run(methods, **settings, out=tmp_path / "one")
+    two = wb.run(methods, **settings, out=tmp_path / "two", jobs=2)
+    assert [r.score for r in one] == [r.score for r in two]
+    assert [r.spec_hash for r in one] == [r.spec_hash for r in two]
+    assert [r.predictions.sha256 for r in one] == [r.predictions.sha256 for r in two]
+
+
+def test_threads_are_shared_out_and_every_cell_runs_once(suite, tmp_path: Path, cli, monkeypatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    code, _, _ = cli(
+        "run", "--suite", suite([0, 1, 2, 3]), "--jobs", 2, "--out", tmp_path / "runs", "--device", "cpu"
+    )
+    assert code == 0
+    lines = [line.split() for line in _fits(tmp_path)]
+    assert sorted(seed for _, seed, _, _ in lines) == ["0", "1", "2", "3"]
+    assert {threads for _, _, threads, _ in lines} == {"1"}
+    assert {result.environment["threads"] for _, result in read_results(tmp_path / "runs")} == {1}
+    code, _, _ = cli("run", "--suite", tmp_path / "own.toml", "--jobs", 2, "--out", tmp_path / "runs")
+    assert code == 0
+    assert len(_fits(tmp_path)) == 4  # a second run keeps them
+
+
+def test_a_failed_cell_is_a_record_and_the_others_go_on(suite, tmp_path: Path, cli) -> None:
+    code, _, err = cli("run", "--suite", suite([0, 1], fails=True), "--jobs", 2, "--out", tmp_path / "runs")
+    assert code == 1
+    assert "2 of 2 cells failed" in err
+    code, out, _ = cli("status", tmp_path / "runs", "--suite", tmp_path / "own.toml")
+    assert code == 0
+    assert "2 failed" in out
+    assert "as asked" in out
+    assert f"weightbench run --suite {tmp_path / 'own.toml'} --out {tmp_path / 'runs'}" in out
+
+
+def test_a_killed_worker_is_one_line_and_finished_cells_stay(suite, tmp_path: Path, cli) -> None:
+    assert cli("run", "--suite", suite([0]), "--out", tmp_path / "runs")[0] == 0
+    code, _, err = cli("run", "--suite", suite([0, 1], dies=True), "--jobs", 2, "--out", tmp_path / "runs")
+    assert code == 2
+    assert "a worker process died" in err
+    assert len(read_results(tmp_path / "runs")) == 1
+
+
+def test_two_runs_into_one_folder_share_the_cells(suite, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "weightbench", "run", "--suite", str(suite(list(range(6)), seconds=0.5))]
+    command += ["--out", str(tmp_path / "runs"), "--device", "cpu"]
+    runs = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=tmp_path)
+        for _ in range(2)
+    ]
+    outputs = [run.communicate()[0] for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], outputs
+    assert sorted(line.split()[1] for line in _fits(tmp_path)) == list("012345")
+    assert len(read_results(tmp_path / "runs")) == 6
+
+
+def test_a_killed_run_is_finished_by_the_same_command(suite, tmp_path: Path, cli) -> None:
+    path, out = suite(list(range(4)), seconds=1.0), tmp_path / "runs"
+    command = [sys.executable, "-m", "weightbench", "run", "--suite", str(path), "--jobs", "2", "--out", str(out)]
+    run = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path, start_new_session=True
+    )
+    running = False
+    for _ in range(600):
+        time.sleep(0.2)
+        if out.is_dir():
+            running = running or "running:" in cli("status", out, "--suite", path)[1]
+        if list(out.glob("*/*/*/*/seed-*.json")):
+            break
+    os.killpg(run.pid, signal.SIGKILL)
+    run.wait()
+    assert running
+    done = len(read_results(out))
+    assert done > 0
+    states = json.loads(cli("status", out, "--suite", path, "--json")[1])
+    assert sum(cell["state"] == "done" for cell in states) == done
+    assert not any(cell["state"] == "running" for cell in states)
+    before = len(_fits(tmp_path))
+    assert cli("run", "--suite", path, "--jobs", 2, "--out", out)[0] == 0
+    assert len(_fits(tmp_path)) - before == 4 - done
+    assert "4 done" in cli("status", out, "--suite", path)[1]
+
+
+def test_a_cell_of_a_zoo_that_is_not_here_is_missing(tmp_path: Path) -> None:
+    from weightbench.benchmarks.status import status
+
+    (tmp_path / "s.toml").write_text(
+        'description = "x"\n[[runs]]\ntask = "inr-classification"\nzoo = "mnist-inrs"\nmethods = [{ name = "mlp" }]\n'
+    )
+    (cell,) = status(load_suite(str(tmp_path / "s.toml")), tmp_path)
+    assert (cell.state, "mnist-inrs is not on this machine" in cell.why) == ("missing", True)
+
+
+def test_a_cell_travels_as_data(suite, small_zoo: Path, tmp_path: Path) -> None:
+    import pickle
+
+    (cell,) = plan(load_suite(str(suite([3]))), seeds=None, out=tmp_path)
+    content = pickle.dumps(cell)
+    assert len(content) < 5000  # no tensors, no tables
+    there = pickle.loads(content)
+    assert (there.path, there.title, there.parts) == (cell.path, cell.title, cell.parts)
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "many"])
+def test_wrong_jobs(jobs: str, cli, tmp_path: Path) -> None:
+    code, _, err = cli("run", "--suite", "smoke", "--jobs", jobs, "--out", tmp_path)
+    assert code == 2
+    assert "--jobs" in err

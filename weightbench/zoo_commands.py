@@ -99,12 +99,13 @@ def zoo_build(
     device: Device = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the initialisations.  [default: the recipe's]")] = None,
     source_dir: SourceDir = None,
+    jobs: Annotated[int, typer.Option(help="Processes that train chunks at once; they share the threads.")] = 1,
 ) -> None:
     """Train a standard zoo. Interrupted builds go on where they stopped."""
     terminal.tune()
     from weightbench.zoo.build import build_zoo
 
-    zoo = build_zoo(name, limit=limit, out=out, device=device, seed=seed, source_folder=source_dir)
+    zoo = build_zoo(name, limit=limit, out=out, device=device, seed=seed, source_folder=source_dir, jobs=jobs)
     quality = ", ".join(f"{key} {value}" for key, value in zoo.manifest.quality.items())
     print(f"{zoo}: {quality}\n{zoo.folder}")
 

@@ -11,23 +11,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
+from .blueprint import Blueprint
 from .builder import Builder
 from .card import write_card
 from .catalogue import catalogue_entry, default_folder
 from .collection import Zoo, open_zoo
 from .errors import BadInput
+from .executor import Local
 from .fit import compiler
 from .folders import move_in, sole_writer
-from .inrs import INRBuilder
 from .machine import make_folder, pick_device, source_dir
 from .manifest import MANIFEST, Dropped, Manifest, Rendering, SourceInfo, ZooFile, digest, read_manifest
-from .recipes import Entry, INRRecipe
-from .runs import RunBuilder
+from .recipes import INRRecipe
 from .shards import Shards
-from .sources import SOURCES, Source, load_source
-from .splits import split_items
+from .sources import SOURCES, Source
 from .storage import BESIDE, ROW_GROUP, TableWriter, describe_file, seal
 from .twins import check_twins, fingerprints
 
@@ -42,6 +40,7 @@ def build_zoo(
     device: str | None = None,
     seed: int | None = None,
     source_folder: Path | None = None,
+    jobs: int = 1,
     wait: bool = False,
 ) -> Zoo:
     """Build a zoo and return it; a folder that holds it already is only verified.
@@ -53,16 +52,18 @@ def build_zoo(
         device: "cpu", "cuda", ...; by default a GPU where there is one.
         seed: of the initialisations, instead of the recipe's.
         source_folder: with the raw data sets, for machines without internet.
+        jobs: how many processes train chunks at once; they share this machine's threads out among them.
         wait: for another process that builds the same folder, instead of refusing.
 
     Raises BadInput for an unknown name, a folder that holds something else or that cannot be written, a missing source,
     a build of the same folder that is going on.
     """
     entry = catalogue_entry(name)
-    device = pick_device(device)
-    sources = {name: load_source(name, source_dir(source_folder)) for name in entry.sources}
-    builder = make_builder(entry, sources, limit=limit, seed=seed, device=device)
-    checksums = {name: source.sha256 for name, source in sources.items()}
+    device, executor = pick_device(device), Local(jobs)
+    folder = source_dir(source_folder)
+    blueprint = Blueprint(entry, limit, seed, device, folder.resolve() if folder else None)
+    builder = blueprint.builder()
+    checksums = {name: source.sha256 for name, source in builder.sources.items()}
     version = entry.version if checksums == entry.sources else f"{entry.version}+local"
     recipe = entry.recipe_dict(seed) | {
         "splits": {split: len(members) for split, members in builder.members.items()},
@@ -83,14 +84,13 @@ def build_zoo(
             return open_zoo(out)
         build: dict[str, Any] = {
             "device": device,
-            "threads": torch.get_num_threads(),
-            "chunk": entry.chunk[device.split(":")[0]],
+            "threads": executor.threads,
+            "chunk": blueprint.chunk,
             "engine": compiler(),
         }
         work = make_folder(out.with_name(f".{out.name}.building"))
         shards = Shards(builder, work, digest(build | {"recipe_sha256": recipe_sha256}))
-        shards.train(entry.name)
-        build["engine"] = builder.engine
+        build["engine"] = shards.train(blueprint, executor)
         finished = work / "zoo"
         shutil.rmtree(finished, ignore_errors=True)
         stored = _store(builder, shards, finished)
@@ -112,7 +112,7 @@ def build_zoo(
             else None,
             recipe=recipe,
             recipe_sha256=recipe_sha256,
-            sources=[_source_info(source, checksums[name]) for name, source in sources.items()],
+            sources=[_source_info(source, checksums[name]) for name, source in builder.sources.items()],
             build=build,
             builder=BUILDER,
         )
@@ -124,19 +124,6 @@ def build_zoo(
         move_in(finished, out)
         shutil.rmtree(work)
     return open_zoo(out)
-
-
-def make_builder(
-    entry: Entry, sources: dict[str, Source], *, limit: int | None, seed: int | None, device: str
-) -> Builder[Any]:
-    """The builder of an entry's recipe."""
-    chunk = entry.chunk[device.split(":")[0]]
-    recipe = entry.recipe.model_copy(update={} if seed is None else {"seed": seed})
-    if isinstance(recipe, INRRecipe):
-        (source,) = sources.values()
-        parts = split_items(entry.splits, source, recipe.order, limit)
-        return INRBuilder(recipe, source, parts, chunk, device, compiler())
-    return RunBuilder(recipe, sources, entry.splits, limit, chunk, device, compiler())
 
 
 def _source_info(source: Source, sha256: str) -> SourceInfo:

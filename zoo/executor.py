@@ -20,9 +20,13 @@ class Executor(Protocol):
 
     Attributes:
         workers: how many pieces run at once; with 1 they run in this process and may show progress of their own.
+        threads: of each.
     """
 
     workers: int
+
+    @property
+    def threads(self) -> int: ...
 
     def run(self, work: Callable[[Item], Outcome], items: Sequence[Item]) -> Iterator[tuple[int, Outcome]]:
         """Yield (index of the item, `work(item)`) as they are done, in any order.
@@ -46,6 +50,12 @@ class Local:
             raise BadInput(f"--jobs {jobs}: how many processes, 1 or more")
         self.workers = jobs
 
+    @property
+    def threads(self) -> int:
+        import torch
+
+        return torch.get_num_threads() if self.workers == 1 else max(1, _threads() // self.workers)
+
     def run(self, work: Callable[[Item], Outcome], items: Sequence[Item]) -> Iterator[tuple[int, Outcome]]:
         if self.workers == 1:
             yield from ((index, work(item)) for index, item in enumerate(items))
@@ -53,7 +63,7 @@ class Local:
         from joblib import Parallel, delayed, parallel_config
         from joblib.externals.loky.process_executor import TerminatedWorkerError
 
-        threads = max(1, _threads() // self.workers)
+        threads = self.threads
         with parallel_config("loky", inner_max_num_threads=threads):
             pool = Parallel(self.workers, return_as="generator_unordered", batch_size=1, pre_dispatch="all")
             try:

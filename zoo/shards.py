@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,13 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from .blueprint import Blueprint
 from .builder import Arrays, Builder
+from .executor import Executor
 from .machine import write_atomically
-from .progress import track
+from .progress import Advance, track
 
+PREFIX = "shards-"
 STATE = "state."  # prefix of the arrays in a shard that the next segment starts from
 
 
@@ -27,9 +30,9 @@ class Shards:
     """
 
     def __init__(self, builder: Builder[Any], work: Path, key: str) -> None:
-        self.builder, self.folder = builder, work / f"shards-{key[:16]}"
+        self.builder, self.folder = builder, work / f"{PREFIX}{key[:16]}"
         self.folder.mkdir(exist_ok=True)
-        for stale in work.glob("shards-*"):
+        for stale in work.glob(f"{PREFIX}*"):
             if stale != self.folder:
                 shutil.rmtree(stale)
         self.places = {
@@ -42,20 +45,33 @@ class Shards:
     def path(self, chunk: int, segment: int) -> Path:
         return self.folder / f"{chunk:06d}-{segment:03d}.safetensors"
 
-    def train(self, name: str) -> None:
-        """Train what is not there yet."""
-        with track(f"train {name}", self.builder.networks, "networks") as advance:
-            for number, chunk in enumerate(self.builder.chunks):
-                for segment in range(self.builder.segments):
-                    path = self.path(number, segment)
-                    if (rows := _readable_rows(path)) is not None:
-                        advance(rows, fresh=False)
-                        continue
-                    state = self._state(number, segment - 1) if segment else {}
-                    found, after = self.builder.fit(chunk, segment, state, advance)
-                    last = segment == self.builder.segments - 1
-                    kept = {} if last else {STATE + key: value for key, value in after.items()}
-                    write_atomically(path, save(found | kept))
+    def train(self, blueprint: Blueprint, executor: Executor) -> str:
+        """Train what is not there yet, in this process or in several; returns the engine that did."""
+        chunks = range(len(self.builder.chunks))
+        with track(f"train {blueprint.entry.name}", self.builder.networks, "networks") as advance:
+            if executor.workers == 1:
+                for number in chunks:
+                    self.train_chunk(number, advance)
+                return self.builder.engine
+            engines = set()
+            work = partial(_train_elsewhere, blueprint, self.folder)
+            for _, (networks, fresh, engine) in executor.run(work, chunks):
+                advance(networks, fresh=fresh)
+                engines.add(engine)
+        return "eager" if "eager" in engines else self.builder.engine
+
+    def train_chunk(self, number: int, advance: Advance) -> None:
+        """Train what is not there yet of one chunk."""
+        for segment in range(self.builder.segments):
+            path = self.path(number, segment)
+            if (rows := _readable_rows(path)) is not None:
+                advance(rows, fresh=False)
+                continue
+            state = self._state(number, segment - 1) if segment else {}
+            found, after = self.builder.fit(self.builder.chunks[number], segment, state, advance)
+            last = segment == self.builder.segments - 1
+            kept = {} if last else {STATE + key: value for key, value in after.items()}
+            write_atomically(path, save(found | kept))
 
     def _state(self, chunk: int, segment: int) -> Arrays:
         with safe_open(self.path(chunk, segment), framework="numpy") as shard:
@@ -69,6 +85,23 @@ class Shards:
         return {
             name: np.concatenate([shard.get_slice(name)[position] for shard in shards]) for name in _names(shards[0])
         }
+
+
+_sites: dict[Path, Shards] = {}  # of a worker process: sources are read and steps compiled once
+
+
+def _train_elsewhere(blueprint: Blueprint, folder: Path, number: int) -> tuple[int, bool, str]:
+    """Train one chunk in a worker process: how many networks it has, whether any was not there yet, and the engine."""
+    if folder not in _sites:
+        _sites[folder] = Shards(blueprint.builder(), folder.parent, folder.name.removeprefix(PREFIX))
+    site = _sites[folder]
+    counted = {True: 0, False: 0}
+
+    def advance(n: int = 1, note: str = "", fresh: bool = True) -> None:
+        counted[fresh] += n
+
+    site.train_chunk(number, advance)
+    return sum(counted.values()), counted[True] > 0, site.builder.engine
 
 
 def _names(shard: Any, *, state: bool = False) -> list[str]:

@@ -16,7 +16,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
-from weightbench.zoo.build import make_builder
+from weightbench.zoo.blueprint import Blueprint
 from weightbench.zoo.catalogue import catalogue_entry
 from weightbench.zoo.inrs import INRBuilder, pixel_grid
 from weightbench.zoo.machine import cpu_name, source_dir
@@ -44,7 +44,7 @@ def median_seconds(benchmark: BenchmarkFixture) -> float:
 def builder() -> INRBuilder:
     entry = catalogue_entry("mnist-inrs")
     source = load_source("mnist", source_dir(None))
-    made = make_builder(entry, {"mnist": source}, limit=None, seed=None, device="cpu")
+    made = Blueprint(entry, None, None, "cpu", None).builder({"mnist": source})
     assert isinstance(made, INRBuilder)
     return made
 

@@ -81,9 +81,7 @@ def test_two_processes_give_the_results_of_one(small_zoo: Path, tmp_path: Path) 
 
 def test_threads_are_shared_out_and_every_cell_runs_once(suite, tmp_path: Path, cli, monkeypatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    code, _, _ = cli(
-        "run", "--suite", suite([0, 1, 2, 3]), "--jobs", 2, "--out", tmp_path / "runs", "--device", "cpu"
-    )
+    code, _, _ = cli("run", "--suite", suite([0, 1, 2, 3]), "--jobs", 2, "--out", tmp_path / "runs", "--device", "cpu")
     assert code == 0
     lines = [line.split() for line in _fits(tmp_path)]
     assert sorted(seed for _, seed, _, _ in lines) == ["0", "1", "2", "3"]

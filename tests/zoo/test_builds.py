@@ -18,7 +18,8 @@ import raw_data as raw
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from weightbench.zoo.build import build_zoo, make_builder
+from weightbench.zoo.blueprint import Blueprint
+from weightbench.zoo.build import build_zoo
 from weightbench.zoo.catalogue import catalogue, catalogue_entry, default_folder, read_entry, zoo_names
 from weightbench.zoo.errors import BadInput
 from weightbench.zoo.recipes import RunRecipe
@@ -128,13 +129,7 @@ def test_losses_fall_and_initial_states_are_kept(tmp_path: Path, eager: None) ->
     table = zoo["train"].table
     first, last = (table[table["epoch"] == epoch].set_index("run")["train_loss"] for epoch in (0, 4))
     assert (last < first).all()
-    builder = make_builder(
-        read_entry(tmp_path / "moons-mlps.toml"),
-        {"moons": load_source("moons", None)},
-        limit=None,
-        seed=None,
-        device="cpu",
-    )
+    builder = Blueprint(read_entry(tmp_path / "moons-mlps.toml"), None, None, "cpu", None).builder()
     run = builder.runs[int(table["run"].iloc[0])]  # type: ignore[attr-defined]
     assert np.array_equal(builder.initial([run])[0], zoo["train"].networks.params[0].numpy())  # type: ignore[attr-defined]
 
@@ -158,7 +153,7 @@ def test_checkpoints_far_apart(tmp_path: Path, eager: None, monkeypatch: pytest.
 def test_initial_parameters_do_not_depend_on_limit_or_company(name: str, sources: Path) -> None:
     entry = catalogue_entry(name)
     loaded = {source: load_source(source, sources) for source in entry.sources}
-    whole, part = (make_builder(entry, loaded, limit=limit, seed=None, device="cpu") for limit in (None, 30))
+    whole, part = (Blueprint(entry, limit, None, "cpu", None).builder(loaded) for limit in (None, 30))
     members = [member for members in part.members.values() for member in members]
     among = {member for members in whole.members.values() for member in members}
     assert set(members) <= among
@@ -166,7 +161,7 @@ def test_initial_parameters_do_not_depend_on_limit_or_company(name: str, sources
     for position in (0, 7, len(members) - 1):
         assert np.array_equal(whole.initial([members[position]])[0], together[position])  # type: ignore[attr-defined]
     assert len(np.unique(together, axis=0)) == len(members)
-    seeded = make_builder(entry, loaded, limit=30, seed=1, device="cpu")
+    seeded = Blueprint(entry, 30, 1, "cpu", None).builder(loaded)
     other = [member for members in seeded.members.values() for member in members]
     assert not np.array_equal(seeded.initial(other[:1]), together[:1])  # type: ignore[attr-defined]
 
@@ -209,6 +204,21 @@ def test_a_killed_build_goes_on_and_gives_the_same_zoo(tmp_path: Path, name: str
     assert watcher.wait() == 0
     assert (killed / "zoo.json").read_bytes() == (whole / "zoo.json").read_bytes()
     assert not shards.exists()
+
+
+def test_several_processes_build_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With equal threads; a build that two processes began is finished by one."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # of which each of two gets one
+    path = shrunk("moons-mlps", tmp_path)
+    together = build_zoo(str(path), out=tmp_path / "together", device="cpu", jobs=2)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        alone = build_zoo(str(path), out=tmp_path / "alone", device="cpu")
+    finally:
+        torch.set_num_threads(before)
+    assert together.manifest.build["threads"] == 1
+    assert together.manifest_sha256 == alone.manifest_sha256
 
 
 def test_two_builds_of_one_zoo_at_once(tmp_path: Path) -> None:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
-from filelock import FileLock, Timeout
 
 from .builder import Builder
 from .card import write_card
@@ -22,16 +16,18 @@ from .catalogue import catalogue_entry, default_folder
 from .collection import Zoo, open_zoo
 from .errors import BadInput
 from .fit import compiler
+from .folders import move_in, sole_writer
 from .inrs import INRBuilder
-from .machine import cache_dir, make_folder, pick_device, source_dir
-from .manifest import MANIFEST, Dropped, Manifest, Rendering, SourceInfo, ZooFile, digest, read_manifest
+from .machine import make_folder, pick_device, source_dir
+from .manifest import MANIFEST, Manifest, Rendering, SourceInfo, digest, read_manifest
 from .recipes import Entry, INRRecipe
 from .runs import RunBuilder
 from .shards import Shards
 from .sources import SOURCES, Source, load_source
 from .splits import split_items
-from .storage import ROW_GROUP, TableWriter, describe_file
-from .twins import check_twins, fingerprints
+from .storage import ROW_GROUP
+from .twins import check_twins
+from .writer import NetworksWriter, Stored
 
 BUILDER = "2"  # raised when the same recipe would give other networks
 
@@ -80,7 +76,7 @@ def build_zoo(
     if _holds(out, recipe_sha256):
         return open_zoo(out)
 
-    with _sole_build_of(out, wait):
+    with sole_writer(out, wait=wait):
         if _holds(out, recipe_sha256):  # another process built it while this one waited
             return open_zoo(out)
         build: dict[str, Any] = {
@@ -121,7 +117,7 @@ def build_zoo(
         zoo = open_zoo(finished)
         check_twins(zoo)
         write_card(zoo)
-        _move_in(finished, out)
+        move_in(finished, out)
         shutil.rmtree(work)
     return open_zoo(out)
 
@@ -151,19 +147,6 @@ def _source_info(source: Source, sha256: str) -> SourceInfo:
     )
 
 
-@contextmanager
-def _sole_build_of(out: Path, wait: bool) -> Iterator[None]:
-    lock = FileLock(make_folder(cache_dir() / "locks") / digest(str(out.resolve()))[:16])
-    try:
-        lock.acquire(timeout=-1 if wait else 0)
-    except Timeout:
-        raise BadInput(f"{out}: another process is building it: wait for that one, or choose another --out") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def _holds(out: Path, recipe_sha256: str) -> bool:
     """Whether `out` already is the wanted zoo. Raises BadInput when it is something else."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
@@ -188,51 +171,16 @@ def _holds(out: Path, recipe_sha256: str) -> bool:
     return True
 
 
-@dataclass
-class Stored:
-    """What was written."""
-
-    files: list[ZooFile] = field(default_factory=list)
-    splits: dict[str, int] = field(default_factory=dict)
-    other_splits: dict[str, dict[str, int]] = field(default_factory=dict)
-    dropped: Dropped = field(default_factory=Dropped)
-    table: pd.DataFrame = field(default_factory=pd.DataFrame)
-
-
 def _store(builder: Builder[Any], shards: Shards, folder: Path) -> Stored:
-    """Write every split's files, without networks that diverged or that are there already."""
-    stored = Stored()
-    tables: list[pd.DataFrame] = []
-    diverged: list[str] = []
-    duplicates = 0
-    seen: dict[str, set[int]] = {key: set() for key in builder.architectures}
+    """Write every split's files."""
+    writer = NetworksWriter(folder)
     for split, members in builder.members.items():
-        writers: dict[str, TableWriter] = {}
         for key, batch in _batches(builder, members):
             table, arrays = builder.describe(batch, [shards.rows(member) for member in batch])
-            finite = np.isfinite(arrays["params"]).all(1)
-            prints = fingerprints(builder.architectures[key], arrays["params"])
-            fresh = np.zeros(len(table), bool)
-            fresh[np.unique(prints, return_index=True)[1]] = True
-            fresh &= [number not in seen[key] for number in prints.tolist()]
-            kept = finite & fresh
-            seen[key].update(prints[kept].tolist())
-            diverged += table["id"].to_numpy()[~finite].tolist()
-            duplicates += int((finite & ~fresh).sum())
-            if kept.any():
-                name = split if len(builder.architectures) == 1 else f"{split}-{key}"
-                writer = writers.setdefault(key, TableWriter(folder / f"data/{name}.parquet"))
-                writer.append(table[kept], {name: values[kept] for name, values in arrays.items()})
-                tables.append(table[kept].assign(split=split))
-        if not writers:
+            writer.append(split, key, builder.architectures[key], table, arrays)
+        if split not in writer.splits:
             raise BadInput(f"split {split}: every network diverged: lower the recipe's learning rates")
-        for key, writer in writers.items():
-            writer.close()
-            path = writer.path.relative_to(folder).as_posix()
-            stored.files.append(describe_file(folder, path, split, key, writer.rows))
-        stored.splits[split] = sum(writer.rows for writer in writers.values())
-    stored.table = pd.concat(tables, ignore_index=True)
-    stored.dropped = Dropped(duplicates=duplicates, diverged=diverged)
+    stored = writer.close()
     if "within_run" in stored.table:
         counts = stored.table["within_run"].value_counts()
         stored.other_splits["within-run"] = {split: int(counts.get(split, 0)) for split in stored.splits}
@@ -245,12 +193,3 @@ def _batches(builder: Builder[Any], members: list[Any]) -> Iterator[tuple[str, l
     for key, group in groupby(members, builder.architecture):
         alike = list(group)
         yield from ((key, alike[start : start + size]) for start in range(0, len(alike), size))
-
-
-def _move_in(finished: Path, out: Path) -> None:
-    """Put the finished files in place, the manifest last: a folder without it is not a zoo."""
-    (out / "data").mkdir(parents=True, exist_ok=True)
-    (out / MANIFEST).unlink(missing_ok=True)
-    names = [path.relative_to(finished) for path in finished.rglob("*") if path.is_file()]
-    for name in sorted(names, key=lambda name: name.name == MANIFEST):
-        os.replace(finished / name, out / name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from pathlib import Path
@@ -78,17 +79,32 @@ def default_folder(entry: Entry) -> Path:
 def locate(reference: str | Path) -> Path:
     """The folder of a zoo given by name, "name@version" or path. Raises BadInput for an unknown name.
 
-    A name without version also finds a build from one's own raw data, where there is no other.
+    A name without version stands for the catalogue's; where that is not there, for a build from one's own raw data, or
+    the newest version of a zoo that the catalogue does not have.
     """
     folder = Path(reference)
     if isinstance(reference, Path) or folder.is_dir() or "/" in reference:
         return folder
-    named, local = reference.removesuffix(LOCAL), reference.endswith(LOCAL)
-    standard = default_folder(catalogue_entry(named))
-    own = standard.with_name(standard.name + LOCAL)
-    if local or ("@" not in reference and not (standard / MANIFEST).exists() and (own / MANIFEST).exists()):
-        return own
-    return standard
+    name, _, version = reference.partition("@")
+    zoos = cache_dir() / "zoos"
+    here = {path.parent.name.partition("@")[2]: path.parent for path in zoos.glob(f"{name}@*/{MANIFEST}")}
+    if version in here:
+        return here[version]
+    if name not in zoo_names():
+        released = {tuple(map(int, v.split("."))): v for v in here if re.fullmatch(r"\d+\.\d+\.\d+", v)}
+        if version or not released:
+            raise unknown("zoo", reference, zoo_names())
+        return here[released[max(released)]]
+    entry = _standard(name)
+    if version and version.removesuffix(LOCAL) != entry.version:
+        raise BadInput(
+            f"zoo {name!r} has version {entry.version} here, not {version!r}: "
+            f"`weightbench zoo get {reference} --repo-id ORG/NAME` downloads another"
+        )
+    own = f"{entry.version}{LOCAL}"
+    if not version and entry.version not in here and own in here:
+        return here[own]
+    return zoos / f"{name}@{version or entry.version}"
 
 
 def is_built(entry: Entry) -> bool:

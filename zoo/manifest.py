@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,6 +13,7 @@ from .architecture import Architecture
 from .errors import BadInput
 
 MANIFEST = "zoo.json"
+ORIGIN = "origin.json"  # beside it in a downloaded zoo: repository, tag and commit
 
 
 class ZooFile(BaseModel):
@@ -20,7 +21,7 @@ class ZooFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: str
+    path: Annotated[str, Field(pattern=r"^data/[A-Za-z0-9][A-Za-z0-9._+-]*\.parquet$")]
     split: str
     architecture: str
     rows: int
@@ -96,7 +97,10 @@ def digest(content: Any) -> str:
 
 
 def read_manifest(folder: Path) -> tuple[Manifest, str]:
-    """The manifest of a zoo folder and the sha256 of its bytes. Raises BadInput that names the mend."""
+    """The manifest of a zoo folder and the sha256 of its bytes. Raises BadInput that names the mend.
+
+    Paths of its files are plain names in `data/`: a manifest from elsewhere reaches no other place of the disk.
+    """
     path = folder / MANIFEST
     try:
         content = path.read_bytes()

@@ -36,7 +36,9 @@ configs:
 {% for file in m.files -%}
 | {{ file.split }} | {{ file.architecture }} | {{ "{:,}".format(file.rows) }} | `{{ file.path }}` | `{{ file.sha256 }}` |
 {% endfor %}
-{% if m.rendering -%}
+{% if m.imported -%}
+{{ m.recipe.split_rule }}.
+{%- elif m.rendering -%}
 Splits hold different source images: all networks of one image are on one side.
 {%- else -%}
 Splits hold different training runs: all networks of one run are on one side.
@@ -65,11 +67,12 @@ the order of their neurons. Kept out: {{ m.dropped.duplicates }} duplicates, {{ 
 {% for key, value in m.recipe.items() -%}
 - {{ key }}: {{ value }}
 {% endfor %}
+{% if m.quality -%}
 Quality: {% for key, value in m.quality.items() %}{{ key }} {{ value }}{{ ", " if not loop.last }}{% endfor %}.
-
+{% endif %}
 ## Source
 {% for source in m.sources %}
-{{ source.citation }}. Licence: {{ source.license }}. Checksum of inputs and targets `{{ source.sha256 }}`.
+{{ source.citation }}. Licence: {{ source.license }}.{% if source.sha256 %} Checksum of inputs and targets `{{ source.sha256 }}`.{% endif %}
 {% endfor -%}
 """
 

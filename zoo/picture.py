@@ -1,4 +1,5 @@
-"""The picture on a zoo's card: a contact sheet of INRs, learning curves of snapshots, the spread of a population."""
+"""The picture on a zoo's card: a contact sheet of INRs, learning curves of snapshots, the spread of a population; for
+imported networks other than INRs their weights."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .collection import Zoo
+from .storage import read_rows
 
 COLUMNS = 16  # images across a contact sheet
 INK, MUTED, ACCENT = "#1f2933", "#8896a5", "#2f6fb0"
@@ -18,28 +20,51 @@ def draw(zoo: Zoo, path: Path) -> None:
     """Write the picture of a zoo as PNG."""
     if zoo.manifest.rendering is not None:
         figure = _contact_sheet(zoo)
+    elif zoo.manifest.imported:
+        figure = _weights(zoo)
     else:
         figure = _curves(zoo) if zoo.manifest.other_splits else _spread(zoo)
     figure.savefig(path, dpi=110, metadata={"Software": None}, facecolor="white")
 
 
 def _contact_sheet(zoo: Zoo) -> Figure:
-    """Source images above what their INRs render: the first of the test split, two rows."""
+    """What INRs render, the first of the test split in two rows; above each its source image where that is known."""
     test = zoo["test"]
     chosen = test.table.drop_duplicates("item").index[: 2 * COLUMNS].to_list()
     count = len(chosen)
-    images, rendered = zoo.images("test")[chosen], zoo.render(test.networks[chosen])
-    rows = -(-count // COLUMNS)
-    figure = Figure(figsize=(COLUMNS * 0.62, rows * 1.24 + 0.62), layout="constrained")
-    axes = figure.subplots(2 * rows, COLUMNS, squeeze=False)
+    pictures = [zoo.render(test.groups[0][chosen])]
+    known = "image" in zoo.manifest.columns
+    if known:
+        pictures.insert(0, zoo.images("test")[chosen])
+    rows = -(-count // COLUMNS) * len(pictures)
+    figure = Figure(figsize=(COLUMNS * 0.62, rows * 0.62 + 0.62), layout="constrained")
+    axes = figure.subplots(rows, COLUMNS, squeeze=False)
     for axis in axes.flat:
         axis.axis("off")
     for number in range(count):
-        for below, picture in ((0, images[number]), (1, rendered[number])):
-            axis = axes[2 * (number // COLUMNS) + below, number % COLUMNS]
-            axis.imshow(picture.clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    mean = test.table["psnr"].iloc[chosen].mean()
-    figure.suptitle(f"{zoo.name}: source images, and below each its INR (mean {mean:.1f} dB)", fontsize=10, color=INK)
+        for below, picture in enumerate(pictures):
+            axis = axes[len(pictures) * (number // COLUMNS) + below, number % COLUMNS]
+            axis.imshow(picture[number].clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    title = f"{zoo.name}: what its INRs encode"
+    if known:
+        mean = test.table["psnr"].iloc[chosen].mean()
+        title = f"{zoo.name}: source images, and below each its INR (mean {mean:.1f} dB)"
+    figure.suptitle(title, fontsize=10, color=INK)
+    return figure
+
+
+def _weights(zoo: Zoo) -> Figure:
+    """Histograms of the networks' weights, layer by layer: of a row group of the first file."""
+    file = zoo.manifest.files[0]
+    arch = zoo.manifest.architectures[file.architecture]
+    _, params = next(read_rows(zoo.folder, file))
+    weights = [tensor for tensor in arch.tensors if tensor.kind == "weight"][:8]
+    figure = Figure(figsize=(2.4 * max(len(weights), 2), 2.6), layout="constrained")
+    for axis, tensor in zip(figure.subplots(1, len(weights), squeeze=False)[0], weights, strict=True):
+        axis.hist(params[:, tensor.start : tensor.stop].ravel(), bins=60, color=ACCENT)
+        axis.set_yticks([])
+        _plain(axis, f"{tensor.name} {list(tensor.shape)}", "", "")
+    figure.suptitle(f"{zoo.name}: weights of {len(params):,} networks, {file.architecture}", fontsize=10, color=INK)
     return figure
 
 

@@ -40,7 +40,7 @@ def export_zoo(zoo: Zoo, format: str, out: Path) -> None:
     Images and other arrays stay behind. Raises BadInput for an unknown format and a folder that holds something.
     """
     if format not in EXPORTS:
-        raise unknown("format", format, EXPORTS)
+        raise unknown("export format", format, EXPORTS)
     make_folder(out.parent)
     with sole_writer(out):
         if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -24,7 +24,7 @@ from .folders import sole_writer
 from .importers.files import unpacked
 from .importers.inrs import image_shape
 from .importers.labels import add_labels, read_labels
-from .importers.listing import FILE, GROUP, SPLIT, Listing, Network
+from .importers.listing import ARCHITECTURE, FILE, GROUP, SPLIT, Listing, Network
 from .importers.shapes import Order, Shapes, key_of, read_architectures
 from .machine import cache_dir, make_folder
 from .manifest import MANIFEST, Manifest, digest
@@ -70,7 +70,7 @@ def import_zoo(
     Networks that are equal up to neuron order are kept once. Raises BadInput for files that cannot be read safely or do
     not fit together; nothing is left of a refused or interrupted import.
     """
-    _check_names(format, name, version, activation, order)
+    _check_arguments(format, name, version, activation, order, arch)
     out = out or cache_dir() / "zoos" / f"{name}@{version}"
     make_folder(out.parent)
     with sole_writer(out):
@@ -93,6 +93,10 @@ def import_zoo(
             )
             if labels:
                 add_labels(listing, read_labels(labels), labels)
+                if ARCHITECTURE in listing.table and not shapes.architectures:
+                    raise BadInput(
+                        f"{labels}: names architectures, but nothing describes them: give --arch, or rename it"
+                    )
             found = _store(listing, path, finished, drop_diverged)
             manifest = _manifest(listing, found, format, name, version, license)
             (finished / MANIFEST).write_bytes(manifest.to_json())
@@ -107,7 +111,9 @@ def import_zoo(
     return open_zoo(out)
 
 
-def _check_names(format: str, name: str, version: str, activation: str | None, order: str | None) -> None:
+def _check_arguments(
+    format: str, name: str, version: str, activation: str | None, order: str | None, arch: Path | None
+) -> None:
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
@@ -120,6 +126,8 @@ def _check_names(format: str, name: str, version: str, activation: str | None, o
         raise unknown("activation", activation, get_args(ActivationName))
     if order is not None and order not in get_args(Order):
         raise unknown("order", order, get_args(Order))
+    if format == "small-cnn-zoo" and (order or arch):
+        raise BadInput(f"{'--order' if order else '--arch'}: the format {format} says that itself: leave it out")
 
 
 def _beside(folder: Path, name: str) -> Path | None:

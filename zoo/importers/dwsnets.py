@@ -53,7 +53,7 @@ def find(folder: Path, shapes: Shapes) -> Listing:
         networks = []
         for file in rows["file"]:
             state, extra = read_state_dict(folder / file, extra=("label",))
-            label = {"label": int(extra["label"])} if "label" in extra and "label" not in table else {}
+            label = {"label": int(extra["label"])} if "label" in extra and "label" not in rows else {}
             networks.append(Network(*shapes.read(folder / file, state), label))
         return networks
 

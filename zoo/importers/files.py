@@ -51,7 +51,7 @@ def unpacked(path: Path, work: Path) -> Path:
     except (*_DAMAGED, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the archive's
             raise
-        raise BadInput(f"{path}: cannot be unpacked ({error}): download it again") from None
+        raise BadInput(f"{path}: cannot be unpacked ({first_line(error)}): download it again") from None
     return work
 
 
@@ -139,3 +139,8 @@ def _check_size(path: Path, total: int) -> None:
         raise BadInput(
             f"{path}: {packed:,} bytes that unpack to {total:,}, more than {MAX_RATIO} times as many; {_TRUST}"
         )
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, short enough for one line."""
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]

@@ -8,6 +8,7 @@ import pandas as pd
 
 from ..errors import BadInput
 from ..splits import SPLITS
+from .files import first_line
 from .listing import ARCHITECTURE, FILE, GROUP, SPLIT, Listing
 
 RESERVED = ("params", "image")
@@ -20,7 +21,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, "str"), keep_default_na=True)
     except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise BadInput(f"{path}: cannot be read ({str(error).splitlines()[0]}); --labels takes a CSV file") from None
+        raise BadInput(f"{path}: cannot be read ({first_line(error)}); --labels takes a CSV file") from None
     if FILE not in table:
         raise BadInput(f"{path}: has no column `file`, only {', '.join(map(str, table.columns))}: name each row's file")
     for name in table.columns:
@@ -39,7 +40,7 @@ def read_labels(path: Path) -> pd.DataFrame:
 
 
 def add_labels(listing: Listing, labels: pd.DataFrame, path: Path) -> None:
-    """Put the columns of a CSV into a listing. Raises BadInput when they are not about the same files."""
+    """Put a listing into the order of a CSV and add its columns. Raises BadInput unless both name the same files."""
     files = listing.table[FILE]
     absent = files[~files.isin(labels.index)]
     if len(absent):
@@ -49,10 +50,11 @@ def add_labels(listing: Listing, labels: pd.DataFrame, path: Path) -> None:
     unknown = labels.index[~labels.index.isin(files)]
     if len(unknown):
         raise BadInput(f"{path}: names {len(unknown):,} files that are not there, first {unknown[0]}: remove them")
-    found = labels.loc[files].reset_index(drop=True)
+    found = labels.reset_index(drop=True)
+    table = listing.table.set_index(FILE, drop=False).loc[labels.index].reset_index(drop=True)
     group = next((name for name in GROUPS if name in found), None)
     if group is not None:
-        listing.table[GROUP] = found[group].astype("str")
+        table[GROUP] = found[group].astype("str")
         listing.split_rule = f"Splits were cut so that networks of one `{group}` are on one side"
     if SPLIT in found:
         listing.split_rule = f"Splits are those of {path.name}"
@@ -61,9 +63,10 @@ def add_labels(listing: Listing, labels: pd.DataFrame, path: Path) -> None:
         listing.source = listing.source.model_copy(update={"classes": classes})
     for name in found.columns:
         if name != GROUP:
-            listing.table[name] = found[name]
+            table[name] = found[name]
         if name not in TEXT:
             listing.columns[name] = f"from {path.name}"
+    listing.table = table
 
 
 def _numbered(labels: pd.Series, path: Path) -> tuple[pd.Series, list[str]]:

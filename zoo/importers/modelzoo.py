@@ -28,7 +28,7 @@ from ..architecture import (
 from ..errors import BadInput
 from ..manifest import SourceInfo
 from ..progress import track
-from .files import natural
+from .files import first_line, natural
 from .listing import Listing, Network
 from .shapes import Shapes
 from .state_dict import read_state_dict
@@ -135,9 +135,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         return TypeAdapter(dict[str, Any]).validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
-        raise BadInput(
-            f"{path}: cannot be read ({str(error).splitlines()[0]}), expected JSON: unpack it again"
-        ) from None
+        raise BadInput(f"{path}: cannot be read ({first_line(error)}), expected JSON: unpack it again") from None
 
 
 def _results(path: Path) -> dict[int, dict[str, Any]]:

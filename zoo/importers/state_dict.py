@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import BadInput
-from .files import check_zip, natural
+from .files import check_zip, first_line, natural
 
 TORCH, OTHER = (".pt", ".pth"), (".safetensors", ".npz")
 MAX_PARAMS = 10**8  # of one network
@@ -42,7 +42,7 @@ def read_state_dict(path: Path, *, extra: tuple[str, ...] = ()) -> tuple[StateDi
     except BadInput:
         raise
     except Exception as error:  # whatever a damaged file makes three parsers raise
-        raise BadInput(f"{path}: cannot be read ({_first_line(error)}): copy the file again") from None
+        raise BadInput(f"{path}: cannot be read ({first_line(error)}): copy the file again") from None
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise BadInput(f"{path}: holds a {type(content).__name__}, expected a state dict: {_SAVE}")
     others = {name: content.pop(name) for name in extra if name in content}
@@ -62,7 +62,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except (OSError, ValueError, EOFError, KeyError) as error:
-        raise BadInput(f"{path}: cannot be read ({_first_line(error)}): save plain arrays with np.savez") from None
+        raise BadInput(f"{path}: cannot be read ({first_line(error)}): save plain arrays with np.savez") from None
 
 
 def npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -79,7 +79,7 @@ def npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
                     read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
                     shapes[name.removesuffix(".npy")] = read(stream)[0]
                 except (ValueError, EOFError) as error:
-                    raise BadInput(f"{path}: cannot be read ({_first_line(error)}): copy the file again") from None
+                    raise BadInput(f"{path}: cannot be read ({first_line(error)}): copy the file again") from None
     return shapes
 
 
@@ -106,7 +106,3 @@ def check_tensor(path: Path, name: str, value: Any) -> None:
         raise BadInput(f"{path}: {name} is {value.dtype}, {value.layout}: expected dense floating-point tensors alone")
     if value.numel() * value.element_size() > value.untyped_storage().nbytes():
         raise BadInput(f"{path}: {name} is {list(value.shape)}, more than the file holds: save a contiguous tensor")
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)[:200]

@@ -93,7 +93,7 @@ def import_zoo(
             )
             if labels:
                 add_labels(listing, read_labels(labels), labels)
-                if ARCHITECTURE in listing.table and not shapes.architectures:
+                if ARCHITECTURE in listing.table and (format != "state-dicts" or not shapes.architectures):
                     raise BadInput(
                         f"{labels}: names architectures, but nothing describes them: give --arch, or rename it"
                     )

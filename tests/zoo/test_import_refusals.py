@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from published import write_modelzoo, write_small_cnn_zoo
+from published import write_dwsnets_fmnist, write_dwsnets_mnist, write_modelzoo, write_small_cnn_zoo
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
@@ -398,3 +398,19 @@ def test_a_model_zoo_that_does_not_fit_itself(name: str, content: str, message: 
     err = refused(tmp_path / "zoo", format="modelzoo")
     assert message in err.replace("module_list.", "")
     assert str(trial) in err
+
+
+@pytest.mark.parametrize("label", [None, "seven", -1, 10**12, torch.tensor([1, 2]), torch.tensor(0.5)])
+def test_classes_that_are_none(label: Any, refused, tmp_path: Path) -> None:
+    write_dwsnets_fmnist(tmp_path / "inrs", 20)
+    file = tmp_path / "inrs/fmnist_inrs/train/model_3.pth"
+    state = torch.load(file, weights_only=True)
+    del state["label"]
+    torch.save(state if label is None else state | {"label": label}, file)
+    assert f"{file}: holds no class under the key `label`" in refused(tmp_path / "inrs", format="dwsnets")
+
+
+def test_both_layouts_in_one_folder(refused, tmp_path: Path) -> None:
+    write_dwsnets_fmnist(tmp_path / "inrs", 4)
+    write_dwsnets_mnist(tmp_path / "inrs", 4)
+    assert "import one at a time" in refused(tmp_path / "inrs", format="dwsnets")

@@ -12,17 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from ..errors import BadInput
 from ..manifest import Rendering
 from .files import files
 from .inrs import image_source
-from .listing import Listing, Network
+from .listing import MAX_CLASSES, Listing, Network
 from .shapes import Shapes
 from .state_dict import read_state_dict
 
-MNIST = re.compile(r"(?:.*/)?[^/]*_(?P<part>training|testing)_(?P<label>\d+)_(?P<item>\d+)/(?:.*/)?[^/]+\.pth")
-FASHION = re.compile(r"(?:.*/)?(?P<part>train|test)/model_(?P<item>\d+)\.pth")
+MNIST = re.compile(r"(?:.*/)?[^/]*_(?P<part>training|testing)_(?P<label>\d{1,4})_(?P<item>\d{1,9})/(?:.*/)?[^/]+\.pth")
+FASHION = re.compile(r"(?:.*/)?(?P<part>train|test)/model_(?P<item>\d{1,9})\.pth")
 
 
 def find(folder: Path, shapes: Shapes) -> Listing:
@@ -43,6 +44,8 @@ def find(folder: Path, shapes: Shapes) -> Listing:
             f"{folder}: no file is named like mnist_png_training_5_0/checkpoints/model_final.pth or train/model_0.pth, "
             f"but for instance {strangers[0]}; `zoo import state-dicts` reads any names"
         )
+    if len({len(row) for row in rows}) > 1:
+        raise BadInput(f"{folder}: holds files of both layouts, MNIST's and Fashion-MNIST's: import one at a time")
     table = pd.DataFrame(rows)
     # A data set's test images are the test split; a copy that has only one of the parts is split like any other.
     official = table["part"].nunique() == 2
@@ -53,7 +56,7 @@ def find(folder: Path, shapes: Shapes) -> Listing:
         networks = []
         for file in rows["file"]:
             state, extra = read_state_dict(folder / file, extra=("label",))
-            label = {"label": int(extra["label"])} if "label" in extra and "label" not in rows else {}
+            label = {} if "label" in rows else {"label": _label(folder / file, extra.get("label"))}
             networks.append(Network(*shapes.read(folder / file, state), label))
         return networks
 
@@ -75,3 +78,12 @@ def find(folder: Path, shapes: Shapes) -> Listing:
     if strangers:
         listing.notes.append(f"{len(strangers):,} files with other names were left out, the first is {strangers[0]}")
     return listing
+
+
+def _label(path: Path, value: Any) -> int:
+    """The class in a file of the Fashion-MNIST layout: a number, or a tensor of one."""
+    if isinstance(value, torch.Tensor) and value.numel() == 1 and not value.is_floating_point():
+        value = value.item()
+    if not isinstance(value, int) or not 0 <= value < MAX_CLASSES:
+        raise BadInput(f"{path}: holds no class under the key `label`: give the classes with --labels CSV")
+    return value

@@ -9,7 +9,7 @@ import pandas as pd
 from ..errors import BadInput
 from ..splits import SPLITS
 from .files import first_line
-from .listing import ARCHITECTURE, FILE, GROUP, SPLIT, Listing
+from .listing import ARCHITECTURE, FILE, GROUP, MAX_CLASSES, SPLIT, Listing
 
 RESERVED = ("params", "image")
 TEXT = ("id", FILE, GROUP, SPLIT, ARCHITECTURE)
@@ -19,7 +19,7 @@ GROUPS = (GROUP, "item", "run")
 def read_labels(path: Path) -> pd.DataFrame:
     """The table, `file` its index. Raises BadInput when it has none, or one that repeats itself."""
     try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, "str"), keep_default_na=True)
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, "str"), low_memory=False)
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise BadInput(f"{path}: cannot be read ({first_line(error)}); --labels takes a CSV file") from None
     if FILE not in table:
@@ -36,6 +36,9 @@ def read_labels(path: Path) -> pd.DataFrame:
     if SPLIT in table and not table[SPLIT].isin(SPLITS).all():
         row = int((~table[SPLIT].isin(SPLITS)).argmax())
         raise BadInput(f"{path}: line {row + 2}: split is {table[SPLIT].iloc[row]!r}, expected {', '.join(SPLITS)}")
+    for name in table.columns:
+        if table[name].dtype == object:  # several types in one column, or numbers that no number type holds
+            table[name] = table[name].astype("str")
     return table.set_index(FILE)
 
 
@@ -75,7 +78,7 @@ def _numbered(labels: pd.Series, path: Path) -> tuple[pd.Series, list[str]]:
         raise BadInput(
             f"{path}: {int(labels.isna().sum()):,} labels are empty: fill them in, or call the column otherwise"
         )
-    if pd.api.types.is_integer_dtype(labels) and labels.min() >= 0:
+    if pd.api.types.is_integer_dtype(labels) and labels.min() >= 0 and labels.max() < MAX_CLASSES:
         return labels, [str(number) for number in range(int(labels.max()) + 1)]
     numbers, classes = pd.factorize(labels, sort=True)
     return pd.Series(numbers, labels.index), [str(name) for name in classes]

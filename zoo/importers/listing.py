@@ -15,6 +15,7 @@ from .shapes import Shapes
 
 # What the table may have besides figures and labels; all text.
 FILE, GROUP, SPLIT, ARCHITECTURE = "file", "group", "split", "architecture"
+MAX_CLASSES = 10_000
 
 
 class Network(NamedTuple):

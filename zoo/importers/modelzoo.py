@@ -33,16 +33,16 @@ from .listing import Listing, Network
 from .shapes import Shapes
 from .state_dict import read_state_dict
 
-# Their names: ours, with the meaning.
-CONFIG = {
-    "model::type": ("variant", "architecture, by its name in the release"),
-    "model::nlin": ("activation", "activation function"),
-    "model::dropout": ("dropout", "dropout rate"),
-    "model::init_type": ("init", "initialisation of the weights"),
-    "optim::optimizer": ("optimizer", "adam, sgd or rms_prop"),
-    "optim::lr": ("lr", "learning rate"),
-    "optim::wd": ("weight_decay", "weight decay"),
-    "seed": ("seed", "of the run"),
+# Their names: ours, with type and meaning.
+CONFIG: dict[str, tuple[str, type, str]] = {
+    "model::type": ("variant", str, "architecture, by its name in the release"),
+    "model::nlin": ("activation", str, "activation function"),
+    "model::dropout": ("dropout", float, "dropout rate"),
+    "model::init_type": ("init", str, "initialisation of the weights"),
+    "optim::optimizer": ("optimizer", str, "adam, sgd or rms_prop"),
+    "optim::lr": ("lr", float, "learning rate"),
+    "optim::wd": ("weight_decay", float, "weight decay"),
+    "seed": ("seed", str, "of the run"),
 }
 FIGURES = {
     "train_loss": ("train_loss", "running loss over the epoch"),
@@ -66,6 +66,7 @@ def find(folder: Path, shapes: Shapes) -> Listing:
     rows: list[dict[str, Any]] = []
     readers: list[Shapes] = []  # of each run
     known: dict[str, Shapes] = {}
+    said: set[str] = set()
     empty = 0
     with track("list trials", len(trials), "trials") as advance:
         for trial in trials:
@@ -74,7 +75,8 @@ def find(folder: Path, shapes: Shapes) -> Listing:
             if epochs:
                 run, config, results = len(readers), _json(trial / "params.json"), _results(trial / "result.json")
                 readers.append(_reader(trial / "params.json", config, shapes, known))
-                settings = {ours: config[theirs] for theirs, (ours, _) in CONFIG.items() if theirs in config}
+                settings = {ours: _setting(config.get(theirs), kind) for theirs, (ours, kind, _) in CONFIG.items()}
+                said |= {ours for theirs, (ours, _, _) in CONFIG.items() if theirs in config}
                 for epoch, path in epochs.items():
                     figures = {ours: _figure(results.get(epoch, {}), theirs) for theirs, (ours, _) in FIGURES.items()}
                     place = {"file": path.relative_to(folder).as_posix(), "run": run, "epoch": epoch}
@@ -84,7 +86,7 @@ def find(folder: Path, shapes: Shapes) -> Listing:
         raise BadInput(
             f"{folder}: holds no folder with params.json and checkpoint_*/checkpoints, as ray tune writes them"
         )
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame(rows).drop(columns=[ours for ours, _, _ in CONFIG.values() if ours not in said])
     table["group"], table["split"] = table["run"].astype("str"), ""
 
     def read(rows: pd.DataFrame) -> list[Network]:
@@ -103,7 +105,7 @@ def find(folder: Path, shapes: Shapes) -> Listing:
     listing = Listing(
         table=table,
         read=read,
-        columns=columns | {ours: text for ours, text in (*CONFIG.values(), *FIGURES.values()) if ours in table},
+        columns=columns | {ours: text for ours, _, text in CONFIG.values() if ours in table} | dict(FIGURES.values()),
         shapes=shapes,
         source=SourceInfo(
             name="images",
@@ -124,7 +126,7 @@ def _checkpoints(trial: Path) -> dict[int, Path]:
     """State dicts by epoch."""
     found = {}
     for path in sorted(trial.glob("checkpoint_*/checkpoints")):
-        if match := re.fullmatch(r"checkpoint_(\d+)", path.parent.name):
+        if match := re.fullmatch(r"checkpoint_(\d{1,9})", path.parent.name):
             if int(match[1]) in found:
                 raise BadInput(f"{path}: epoch {int(match[1])} is there twice: leave one of the two folders")
             found[int(match[1])] = path
@@ -146,11 +148,17 @@ def _results(path: Path) -> dict[int, dict[str, Any]]:
         for line in lines:
             content = json.loads(line)
             found[int(content["training_iteration"])] = content
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise BadInput(
             f"{path}: cannot be read ({error!r}), expected a JSON object per line: unpack it again"
         ) from None
     return found
+
+
+def _setting(value: Any, kind: type) -> str | float:
+    if kind is str:
+        return "" if value is None else str(value)
+    return float(value) if isinstance(value, int | float) else float("nan")
 
 
 def _figure(result: dict[str, Any], name: str) -> float:

@@ -21,7 +21,7 @@ from .listing import Listing, Network
 from .shapes import Shapes
 from .state_dict import read_state_dict
 
-NAME = re.compile(r"(?:.*/)?[^/]*?(?:_aug(?P<copy>\d+))?_(?P<label>\d+)s/net(?P<item>\d+)\.pth")
+NAME = re.compile(r"(?:.*/)?[^/]*?(?:_aug(?P<copy>\d{1,9}))?_(?P<label>\d{1,4})s/net(?P<item>\d{1,9})\.pth")
 CUTS = (45_000, 50_000)
 
 

@@ -8,6 +8,9 @@ of stride 2 without padding, global average pooling, one linear layer.
 from __future__ import annotations
 
 import ast
+import gzip
+import io
+import zlib
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +21,7 @@ import pandas as pd
 from ..architecture import ActivationName, Architecture
 from ..errors import BadInput
 from ..manifest import SourceInfo
+from .files import first_line
 from .listing import Listing, Network
 from .shapes import Shapes
 
@@ -38,6 +42,10 @@ COLUMNS = {
     "test_loss": ("test_loss", "loss on the test items"),
     "test_accuracy": ("test_accuracy", "accuracy on the test items, 0 to 1"),
 }
+NUMBERS = {name for name in COLUMNS if not name.startswith("config.")} | {
+    f"config.{name}" for name in ("learning_rate", "l2reg", "dropout", "init_std", "train_fraction")
+}
+MAX_METRICS = 2**30  # bytes of the unpacked table; the released ones have a tenth
 PIXELS = {"mnist": 28, "fashion_mnist": 28, "cifar10": 32, "svhn_cropped": 32}  # of images with one channel
 
 
@@ -111,13 +119,28 @@ def _only(folder: Path, name: str) -> Path:
 
 
 def _metrics(path: Path, rows: int) -> pd.DataFrame:
+    """The known columns: numbers as float64, epochs as int64, the others text."""
     try:
-        metrics = pd.read_csv(path)
-    except (OSError, ValueError, EOFError) as error:
+        with gzip.open(path) as stream:
+            content = stream.read(MAX_METRICS + 1)
+        if len(content) > MAX_METRICS:
+            raise BadInput(f"{path}: unpacks to more than {MAX_METRICS:,} bytes: download it again")
+        metrics = pd.read_csv(io.BytesIO(content), dtype="str", usecols=lambda name: name in (*COLUMNS, "modeldir"))
+    except (OSError, EOFError, zlib.error) as error:
         raise BadInput(f"{path}: cannot be read ({error}): download it again") from None
+    except ValueError as error:
+        raise BadInput(f"{path}: is no CSV ({first_line(error)}): download it again") from None
+    for name in metrics:
+        if name in NUMBERS:
+            metrics[name] = pd.to_numeric(metrics[name], errors="coerce")
+        elif name != "modeldir":
+            metrics[name] = metrics[name].fillna("")
     for name in ("modeldir", "step"):
         if name not in metrics or metrics[name].isna().any():
             raise BadInput(f"{path}: column {name} is missing or has gaps; it says which checkpoints belong together")
+    if not metrics["step"].between(0, 10**9).all():
+        raise BadInput(f"{path}: column step holds {metrics['step'].abs().max()}, expected epochs: download it again")
+    metrics["step"] = metrics["step"].astype("int64")
     if len(metrics) != rows:
         raise BadInput(f"{path}: has {len(metrics):,} lines for {rows:,} rows of weights.npy: download both again")
     return metrics

@@ -42,7 +42,7 @@ CONFIG: dict[str, tuple[str, type, str]] = {
     "optim::optimizer": ("optimizer", str, "adam, sgd or rms_prop"),
     "optim::lr": ("lr", float, "learning rate"),
     "optim::wd": ("weight_decay", float, "weight decay"),
-    "seed": ("seed", str, "of the run"),
+    "seed": ("seed", int, "of the run; -1 where it is not known"),
 }
 FIGURES = {
     "train_loss": ("train_loss", "running loss over the epoch"),
@@ -156,8 +156,11 @@ def _results(path: Path) -> dict[int, dict[str, Any]]:
 
 
 def _setting(value: Any, kind: type) -> str | float:
+    """A value of `params.json` in its column's type, whatever is found there."""
     if kind is str:
         return "" if value is None else str(value)
+    if kind is int:
+        return value if isinstance(value, int) and abs(value) < 2**62 else -1
     return float(value) if isinstance(value, int | float) else float("nan")
 
 

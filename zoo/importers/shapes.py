@@ -126,7 +126,7 @@ class Shapes:
         if not fitting:
             name, arch = next(iter(candidates.items()))
             raise BadInput(
-                f"{path}: is not of architecture {name}: {self._misfit(found, arch)}; correct --arch or --order"
+                f"{path}: is not of architecture {name or arch}: {self._misfit(found, arch)}; correct --arch or --order"
             )
         return next(iter(fitting.items()))
 

@@ -88,7 +88,8 @@ def write_small_cnn_zoo(folder: Path, runs: int = 8, steps: tuple[int, ...] = (0
     """Keras' layout: bias before kernel, kernels [height, width, in, out]; MNIST's networks, 4,970 parameters."""
     torch.manual_seed(3)
     rows, lines, found = [], [], {}
-    header = "config.activation,config.dataset,config.learning_rate,config.optimizer,modeldir,step,test_accuracy"
+    header = "config.activation,config.dataset,config.learning_rate,config.optimizer"
+    header += ",modeldir,step,train_accuracy,test_accuracy"
     for run in range(runs):
         activation = ("relu", "tanh")[run % 2]
         for step in steps:
@@ -103,9 +104,8 @@ def write_small_cnn_zoo(folder: Path, runs: int = 8, steps: tuple[int, ...] = (0
                 row += [bias, (weight.permute(2, 3, 1, 0) if weight.ndim == 4 else weight.T).reshape(-1)]
             found[str(len(rows))] = net
             rows.append(torch.cat(row).numpy())
-            lines.append(
-                f"{activation},mnist,{0.001 * (run + 1)},adam,/some/where/{run},{step},{0.01 * step + run / 1000}"
-            )
+            config = f"{activation},mnist,{0.001 * (run + 1)},adam"
+            lines.append(f"{config},/some/where/{run},{step},0.5,{0.01 * step + run / 1000}")
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "weights.npy", np.stack(rows))
     (folder / "metrics.csv.gz").write_bytes(gzip.compress("\n".join([header, *lines, ""]).encode()))

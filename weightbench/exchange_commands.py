@@ -18,11 +18,11 @@ def zoo_import(
     version: Annotated[str, typer.Option(help="Of the new zoo.")] = "1.0.0",
     labels: Annotated[Path | None, typer.Option(help="CSV with a column `file` and any others.")] = None,
     arch: Annotated[Path | None, typer.Option(help="JSON of the architecture, or of several by key.")] = None,
-    activation: Annotated[str | None, typer.Option(help="Of MLPs known by their shapes.  [default: relu]")] = None,
-    order: Annotated[str | None, typer.Option(help="Of a weight's axes: out-in or in-out.  [default: out-in]")] = None,
-    license: Annotated[str | None, typer.Option(help="Of the networks.  [default: the release's]")] = None,
+    activation: Annotated[str | None, typer.Option(help="Of MLPs known by their shapes, by default relu.")] = None,
+    order: Annotated[str | None, typer.Option(help="Of a weight's axes: out-in or in-out, by default out-in.")] = None,
+    license: Annotated[str | None, typer.Option(help="Of the networks, by default the release's.")] = None,
     drop_diverged: Annotated[bool, typer.Option("--drop-diverged", help="Leave out NaN and infinite weights.")] = False,
-    out: Annotated[Path | None, typer.Option(help="The zoo's folder.  [default: in the cache]")] = None,
+    out: Annotated[Path | None, typer.Option(help="The zoo's folder, by default in the cache.")] = None,
 ) -> None:
     """Make a zoo of networks that were trained elsewhere. Nothing in their files is run."""
     terminal.tune()

@@ -223,6 +223,13 @@ def test_archives_that_are_damaged_or_hold_a_file_twice(refused, tmp_path: Path)
     assert "cut.tar.gz: cannot be unpacked" in refused(tmp_path / "cut.tar.gz")
 
 
+def test_files_in_an_archive_are_named_as_the_user_knows_them(refused, tmp_path: Path) -> None:
+    write_mlps(tmp_path / "nets")
+    torch.save({}, tmp_path / "nets/net3.pt")
+    zipped(tmp_path / "nets.zip", {path.name: path.read_bytes() for path in (tmp_path / "nets").iterdir()})
+    assert f"{tmp_path / 'nets.zip/net3.pt'}: holds no tensors" in refused(tmp_path / "nets.zip")
+
+
 LINES = [f"net{seed}.pt,{seed % 3}" for seed in range(10)]
 
 

@@ -155,6 +155,15 @@ def test_an_imported_zoo_is_an_ordinary_zoo(tmp_path: Path, cli) -> None:
     assert again.manifest == wb.load_zoo("my-inrs").manifest  # folder or archive, the same zoo
 
 
+def test_what_a_killed_import_left_does_no_harm(tmp_path: Path) -> None:
+    write_nfn(tmp_path / "published", list(range(14)), copies=0)
+    (tmp_path / ".zoo.importing/zoo/data").mkdir(parents=True)
+    (tmp_path / ".zoo.importing/zoo/data/train.parquet").write_text("half of it")
+    zoo = wb.import_zoo("nfn", tmp_path / "published", name="mine", out=tmp_path / "zoo")
+    check_twins(zoo)
+    assert not (tmp_path / ".zoo.importing").exists()
+
+
 def test_networks_that_are_twins_are_kept_once_and_nan_only_when_asked(tmp_path: Path) -> None:
     originals = write_nfn(tmp_path / "published", list(range(14)), copies=0)
     first, second, third = (tmp_path / "published" / name for name in sorted(originals)[:3])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weightbench import terminal
+from weightbench.exchange_commands import zoo_export, zoo_import
 from weightbench.terminal import HELP, Device, Json
 from weightbench.zoo.errors import BadInput
 from weightbench.zoo_commands import zoo_app
@@ -23,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The benchmark suite for weight-space learning.",
 )
+zoo_app.command("import")(zoo_import)
+zoo_app.command("export")(zoo_export)
 app.add_typer(zoo_app, name="zoo")
 
 

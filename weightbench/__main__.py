@@ -22,6 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # in which square brackets stay text
     help="The benchmark suite for weight-space learning.",
 )
 zoo_app.command("import")(zoo_import)

@@ -152,3 +152,9 @@ methods = [{{ name = "weight-stats", trees = 2 }}, {{ name = "mlp", epochs = 100
     assert "Traceback" not in err
     assert len(list(tmp_path.glob("runs/*/*/weight-stats/*/seed-0.json"))) == 1
     assert not list(tmp_path.glob("runs/*/*/mlp/*/*"))
+
+
+def test_help_says_what_happens_without_an_option(cli) -> None:
+    code, out, _ = cli("zoo", "build", "-h")
+    assert code == 0
+    assert "[default: the recipe's]" in " ".join(out.replace("│", " ").split())

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from weightbench.zoo.collection import Zoo as Zoo
     from weightbench.zoo.download import get_zoo as get_zoo
     from weightbench.zoo.errors import BadInput as BadInput
+    from weightbench.zoo.export import export_zoo as export_zoo
+    from weightbench.zoo.importing import import_zoo as import_zoo
     from weightbench.zoo.inrs import render as render
     from weightbench.zoo.load import load_zoo as load_zoo
     from weightbench.zoo.networks import Networks as Networks
@@ -40,7 +42,9 @@ _HOME = {
     "Zoo": "zoo.collection",
     "boards": "leaderboard.board",
     "build_zoo": "zoo.build",
+    "export_zoo": "zoo.export",
     "get_zoo": "zoo.download",
+    "import_zoo": "zoo.importing",
     "load_task": "benchmarks.task",
     "load_zoo": "zoo.load",
     "render": "zoo.inrs",

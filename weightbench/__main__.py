@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from weightbench import terminal
+from weightbench.exchange_commands import zoo_export, zoo_import
 from weightbench.terminal import HELP, Device, Json
 from weightbench.zoo.errors import BadInput, unknown
 from weightbench.zoo_commands import zoo_app
@@ -21,8 +22,11 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # in which square brackets stay text
     help="The benchmark suite for weight-space learning.",
 )
+zoo_app.command("import")(zoo_import)
+zoo_app.command("export")(zoo_export)
 app.add_typer(zoo_app, name="zoo")
 
 

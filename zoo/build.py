@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 
 from .blueprint import Blueprint
 from .builder import Builder
@@ -22,12 +19,13 @@ from .executor import Local
 from .fit import compiler
 from .folders import move_in, sole_writer
 from .machine import make_folder, pick_device, source_dir
-from .manifest import MANIFEST, Dropped, Manifest, Rendering, SourceInfo, ZooFile, digest, read_manifest
+from .manifest import MANIFEST, Manifest, Rendering, SourceInfo, digest, read_manifest
 from .recipes import INRRecipe
 from .shards import Shards
 from .sources import SOURCES, Source
-from .storage import BESIDE, ROW_GROUP, TableWriter, describe_file, seal
-from .twins import check_twins, fingerprints
+from .storage import BESIDE, ROW_GROUP, seal
+from .twins import check_twins
+from .writer import NetworksWriter, Stored
 
 BUILDER = "2"  # raised when the same recipe would give other networks
 
@@ -162,51 +160,16 @@ def _holds(out: Path, recipe_sha256: str) -> bool:
     return True
 
 
-@dataclass
-class Stored:
-    """What was written."""
-
-    files: list[ZooFile] = field(default_factory=list)
-    splits: dict[str, int] = field(default_factory=dict)
-    other_splits: dict[str, dict[str, int]] = field(default_factory=dict)
-    dropped: Dropped = field(default_factory=Dropped)
-    table: pd.DataFrame = field(default_factory=pd.DataFrame)
-
-
 def _store(builder: Builder[Any], shards: Shards, folder: Path) -> Stored:
-    """Write every split's files, without networks that diverged or that are there already."""
-    stored = Stored()
-    tables: list[pd.DataFrame] = []
-    diverged: list[str] = []
-    duplicates = 0
-    seen: dict[str, set[int]] = {key: set() for key in builder.architectures}
+    """Write every split's files."""
+    writer = NetworksWriter(folder)
     for split, members in builder.members.items():
-        writers: dict[str, TableWriter] = {}
         for key, batch in _batches(builder, members):
             table, arrays = builder.describe(batch, [shards.rows(member) for member in batch])
-            finite = np.isfinite(arrays["params"]).all(1)
-            prints = fingerprints(builder.architectures[key], arrays["params"])
-            fresh = np.zeros(len(table), bool)
-            fresh[np.unique(prints, return_index=True)[1]] = True
-            fresh &= [number not in seen[key] for number in prints.tolist()]
-            kept = finite & fresh
-            seen[key].update(prints[kept].tolist())
-            diverged += table["id"].to_numpy()[~finite].tolist()
-            duplicates += int((finite & ~fresh).sum())
-            if kept.any():
-                name = split if len(builder.architectures) == 1 else f"{split}-{key}"
-                writer = writers.setdefault(key, TableWriter(folder / f"data/{name}.parquet"))
-                writer.append(table[kept], {name: values[kept] for name, values in arrays.items()})
-                tables.append(table[kept].assign(split=split))
-        if not writers:
+            writer.append(split, key, builder.architectures[key], table, arrays)
+        if split not in writer.splits:
             raise BadInput(f"split {split}: every network diverged: lower the recipe's learning rates")
-        for key, writer in writers.items():
-            writer.close()
-            path = writer.path.relative_to(folder).as_posix()
-            stored.files.append(describe_file(folder, path, split, key, writer.rows))
-        stored.splits[split] = sum(writer.rows for writer in writers.values())
-    stored.table = pd.concat(tables, ignore_index=True)
-    stored.dropped = Dropped(duplicates=duplicates, diverged=diverged)
+    stored = writer.close()
     if "within_run" in stored.table:
         counts = stored.table["within_run"].value_counts()
         stored.other_splits["within-run"] = {split: int(counts.get(split, 0)) for split in stored.splits}

@@ -54,7 +54,9 @@ zoo["train"].networks.forward(x)  # all networks at once
 {% endfor %}
 `zoo.json` itself: sha256 `{{ sha256 }}`.
 
-{% if m.rendering -%}
+{% if m.imported -%}
+{{ m.recipe.split_rule }}.
+{%- elif m.rendering -%}
 Splits hold different source images: all networks of one image are on one side.
 {%- else -%}
 Splits hold different training runs: all networks of one run are on one side.
@@ -83,7 +85,9 @@ the order of their neurons. Kept out: {{ m.dropped.duplicates }} duplicates, {{ 
 {% for key, value in m.recipe.items() -%}
 - {{ key }}: {{ value }}
 {% endfor %}
+{% if m.quality -%}
 Quality: {% for key, value in m.quality.items() %}{{ key }} {{ value }}{{ ", " if not loop.last }}{% endfor %}.
+{% endif %}
 
 ## Versions
 
@@ -94,7 +98,7 @@ A version is a tag of this repository and never changes; other recipes or data a
 {% endfor %}
 ## Source, licence and citation
 {% for source in m.sources %}
-{{ source.citation }}. Licence: {{ source.license }}. Checksum of inputs and targets `{{ source.sha256 }}`.
+{{ source.citation }}. Licence: {{ source.license }}.{% if source.sha256 %} Checksum of inputs and targets `{{ source.sha256 }}`.{% endif %}
 {% endfor %}
 Please cite the source data, and WeightBench with the name and version of this zoo.
 """

@@ -150,9 +150,11 @@ class Zoo:
     def images(self, split: str) -> Tensor:
         """The source image of every network of a split in [0, 1], `[rows, *image_shape]`.
 
-        Raises BadInput for a zoo whose networks do not encode images.
+        Raises BadInput for a zoo whose networks do not encode images, and for an imported one, which has only networks.
         """
         _, shape = self._rendering, self.source.image_shape or ()
+        if "image" not in self.manifest.columns:
+            raise BadInput(f"zoo {self.name}: holds no source images: build a zoo of INRs with `weightbench zoo build`")
         return self.splits[split].array("image").view(-1, *shape) / (self.source.image_max or 1)
 
     def render(self, networks: Networks) -> Tensor:

@@ -30,12 +30,12 @@ class ZooFile(BaseModel):
 
 
 class SourceInfo(BaseModel):
-    """The data that the networks were trained on."""
+    """The data that the networks were trained on; the checksum is None where only the networks were imported."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str
-    sha256: str
+    sha256: str | None
     license: str
     citation: str
     classes: list[str]
@@ -64,6 +64,7 @@ class Dropped(BaseModel):
 class Manifest(BaseModel):
     """The content of `zoo.json`.
 
+    `recipe` says how the networks were made, by its `kind`; "import" for those that were made elsewhere.
     `splits` are those of the files; `other_splits` names further ones, each a column of the table.
     """
 
@@ -87,6 +88,11 @@ class Manifest(BaseModel):
     sources: list[SourceInfo]
     build: dict[str, Any]
     builder: str
+
+    @property
+    def imported(self) -> bool:
+        """Whether the networks were made elsewhere."""
+        return self.recipe.get("kind") == "import"
 
     def to_json(self) -> bytes:
         return (json.dumps(self.model_dump(mode="json", by_alias=True), indent=1) + "\n").encode()

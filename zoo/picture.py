@@ -1,4 +1,5 @@
-"""The picture on a zoo's card: a contact sheet of INRs, learning curves of snapshots, the spread of a population."""
+"""The picture on a zoo's card: a contact sheet of INRs, learning curves of snapshots, the spread of a population; for
+imported networks other than INRs their weights."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .collection import Zoo
+from .storage import read_rows
 
 COLUMNS = 16  # images across a contact sheet
 INK, MUTED, ACCENT = "#1f2933", "#8896a5", "#2f6fb0"
@@ -18,28 +20,59 @@ def draw(zoo: Zoo, path: Path) -> None:
     """Write the picture of a zoo as PNG."""
     if zoo.manifest.rendering is not None:
         figure = _contact_sheet(zoo)
+    elif zoo.manifest.imported:
+        figure = _weights(zoo)
     else:
         figure = _curves(zoo) if zoo.manifest.other_splits else _spread(zoo)
     figure.savefig(path, dpi=110, metadata={"Software": None}, facecolor="white")
 
 
 def _contact_sheet(zoo: Zoo) -> Figure:
-    """Source images above what their INRs render: the first of the test split, two rows."""
+    """What INRs render, the first of the test split in two rows; above each its source image where that is known."""
     test = zoo["test"]
-    chosen = test.table.drop_duplicates("item").index[: 2 * COLUMNS].to_list()
-    count = len(chosen)
-    images, rendered = zoo.images("test")[chosen], zoo.render(test.networks[chosen])
-    rows = -(-count // COLUMNS)
-    figure = Figure(figsize=(COLUMNS * 0.62, rows * 1.24 + 0.62), layout="constrained")
-    axes = figure.subplots(2 * rows, COLUMNS, squeeze=False)
-    for axis in axes.flat:
-        axis.axis("off")
-    for number in range(count):
-        for below, picture in ((0, images[number]), (1, rendered[number])):
-            axis = axes[2 * (number // COLUMNS) + below, number % COLUMNS]
-            axis.imshow(picture.clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    mean = test.table["psnr"].iloc[chosen].mean()
-    figure.suptitle(f"{zoo.name}: source images, and below each its INR (mean {mean:.1f} dB)", fontsize=10, color=INK)
+    networks = test.groups[0]
+    chosen = test.table[: len(networks)].drop_duplicates("item").index[: 2 * COLUMNS].to_list()
+    pictures = [zoo.render(networks[chosen]).clamp(0, 1).numpy()]
+    title = f"{zoo.name}: what its INRs encode"
+    if "image" in zoo.manifest.columns:
+        pictures.insert(0, zoo.images("test")[chosen].numpy())
+        mean = test.table["psnr"].iloc[chosen].mean()
+        title = f"{zoo.name}: source images, and below each its INR (mean {mean:.1f} dB)"
+    height, width, *colours = pictures[0].shape[1:]
+    gap = max(1, height // 12)
+    rows = -(-len(chosen) // COLUMNS) * len(pictures)
+    sheet = np.ones((rows * (height + gap), COLUMNS * (width + gap), *colours))
+    for number in range(len(chosen)):
+        for below, picture in enumerate(pictures):
+            top = (len(pictures) * (number // COLUMNS) + below) * (height + gap)
+            left = number % COLUMNS * (width + gap)
+            sheet[top : top + height, left : left + width] = picture[number]
+    figure = Figure(figsize=(COLUMNS * 0.62, rows * 0.62 + 0.5))
+    axis = figure.add_axes((0.01, 0.01, 0.98, 1 - 0.45 / (rows * 0.62 + 0.5)))
+    axis.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axis.axis("off")
+    figure.suptitle(title, fontsize=10, color=INK)
+    return figure
+
+
+def _weights(zoo: Zoo) -> Figure:
+    """The distribution of each layer's weights, darker with depth: of a row group of the first file."""
+    file = zoo.manifest.files[0]
+    arch = zoo.manifest.architectures[file.architecture]
+    _, params = next(read_rows(zoo.folder, file))
+    weights = [tensor for tensor in arch.tensors if tensor.kind == "weight"]
+    reach = float(np.quantile(np.abs(params), 0.99)) or 1.0
+    edges = np.linspace(-reach, reach, 101)
+    figure = Figure(figsize=(7, 3.2))
+    axis = figure.add_axes((0.1, 0.17, 0.87, 0.71))
+    for depth, tensor in enumerate(weights, 1):
+        density, _ = np.histogram(params[:, tensor.start : tensor.stop], edges, density=True)
+        label = f"{tensor.name} {list(tensor.shape)}" if len(weights) <= 8 else None
+        axis.stairs(density, edges, color=ACCENT, alpha=0.25 + 0.75 * depth / len(weights), label=label)
+    if len(weights) <= 8:
+        axis.legend(frameon=False, fontsize=8)
+    _plain(axis, "weight", "density", "")
+    figure.suptitle(f"{zoo.name}: weights of {len(params):,} networks, {file.architecture}", fontsize=10, color=INK)
     return figure
 
 

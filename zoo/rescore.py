@@ -54,6 +54,8 @@ def rescore(zoo: Zoo, *, rows: int = 64, source_folder: Path | None = None) -> d
 
 
 def _builder(zoo: Zoo, source_folder: Path | None) -> Builder[Any]:
+    if zoo.manifest.imported:
+        raise BadInput(f"{zoo.folder}: was imported, without the data that its figures come from: leave --rescore out")
     content = {key: value for key, value in zoo.manifest.recipe.items() if key not in ("splits", "sources")}
     try:
         recipe = TypeAdapter(Recipe).validate_python(content)

@@ -15,6 +15,11 @@ from .sources import Source
 
 SPLIT_SEED = 0  # splits belong to the zoo's version, not to a build's seed
 HELD_OUT = {"test": 0.2, "val": 0.1}  # of each run's snapshots, in the splits `within-run`
+SPLITS = {
+    "train": 11,
+    "val": 1,
+    "test": 2,
+}  # parts of a zoo without splits of its own: 70,000 are 55,000, 5,000, 10,000
 
 Parts = dict[str, np.ndarray]
 
@@ -66,6 +71,42 @@ def split_runs(sizes: dict[str, int], strata: Sequence[str], limit: int | None) 
     order = np.concatenate(queues)[np.argsort(places, kind="stable")]
     cuts = np.cumsum(list(sizes.values()))
     return limited(dict(zip(sizes, np.split(order, cuts)[:-1], strict=True)), limit)
+
+
+def split_groups(groups: Sequence[str], given: Sequence[str], strata: Sequence[str]) -> np.ndarray:
+    """The split of each network `[N]`, all networks of a group on one side.
+
+    Arguments:
+        groups: of each network.
+        given: its split, or "" where that is free; free groups are drawn for the splits that nothing is given to.
+        strata: every split has the same share of each.
+
+    Raises BadInput for a group that is given to two splits, and when there are too few groups to fill every split.
+    """
+    names, first, of = np.unique(np.asarray(groups, object), return_index=True, return_inverse=True)
+    fixed = np.full(len(names), "", object)
+    for split in SPLITS:
+        mine = np.unique(of[np.asarray(given, object) == split])
+        taken = mine[fixed[mine] != ""]
+        if len(taken):
+            raise BadInput(
+                f"{names[taken[0]]} is in split {fixed[taken[0]]} and in split {split}: networks of one group belong "
+                "on one side"
+            )
+        fixed[mine] = split
+    free = np.flatnonzero(fixed == "")
+    wanted = {split: part for split, part in SPLITS.items() if split not in set(fixed)}
+    if len(free) < len(wanted):
+        raise BadInput(
+            f"{len(names):,} groups of networks do not fill the splits {', '.join(SPLITS)}: give more networks, or a "
+            "column `split` in the --labels CSV"
+        )
+    if len(free):
+        room = {split: part * len(free) for split, part in wanted.items()} or {"train": len(free)}
+        sizes = dict(zip(room, shares(room, len(free)), strict=True))
+        for split, part in split_runs(sizes, [strata[i] for i in first[free]], None).items():
+            fixed[free[part]] = split
+    return fixed[of]
 
 
 def limited(parts: Parts, limit: int | None) -> Parts:

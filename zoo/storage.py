@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,7 +100,8 @@ def verify_files(folder: Path, manifest: Manifest, *, always_hash: bool) -> None
     if not always_hash:
         with suppress(OSError, ValueError):
             stamps = json.loads(stamps_path.read_text())
-    mend = f"mend it with `weightbench zoo build {manifest.name} --out {folder}`, or fetch the zoo again"
+    again = "zoo import" if manifest.imported else f"zoo build {manifest.name} --out {folder}"
+    mend = f"mend it with `weightbench {again}`, or fetch the zoo again"
     found = {}
     for file in manifest.files:
         path = folder / file.path
@@ -149,6 +150,14 @@ def read_table(folder: Path, file: ZooFile) -> pd.DataFrame:
     schema = pq.read_schema(folder / file.path)
     scalars = [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
     return pq.read_table(folder / file.path, columns=scalars).to_pandas()
+
+
+def read_rows(folder: Path, file: ZooFile) -> Iterator[tuple[list[str], np.ndarray]]:
+    """The ids and `params [rows, P]` of a file, a row group at a time."""
+    with pq.ParquetFile(folder / file.path, page_checksum_verification=True) as parquet:
+        for batch in parquet.iter_batches(ROW_GROUP, columns=["id", "params"]):
+            params = batch.column("params")
+            yield batch.column("id").to_pylist(), params.flatten().to_numpy().reshape(-1, params.type.list_size)
 
 
 def read_tensors(folder: Path, file: ZooFile) -> dict[str, torch.Tensor]:

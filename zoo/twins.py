@@ -13,6 +13,7 @@ import numpy as np
 
 from .architecture import Add, Architecture, Conv2d, Flatten, Linear
 from .errors import BadInput
+from .storage import read_rows
 
 if TYPE_CHECKING:
     from .collection import Zoo
@@ -22,20 +23,22 @@ _BATCH = 2**22  # weights hashed at once
 
 
 def check_twins(zoo: Zoo) -> None:
-    """Prove that no network stands twice in a zoo, in one split or in two. Raises BadInput that names the pair."""
-    for key, arch in zoo.manifest.architectures.items():
-        owners: dict[int, str] = {}
-        for split in zoo.splits.values():
-            for networks, ids in zip(split.groups, split.group_ids, strict=True):
-                if networks.arch is not arch:
-                    continue
-                for number, name in zip(fingerprints(arch, networks.params.numpy()).tolist(), ids, strict=True):
-                    if number in owners:
-                        raise BadInput(
-                            f"{zoo.folder}: networks {owners[number]} and {split.name}/{name} of architecture {key} "
-                            "are equal up to the order of their neurons: build the zoo again"
-                        )
-                    owners[number] = f"{split.name}/{name}"
+    """Prove that no network stands twice in a zoo, in one split or in two. Raises BadInput that names the pair.
+
+    Reads a row group at a time, so that the size of a zoo needs no memory.
+    """
+    owners: dict[str, dict[int, str]] = {key: {} for key in zoo.manifest.architectures}
+    for file in zoo.manifest.files:
+        seen = owners[file.architecture]
+        for ids, params in read_rows(zoo.folder, file):
+            prints = fingerprints(zoo.manifest.architectures[file.architecture], params)
+            for number, name in zip(prints.tolist(), ids, strict=True):
+                if number in seen:
+                    raise BadInput(
+                        f"{zoo.folder}: networks {seen[number]} and {file.split}/{name} of architecture "
+                        f"{file.architecture} are equal up to the order of their neurons: make the zoo again"
+                    )
+                seen[number] = f"{file.split}/{name}"
 
 
 def fingerprints(arch: Architecture, params: np.ndarray) -> np.ndarray:

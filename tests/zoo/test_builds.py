@@ -342,17 +342,26 @@ def test_fingerprints_ignore_neuron_order_and_nothing_else(kind: str, seed: int)
     assert np.array_equal(after[1:], before[1:])
 
 
-def test_a_twin_in_two_splits_is_found(small_zoo: Path) -> None:
+def test_a_twin_in_two_splits_is_found(small_zoo: Path, tmp_path: Path) -> None:
     from weightbench.zoo import symmetry
+    from weightbench.zoo.manifest import MANIFEST
+    from weightbench.zoo.storage import TableWriter, describe_file, read_table
 
     zoo = wb.load_zoo(small_zoo)
     check_twins(zoo)
     train, test = zoo["train"], zoo["test"]
     order = symmetry.sample(train.networks.arch, "permutation", 1, torch.Generator().manual_seed(0))
     smuggled = torch.cat([test.networks.params[1:], train.networks[5].permuted(order).params])
-    test.groups[0] = wb.Networks(test.networks.arch, smuggled)
+    folder = Path(shutil.copytree(small_zoo, tmp_path / "zoo"))
+    (file,) = test.files
+    table = read_table(folder, file)
+    writer = TableWriter(folder / file.path)
+    writer.append(table, {"params": smuggled.numpy()})
+    writer.close()
+    files = [*train.files, describe_file(folder, file.path, file.split, file.architecture, file.rows)]
+    (folder / MANIFEST).write_bytes(zoo.manifest.model_copy(update={"files": files}).to_json())
     with pytest.raises(BadInput, match=rf"train/{train.ids[5]} and test/{test.ids[-1]} .*equal up to the order"):
-        check_twins(zoo)
+        check_twins(wb.load_zoo(folder))
 
 
 @given(limit=st.integers(3, 1797))

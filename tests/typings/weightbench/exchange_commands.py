@@ -1,0 +1,1 @@
+../../../weightbench/exchange_commands.py

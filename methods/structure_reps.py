@@ -17,7 +17,7 @@ import scipy.sparse
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import VGAE, GATConv, TransformerConv
-from torch_geometric.utils import negative_sampling, scatter, softmax
+from torch_geometric.utils import scatter, softmax
 
 from ..zoo.architecture import Architecture
 from ..zoo.collection import Split
@@ -94,6 +94,9 @@ class Graphs:
     def __init__(self, arch: Architecture, method: StructureReps) -> None:
         template = Networks(arch, torch.zeros(1, arch.num_params)).to_pyg()[0]
         self.edge_index, self.nodes = template.edge_index, int(template.num_nodes)
+        linked = torch.zeros(self.nodes, self.nodes, dtype=torch.bool)
+        linked[self.edge_index[0], self.edge_index[1]] = True
+        self.absent = (~(linked | linked.T)).triu(1).nonzero().T  # pairs of nodes without an edge
         self.method = method
         self.laplacian = laplacian_features(self.edge_index, self.nodes, method.eigenvectors)
 
@@ -183,7 +186,8 @@ class StructureReps(Method):
         signs = torch.randint(0, 2, (self.eigenvectors,)) * 2.0 - 1
         places, edges, edge_index = self._inputs(networks)
         z = self.model.encode(places * signs.to(places), edges, edge_index)
-        absent = graphs.tiled(negative_sampling(graphs.edge_index, graphs.nodes), len(networks)).to(self.device)
+        drawn = graphs.absent[:, torch.randint(graphs.absent.shape[1], (graphs.edge_index.shape[1],))]
+        absent = graphs.tiled(drawn, len(networks)).to(self.device)
         loss: Tensor = self.model.recon_loss(z, edge_index, absent) + self.model.kl_loss() / graphs.nodes
         return loss
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 import traceback
@@ -15,10 +14,8 @@ from typing import Any, Literal
 import torch
 
 from ..methods.base import Method
-from ..methods.registry import load_method, source_sha256
+from ..methods.registry import load_method
 from ..zoo.collection import Zoo
-from ..zoo.errors import BadInput
-from ..zoo.load import load_zoo
 from ..zoo.machine import (
     environment,
     make_folder,
@@ -28,82 +25,14 @@ from ..zoo.machine import (
     write_atomically,
 )
 from .audit import audit
+from .cell import Cell, checked_cell
 from .evidence import read_predictions, read_truth, write_predictions, write_truth
 from .protocols import PROTOCOLS, Representation, Supervised
-from .result import CostPart, MethodPart, PredictionsPart, Result, TaskPart, ZooPart, read_result, spec_hash
+from .result import CostPart, PredictionsPart, Result
 from .scoring import score
-from .suite import Suite
-from .task import Task, load_task, task_class
+from .task import load_task
 
 WARM_UP = 64  # networks of an untimed first prediction
-
-
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """One (method, task, zoo, seed) and where its result belongs."""
-
-    task: Task
-    method: Method
-    seed: int
-    out: Path
-
-    @property
-    def parts(self) -> tuple[TaskPart, ZooPart, MethodPart]:
-        task, zoo, method = self.task, self.task.zoo, self.method
-        sizes = {f"n_{name}": len(split) for name, split in task.splits.items()}
-        return (
-            TaskPart(
-                name=task.name,
-                version=task.version,
-                options=task.options,
-                metric=task.metric,
-                unit=task.unit,
-                higher_is_better=task.higher_is_better,
-            ),
-            ZooPart(
-                name=zoo.name,
-                version=zoo.version,
-                recipe_sha256=zoo.manifest.recipe_sha256,
-                manifest_sha256=zoo.manifest_sha256,
-                own_build=True,
-                **sizes,
-            ),
-            MethodPart(
-                name=method.name,
-                params=method.params,
-                source_sha256=source_sha256(type(method)),
-                paper=method.paper,
-                variant=method.variant,
-            ),
-        )
-
-    @property
-    def path(self) -> Path:
-        """`<out>/<task>/<zoo>/<method>/<spec hash>/seed-<k>.json`."""
-        parts = self.parts
-        folder = self.out / self.task.name / self.task.zoo.name / self.method.name / spec_hash(*parts)
-        return folder / f"seed-{self.seed}.json"
-
-    @property
-    def title(self) -> str:
-        variant = f" ({self.method.variant})" if self.method.variant else ""
-        return f"{self.task.title} · {self.task.zoo.name} · {self.method.name}{variant} · seed {self.seed}"
-
-    @property
-    def encoder(self) -> str:
-        """Identifies what a representation's `fit` depends on: everything but the target."""
-        task, zoo, method = self.parts
-        task = task.model_copy(update={"options": task.options.model_copy(update={"target": None})})
-        return f"{spec_hash(task, zoo, method)}-{self.seed}"
-
-    def finished(self) -> Result | None:
-        """The result of an earlier run, if it was a success and its predictions are there."""
-        with contextlib.suppress(BadInput):
-            result = read_result(self.path)
-            if result.status == "ok" and result.predictions is not None:
-                read_predictions(self.path.with_name(result.predictions.file), result.predictions.sha256)
-                return result
-        return None
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,42 +41,6 @@ class Encoder:
 
     method: Method
     fit_s: float
-
-
-def plan(suite: Suite, *, seeds: Sequence[int] | None, out: Path) -> list[Cell]:
-    """The cells of a suite, those that share an encoder side by side.
-
-    Everything that can be checked before the first fit is checked here. Raises BadInput.
-    """
-    cells = []
-    zoos: dict[tuple[str, str | None], Zoo] = {}
-    for runs in suite.runs:
-        tasks = []
-        for options in runs.options:
-            found = zoos.get((runs.zoo, runs.split)) or load_zoo(runs.zoo)
-            tasks.append(task_class(runs.task)(found, options))
-            zoos[runs.zoo, runs.split] = tasks[-1].zoo
-        for entry in runs.methods:
-            params = dict(entry)
-            if "name" not in params:
-                raise BadInput(f"a method of task {runs.task} has no name: {entry}")
-            method = load_method(params.pop("name"), params)
-            cells += [checked_cell(task, method, seed, out) for seed in (seeds or suite.seeds) for task in tasks]
-    return cells
-
-
-def checked_cell(task: Task, method: Method, seed: int, out: Path) -> Cell:
-    """Raises BadInput when the method does not support the task, its protocol or its networks."""
-    if not {task.name, task.family} & set(method.tasks):
-        raise BadInput(f"method {method.name} supports {', '.join(method.tasks)}, not {task.name}")
-    protocol = task.options.protocol
-    if protocol == "representation" and task.output == "networks":
-        raise BadInput(f"task {task.name} asks for edited networks: there is no representation protocol for that")
-    verb = PROTOCOLS[protocol].verb
-    if not method.has(verb):
-        raise BadInput(f"method {method.name} has no `{verb}`, which the {protocol} protocol needs")
-    method.check(task)
-    return Cell(task, method, seed, out)
 
 
 def run(

@@ -170,12 +170,12 @@ def test_an_encoder_is_fitted_once_for_all_targets(planted, tmp_path: Path, cli)
     )
     suite = tmp_path / "suite.toml"
     suite.write_text(
-        f"""description = "one encoder per seed, two targets"
+        f"""description = "one encoder per split and seed, two targets"
 seeds = [0, 1]
 [[runs]]
 task = "property"
-zoo = "{planted.folder}"
-split = "within-run"
+zoo = ["{planted.folder}"]
+split = ["within-run", "across-runs"]
 target = ["sum_of_squares", "mean_weight"]
 protocol = "representation"
 methods = [{{ name = "{plugin}" }}]
@@ -183,8 +183,8 @@ methods = [{{ name = "{plugin}" }}]
     )
     code, _, err = cli("run", "--suite", suite, "--out", tmp_path / "runs")
     assert code == 0, err
-    assert (tmp_path / "log").read_text() == "0 1 "
-    assert len(read_results(tmp_path / "runs")) == 4
+    assert (tmp_path / "log").read_text() == "0 1 0 1 "
+    assert len(read_results(tmp_path / "runs")) == 8
 
 
 def test_a_task_of_the_family_is_supported_and_named(planted, small_zoo: Path) -> None:

@@ -72,6 +72,8 @@ class Representation(Supervised):
         if not self.fitted:
             view = Unlabelled(self.task)
             self.method.fit(view, view.splits["train"], view.splits["val"], seed=seed, device=device)
+        if self.task.compares_embeddings:
+            return
         embeddings = torch.cat([self.output(networks) for split in (train, val) for networks in split.groups])
         targets = torch.cat([self.task.targets(split) for split in (train, val)])
         keys = np.concatenate([self._keys(split.table) for split in (train, val)])
@@ -89,6 +91,8 @@ class Representation(Supervised):
 
     @property
     def report(self) -> dict[str, Any]:
+        if self.task.compares_embeddings:
+            return super().report
         rule = "linear regression" if self.task.output == "values" else "logistic regression"
         return {"selection": {"rule": f"{rule} on train and val", "val_score": None, "trials": 1}} | super().report
 
@@ -100,6 +104,8 @@ class Representation(Supervised):
         return _finite(found, "transform")
 
     def judged(self, outputs: Sequence[Any], table: pd.DataFrame) -> Tensor:
+        if self.task.compares_embeddings:
+            return torch.cat(list(outputs))
         embeddings, keys = torch.cat(list(outputs)), self._keys(table)
         found = torch.empty(len(embeddings), self.task.output_dim)
         for key in np.unique(keys):

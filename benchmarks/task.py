@@ -24,6 +24,7 @@ class Task(ABC):
         name, version: a changed definition is a new version, and never shares a board with the old one.
         family: another task's name: methods that support that one support this one too.
         needs: columns that a zoo must have.
+        compares_embeddings: under the representation protocol the task judges embeddings, without a linear model.
 
     Attributes, of the class or of the instance where the zoo decides:
         output: what `predict` returns: "logits" or "values", both `[B, output_dim]`, or edited "networks".
@@ -40,6 +41,7 @@ class Task(ABC):
     unit: str
     higher_is_better: bool
     needs: ClassVar[tuple[str, ...]] = ()
+    compares_embeddings: ClassVar[bool] = False
 
     def __init__(self, zoo: Zoo, options: Options | None = None) -> None:
         asked = options or Options()

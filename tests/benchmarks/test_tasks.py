@@ -9,7 +9,7 @@ import planted_zoo
 import pytest
 import torch
 from weightbench.benchmarks.result import read_results
-from weightbench.benchmarks.scoring import regression_scores
+from weightbench.benchmarks.scoring import regression_scores, retrieval_scores
 from weightbench.benchmarks.task import load_task
 from weightbench.zoo import symmetry
 from weightbench.zoo.networks import Networks
@@ -185,6 +185,26 @@ methods = [{{ name = "{plugin}" }}]
     assert code == 0, err
     assert (tmp_path / "log").read_text() == "0 1 0 1 "
     assert len(read_results(tmp_path / "runs")) == 8
+
+
+@pytest.mark.parametrize("protocol", ["supervised", "representation"])
+def test_networks_of_a_kind_are_retrieved(mixed, tmp_path: Path, protocol: str) -> None:
+    (result,) = wb.run(
+        "weight-norms", task="network-retrieval", zoo=mixed, target="size", protocol=protocol, out=tmp_path
+    )
+    assert result.scores.keys() == {"map", "recall@1", "recall@5", "recall@10"}
+    assert result.score > 60  # at random about 50
+    assert result.score == pytest.approx(wb.boards(tmp_path).popitem()[1]["score"][0])
+
+
+def test_retrieval_is_average_precision_over_other_runs() -> None:
+    places = np.array([[0.0], [1.0], [2.1], [3.3], [4.6]])
+    labels, runs = np.array(["a", "a", "b", "a", "b"]), np.array([0, 0, 1, 2, 2])
+    # Ranked for each query, without its own run: b a b, b a b, a a a b, b a a, b a a
+    found = retrieval_scores(places, labels, runs)
+    assert found["map"] == pytest.approx(100 * np.mean([1 / 2, 1 / 2, 1 / 4, (1 / 2 + 2 / 3) / 2, 1]))
+    assert found["recall@1"] == pytest.approx(20)
+    assert found["recall@5"] == 100
 
 
 def test_a_task_of_the_family_is_supported_and_named(planted, small_zoo: Path) -> None:

@@ -14,7 +14,7 @@ from ..zoo.collection import Zoo
 from ..zoo.errors import BadInput
 from ..zoo.load import load_zoo
 from .evidence import read_predictions
-from .protocols import PROTOCOLS
+from .protocols import protocol_of
 from .result import MethodPart, Result, TaskPart, ZooPart, read_result, spec_hash
 from .suite import Suite
 from .task import Task, task_class
@@ -118,11 +118,8 @@ def checked_cell(task: Task, method: Method, seed: int, out: Path) -> Cell:
     """Raises BadInput when the method does not support the task, its protocol or its networks."""
     if not {task.name, task.family} & set(method.tasks):
         raise BadInput(f"method {method.name} supports {', '.join(method.tasks)}, not {task.name}")
-    protocol = task.options.protocol
-    if protocol == "representation" and task.output == "networks":
-        raise BadInput(f"task {task.name} asks for edited networks: there is no representation protocol for that")
-    verb = PROTOCOLS[protocol].verb
+    verb = protocol_of(task).verb
     if not method.has(verb):
-        raise BadInput(f"method {method.name} has no `{verb}`, which the {protocol} protocol needs")
+        raise BadInput(f"method {method.name} has no `{verb}`, which the {task.options.protocol} protocol needs")
     method.check(task)
     return Cell(task, method, seed, out)

@@ -18,6 +18,7 @@ from ..zoo.architecture import Architecture
 from ..zoo.collection import Split
 from ..zoo.errors import BadInput
 from ..zoo.networks import Networks
+from .alignment import Pairs, neurons
 from .task import Task
 
 OBSERVED = 1024  # networks whose observable part is made at once
@@ -34,7 +35,7 @@ class Supervised:
         method: fitted by `fit`, unless it is already.
     """
 
-    verb: ClassVar[Literal["predict", "transform"]] = "predict"
+    verb: ClassVar[Literal["predict", "transform", "align"]] = "predict"
 
     def __init__(self, task: Task, method: Method) -> None:
         self.task, self.method = task, method
@@ -114,7 +115,39 @@ class Representation(Supervised):
         return found
 
 
-PROTOCOLS: dict[str, type[Supervised]] = {"supervised": Supervised, "representation": Representation}
+class Alignment(Supervised):
+    """`fit` without targets, then `align` two networks."""
+
+    verb = "align"
+
+    def fit(self, *, seed: int, device: str) -> None:
+        view = Unlabelled(self.task)
+        self.method.fit(view, view.splits["train"], view.splits["val"], seed=seed, device=device)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        return {"selection": {"rule": "nothing to choose", "val_score": None, "trials": 1}} | super().report
+
+    def output(self, networks: Any) -> Tensor:
+        """The found orders of all groups side by side, `[B, neurons]`, checked. Raises BadOutput."""
+        pairs: Pairs = networks
+        sizes, found = neurons(pairs.arch), self.method.align(pairs.a, pairs.b)
+        shapes = [tuple(order.shape) for order in found]
+        if shapes != [(len(pairs), size) for size in sizes]:
+            raise BadOutput(f"align returned shapes {shapes}, expected ({len(pairs)}, n) for n in {sizes}")
+        for order, size in zip(found, sizes, strict=True):
+            if not torch.equal(order.sort(1).values.cpu(), torch.arange(size).expand(len(pairs), -1)):
+                raise BadOutput(f"align returned something else than orders of {size} neurons")
+        return torch.cat([order.cpu() for order in found], 1)
+
+
+def protocol_of(task: Task) -> type[Supervised]:
+    """How methods are asked. Raises BadInput for a protocol that the task does not have."""
+    if task.options.protocol == "supervised":
+        return Alignment if task.output == "permutations" else Supervised
+    if task.output in ("networks", "permutations"):
+        raise BadInput(f"task {task.name} asks for {task.output}: there is no representation protocol for that")
+    return Representation
 
 
 class _Unlabelled(Split):

@@ -27,7 +27,7 @@ from ..zoo.machine import (
 from .audit import audit
 from .cell import Cell, checked_cell
 from .evidence import read_predictions, read_truth, write_predictions, write_truth
-from .protocols import PROTOCOLS, Representation, Supervised
+from .protocols import Alignment, Representation, Supervised, protocol_of
 from .result import CostPart, PredictionsPart, Result
 from .scoring import score
 from .task import load_task
@@ -128,8 +128,9 @@ def _measure(cell: Cell, device: str, encoders: dict[str, Encoder]) -> dict[str,
 
     # In random order, so that a method cannot profit from how the split is sorted.
     generator = torch.Generator().manual_seed(cell.seed)
-    orders = [torch.randperm(len(networks), generator=generator) for networks in test.groups]
-    shuffled = [networks[order] for networks, order in zip(test.groups, orders, strict=True)]
+    inputs = task.inputs(test)
+    orders = [torch.randperm(len(networks), generator=generator) for networks in inputs]
+    shuffled = [networks[order] for networks, order in zip(inputs, orders, strict=True)]
     for networks in shuffled:
         asked.output(networks[:WARM_UP])
     _synchronise(device)
@@ -156,7 +157,7 @@ def _measure(cell: Cell, device: str, encoders: dict[str, Encoder]) -> dict[str,
         "status": "ok",
         "score": scores[task.metric],
         "scores": scores,
-        "symmetry": audit(asked, test, seed=cell.seed),
+        "symmetry": None if isinstance(asked, Alignment) else audit(asked, test, seed=cell.seed),
         "predictions": PredictionsPart(file=file.name, sha256=sha256, n=len(test)),
         "cost": CostPart(
             parameters=asked.method.num_parameters,
@@ -169,7 +170,7 @@ def _measure(cell: Cell, device: str, encoders: dict[str, Encoder]) -> dict[str,
 
 def _fitted(cell: Cell, device: str, encoders: dict[str, Encoder]) -> tuple[Supervised, float]:
     """The cell's method, fitted, and the seconds that took, also where an encoder was fitted for an earlier cell."""
-    asked = PROTOCOLS[cell.task.options.protocol](cell.task, dataclasses.replace(cell.method))  # type: ignore[type-var]
+    asked = protocol_of(cell.task)(cell.task, dataclasses.replace(cell.method))  # type: ignore[type-var]
     known = encoders.get(cell.encoder) if isinstance(asked, Representation) else None
     if known is not None and isinstance(asked, Representation):
         asked.method, asked.fitted = known.method, True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -27,7 +28,8 @@ class Task(ABC):
         compares_embeddings: under the representation protocol the task judges embeddings, without a linear model.
 
     Attributes, of the class or of the instance where the zoo decides:
-        output: what `predict` returns: "logits" or "values", both `[B, output_dim]`, or edited "networks".
+        output: what `predict` returns: "logits" or "values", both `[B, output_dim]`, or edited "networks"; or
+            "permutations", which `align` returns for pairs of networks.
         metric, unit, higher_is_better: the headline score as the papers print it; `scoring` computes it.
         options: split policy, target column and protocol, resolved.
     """
@@ -36,7 +38,7 @@ class Task(ABC):
     version: ClassVar[int] = 1
     family: ClassVar[str | None] = None
     description: ClassVar[str]
-    output: Literal["logits", "values", "networks"]
+    output: Literal["logits", "values", "networks", "permutations"]
     metric: str
     unit: str
     higher_is_better: bool
@@ -70,6 +72,10 @@ class Task(ABC):
     @property
     def architectures(self) -> list[Architecture]:
         return self.zoo.architectures
+
+    def inputs(self, split: Split) -> Sequence[Any]:
+        """What the method is asked about, one batch per architecture, in the table's order."""
+        return split.groups
 
     @property
     @abstractmethod

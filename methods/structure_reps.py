@@ -10,6 +10,7 @@ of nodes without one. A network's embedding is the mean of its nodes' means.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from ..zoo.architecture import Architecture
 from ..zoo.collection import Split
 from ..zoo.networks import Networks
 from ..zoo.progress import track
+from ..zoo.symmetry import neuron_groups
 from .base import Method, TaskView
 from .readout import Readout
 
@@ -136,7 +138,7 @@ class StructureReps(Method):
     """
 
     name = "structure-reps"
-    tasks = ("property",)
+    tasks = ("property", "neuron-alignment")
     recipe_fields = frozenset(("graphs", "epochs", "batch_size", "lr"))
 
     attention: bool = True
@@ -158,7 +160,7 @@ class StructureReps(Method):
             shares = [-(-self.graphs * len(networks) // len(train)) for networks in train.groups]
             chosen = [n[torch.randperm(len(n))[:share]] for n, share in zip(train.groups, shares, strict=True)]
             self._fit_encoder(chosen)
-        if task.output != "embeddings":
+        if task.output in ("values", "logits"):
             self.readout = Readout(task.output, task.output_dim, self.alpha)
             self.readout.fit(torch.cat([self.transform(networks) for networks in train.groups]), task.targets(train))
 
@@ -203,15 +205,21 @@ class StructureReps(Method):
         return graphs.places(networks).to(self.device), edges.to(self.device), edge_index.to(self.device)
 
     @torch.no_grad()
-    def transform(self, networks: Networks) -> Tensor:
-        """Mean over the nodes of their means, `[B, width]`."""
+    def _nodes(self, networks: Networks) -> Iterator[Tensor]:
+        """The nodes' means, `[batch, nodes, width]`, batch by batch."""
         self.model.eval()
-        found = []
         for i in range(0, len(networks), self.batch_size):
             batch = networks[i : i + self.batch_size]
-            z = self.model.encode(*self._inputs(batch))
-            found.append(z.view(len(batch), -1, self.width).mean(1).cpu())
-        return torch.cat(found)
+            yield self.model.encode(*self._inputs(batch)).view(len(batch), -1, self.width).cpu()
+
+    def transform(self, networks: Networks) -> Tensor:
+        """Mean over the nodes of their means, `[B, width]`."""
+        return torch.cat([z.mean(1) for z in self._nodes(networks)])
+
+    def node_embeddings(self, networks: Networks) -> list[Tensor]:
+        z = torch.cat(list(self._nodes(networks)))
+        levels = z.split([networks.arch.input_shape[0], *(w.shape[1] for w in networks.weights)], 1)
+        return [levels[group.producers[0] + 1] for group in neuron_groups(networks.arch)]
 
     def predict(self, networks: Networks) -> Tensor:
         return self.readout.predict(self.transform(networks))

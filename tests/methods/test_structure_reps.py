@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
-from weightbench.methods.structure_reps import EdgeAttention, Graphs, laplacian_features
+from weightbench.methods.structure_reps import EdgeAttention
+from weightbench.methods.topology import Topology, laplacian_features
 from weightbench.zoo.architecture import Architecture
 from weightbench.zoo.networks import Networks
-
-import weightbench as wb
 
 ARCH = Architecture.mlp((2, 5, 3))
 
@@ -44,7 +42,7 @@ def test_edge_attention_is_the_papers_formula() -> None:
 
 def test_many_graphs_are_one_large_graph() -> None:
     networks = Networks(ARCH, torch.randn(3, ARCH.num_params))
-    graphs = Graphs(ARCH, wb.load_method("structure-reps"))
+    graphs = Topology(ARCH, 8)
     singles = networks.to_pyg()
     tiled = graphs.tiled(graphs.edge_index, 3)
     expected = torch.cat([data.edge_index + 10 * number for number, data in enumerate(singles)], 1)
@@ -53,10 +51,11 @@ def test_many_graphs_are_one_large_graph() -> None:
     assert graphs.edges(networks, 4).shape == (3 * 25, 4)
 
 
-@pytest.mark.parametrize("features", ["laplacian", "random"])
-def test_random_features_differ_between_networks_and_return(features: str) -> None:
+def test_random_features_differ_between_networks_and_return() -> None:
     networks = Networks(ARCH, torch.randn(2, ARCH.num_params))
-    graphs = Graphs(ARCH, wb.load_method("structure-reps", features=features))
-    first, second = graphs.places(networks).view(2, 10, -1)
-    assert torch.equal(first, second) == (features == "laplacian")
-    assert torch.equal(graphs.places(networks[1]), second)
+    topology = Topology(ARCH, 3)
+    first, second = topology.random_places(networks).view(2, 10, 3)
+    assert not torch.equal(first, second)
+    assert torch.equal(topology.random_places(networks[1]), second)
+    first, second = topology.laplacian_places(networks).view(2, 10, 3)
+    assert torch.equal(first, second)

@@ -47,6 +47,8 @@ class Task(ABC):
 
     def __init__(self, zoo: Zoo, options: Options | None = None) -> None:
         asked = options or Options()
+        if asked.split and not zoo.manifest.other_splits:
+            raise BadInput(f"zoo {zoo.name} has one set of splits only, not {asked.split!r}: leave the split out")
         split = asked.split or ("across-runs" if zoo.manifest.other_splits else None)
         policy = None if split == "across-runs" else split
         self.zoo = zoo if split is None or zoo.policy == policy else zoo.with_splits(split)

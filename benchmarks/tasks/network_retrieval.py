@@ -10,8 +10,6 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from ...zoo.collection import Zoo
-from ..result import Options
 from ..scoring import retrieval_scores
 from .property import Property
 
@@ -20,12 +18,9 @@ class NetworkRetrieval(Property):
     name = "network-retrieval"
     family = "property"
     description = "Find the networks nearest in embedding that were made alike (--target)"
+    output, metric, unit, higher_is_better = "logits", "map", "%", True
     kinds = ("classes",)
     compares_embeddings = True
-
-    def __init__(self, zoo: Zoo, options: Options | None = None) -> None:
-        super().__init__(zoo, options)
-        self.metric = "map"
 
     def quality(self, observed: Tensor, targets: Tensor) -> float:
         """Mean average precision, where every other network is a candidate."""

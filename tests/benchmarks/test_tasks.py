@@ -266,6 +266,12 @@ def test_a_method_of_one_architecture_is_refused_before_any_fit(mixed, tmp_path:
     assert not out.exists()
 
 
+def test_a_zoo_of_one_set_of_splits_takes_no_other(small_zoo: Path) -> None:
+    for split in ("within-run", "across-runs"):
+        with pytest.raises(wb.BadInput, match="has one set of splits only"):
+            load_task("inr-classification", small_zoo, split=split)
+
+
 def test_scores_are_those_of_scipy_and_survive_constants() -> None:
     values = np.array([1.0, 2.0, 3.0, 4.0])
     assert regression_scores(values, values * 3 + 1)["pearson-r"] == pytest.approx(1)

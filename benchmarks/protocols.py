@@ -66,23 +66,23 @@ class Representation(Supervised):
     """
 
     verb = "transform"
-    fitted = False
+    embeddings: Tensor | None = None  # of train and val, from an earlier fit of the same method for another target
 
     def fit(self, *, seed: int, device: str) -> None:
         train, val = self.task.splits["train"], self.task.splits["val"]
-        if not self.fitted:
+        if self.embeddings is None:
             view = Unlabelled(self.task)
             self.method.fit(view, view.splits["train"], view.splits["val"], seed=seed, device=device)
+            self.embeddings = torch.cat([self.output(group) for split in (train, val) for group in split.groups])
         if self.task.compares_embeddings:
             return
-        embeddings = torch.cat([self.output(networks) for split in (train, val) for networks in split.groups])
         targets = torch.cat([self.task.targets(split) for split in (train, val)])
         keys = np.concatenate([self._keys(split.table) for split in (train, val)])
         self.readouts = {}
         for key in np.unique(keys):
             rows = torch.from_numpy(keys == key)
             self.readouts[key] = Readout(self.task.output, self.task.output_dim)
-            self.readouts[key].fit(embeddings[rows], targets[rows])
+            self.readouts[key].fit(self.embeddings[rows], targets[rows])
 
     def _keys(self, table: pd.DataFrame) -> np.ndarray:
         """Which regression each row belongs to."""

@@ -37,9 +37,10 @@ WARM_UP = 64  # networks of an untimed first prediction
 
 @dataclass(frozen=True, eq=False)
 class Encoder:
-    """A method fitted without targets, and the seconds that took."""
+    """A method fitted without targets, its embeddings of train and val, and the seconds that took."""
 
     method: Method
+    embeddings: torch.Tensor
     fit_s: float
 
 
@@ -173,14 +174,14 @@ def _fitted(cell: Cell, device: str, encoders: dict[str, Encoder]) -> tuple[Supe
     asked = protocol_of(cell.task)(cell.task, dataclasses.replace(cell.method))  # type: ignore[type-var]
     known = encoders.get(cell.encoder) if isinstance(asked, Representation) else None
     if known is not None and isinstance(asked, Representation):
-        asked.method, asked.fitted = known.method, True
+        asked.method, asked.embeddings = known.method, known.embeddings
     started = time.perf_counter()
     asked.fit(seed=cell.seed, device=device)
     _synchronise(device)
     seconds = time.perf_counter() - started + (known.fit_s if known else 0.0)
     encoders.clear()
-    if isinstance(asked, Representation):
-        encoders[cell.encoder] = known or Encoder(asked.method, seconds)
+    if isinstance(asked, Representation) and asked.embeddings is not None:
+        encoders[cell.encoder] = known or Encoder(asked.method, asked.embeddings, seconds)
     return asked, seconds
 
 

@@ -25,12 +25,11 @@ class Column(Task):
 
     Class attributes:
         fixed_target: the target, where it is not an option.
-        value_metric: headline metric where the target is a number: "pearson-r", "r2" or "kendall-tau".
         kinds: what the target may be.
+        metric: where it is not accuracy for classes and Pearson's r for numbers.
     """
 
     fixed_target: ClassVar[str | None] = None
-    value_metric: ClassVar[str] = "pearson-r"
     kinds: ClassVar[tuple[str, ...]] = ("classes", "numbers")
 
     def __init__(self, zoo: Zoo, options: Options | None = None) -> None:
@@ -38,10 +37,9 @@ class Column(Task):
         self.target: str = self.options.target or self.fixed_target or ""
         self.classes = class_names(self.zoo, self.target)
         self._check()
-        if self.classes is not None:
-            self.output, self.metric, self.unit, self.higher_is_better = "logits", "accuracy", "%", True
-        else:
-            self.output, self.metric, self.unit, self.higher_is_better = "values", self.value_metric, "", True
+        classify, self.higher_is_better = self.classes is not None, True
+        self.output, self.unit = ("logits", "%") if classify else ("values", "")
+        self.metric = getattr(type(self), "metric", "accuracy" if classify else "pearson-r")
 
     def _target(self, asked: str | None) -> str | None:
         return super()._target(asked) if self.fixed_target else asked

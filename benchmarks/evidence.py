@@ -111,6 +111,8 @@ def write_truth(folder: Path, zoo: Zoo, about: ZooPart, options: Options) -> Non
     path = truth_path(folder, about, options)
     if path.exists():
         return
+    from ..zoo.symmetry import neuron_groups
+
     table = pa.Table.from_pandas(zoo["test"].table, preserve_index=False)
     if "image" in zoo.manifest.columns:
         images = zoo["test"].array("image").numpy()
@@ -122,6 +124,9 @@ def write_truth(folder: Path, zoo: Zoo, about: ZooPart, options: Options) -> Non
     metadata = {
         "source": {"image_shape": zoo.source.image_shape, "image_max": zoo.source.image_max},
         "classes": {name: found for name, found in classes.items() if found is not None},
+        "neurons": {
+            name: [group.size for group in neuron_groups(arch)] for name, arch in zoo.manifest.architectures.items()
+        },
     }
     sink = pa.BufferOutputStream()
     texts = {name: json.dumps(value) for name, value in metadata.items()}
@@ -135,6 +140,7 @@ class Truth:
     Attributes:
         table: one row per network, indexed by id.
         classes: for each column of classes, which class each logit stands for.
+        neurons: for each architecture the sizes of its groups of hidden neurons that can be moved.
         images: `[N, *image_shape]` in [0, 1], in the table's order; None where the networks encode none.
     """
 
@@ -142,6 +148,7 @@ class Truth:
         try:
             found = pq.read_table(path)
             self.classes: dict[str, list[Any]] = json.loads(found.schema.metadata[b"classes"])
+            self.neurons: dict[str, list[int]] = json.loads(found.schema.metadata[b"neurons"])
             source = json.loads(found.schema.metadata[b"source"])
         except (OSError, pa.ArrowInvalid, KeyError) as error:
             raise BadInput(f"{path}: cannot be read ({error}); run any cell of that zoo again to write it") from None

@@ -18,6 +18,7 @@ from ..zoo.architecture import Architecture
 from ..zoo.collection import Split
 from ..zoo.errors import BadInput
 from ..zoo.networks import Networks
+from .alignment import Pairs, neurons
 from .task import Task
 
 OBSERVED = 1024  # networks whose observable part is made at once
@@ -34,7 +35,7 @@ class Supervised:
         method: fitted by `fit`, unless it is already.
     """
 
-    verb: ClassVar[Literal["predict", "transform"]] = "predict"
+    verb: ClassVar[Literal["predict", "transform", "align"]] = "predict"
 
     def __init__(self, task: Task, method: Method) -> None:
         self.task, self.method = task, method
@@ -65,21 +66,23 @@ class Representation(Supervised):
     """
 
     verb = "transform"
-    fitted = False
+    embeddings: Tensor | None = None  # of train and val, from an earlier fit of the same method for another target
 
     def fit(self, *, seed: int, device: str) -> None:
         train, val = self.task.splits["train"], self.task.splits["val"]
-        if not self.fitted:
+        if self.embeddings is None:
             view = Unlabelled(self.task)
             self.method.fit(view, view.splits["train"], view.splits["val"], seed=seed, device=device)
-        embeddings = torch.cat([self.output(networks) for split in (train, val) for networks in split.groups])
+            self.embeddings = torch.cat([self.output(group) for split in (train, val) for group in split.groups])
+        if self.task.compares_embeddings:
+            return
         targets = torch.cat([self.task.targets(split) for split in (train, val)])
         keys = np.concatenate([self._keys(split.table) for split in (train, val)])
         self.readouts = {}
         for key in np.unique(keys):
             rows = torch.from_numpy(keys == key)
             self.readouts[key] = Readout(self.task.output, self.task.output_dim)
-            self.readouts[key].fit(embeddings[rows], targets[rows])
+            self.readouts[key].fit(self.embeddings[rows], targets[rows])
 
     def _keys(self, table: pd.DataFrame) -> np.ndarray:
         """Which regression each row belongs to."""
@@ -89,6 +92,8 @@ class Representation(Supervised):
 
     @property
     def report(self) -> dict[str, Any]:
+        if self.task.compares_embeddings:
+            return super().report
         rule = "linear regression" if self.task.output == "values" else "logistic regression"
         return {"selection": {"rule": f"{rule} on train and val", "val_score": None, "trials": 1}} | super().report
 
@@ -100,6 +105,8 @@ class Representation(Supervised):
         return _finite(found, "transform")
 
     def judged(self, outputs: Sequence[Any], table: pd.DataFrame) -> Tensor:
+        if self.task.compares_embeddings:
+            return torch.cat(list(outputs))
         embeddings, keys = torch.cat(list(outputs)), self._keys(table)
         found = torch.empty(len(embeddings), self.task.output_dim)
         for key in np.unique(keys):
@@ -108,7 +115,39 @@ class Representation(Supervised):
         return found
 
 
-PROTOCOLS: dict[str, type[Supervised]] = {"supervised": Supervised, "representation": Representation}
+class Alignment(Supervised):
+    """`fit` without targets, then `align` two networks."""
+
+    verb = "align"
+
+    def fit(self, *, seed: int, device: str) -> None:
+        view = Unlabelled(self.task)
+        self.method.fit(view, view.splits["train"], view.splits["val"], seed=seed, device=device)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        return {"selection": {"rule": "nothing to choose", "val_score": None, "trials": 1}} | super().report
+
+    def output(self, networks: Any) -> Tensor:
+        """The found orders of all groups side by side, `[B, neurons]`, checked. Raises BadOutput."""
+        pairs: Pairs = networks
+        sizes, found = neurons(pairs.arch), self.method.align(pairs.a, pairs.b)
+        shapes = [tuple(order.shape) for order in found]
+        if shapes != [(len(pairs), size) for size in sizes]:
+            raise BadOutput(f"align returned shapes {shapes}, expected ({len(pairs)}, n) for n in {sizes}")
+        for order, size in zip(found, sizes, strict=True):
+            if not torch.equal(order.sort(1).values.cpu(), torch.arange(size).expand(len(pairs), -1)):
+                raise BadOutput(f"align returned something else than orders of {size} neurons")
+        return torch.cat([order.cpu() for order in found], 1)
+
+
+def protocol_of(task: Task) -> type[Supervised]:
+    """How methods are asked. Raises BadInput for a protocol that the task does not have."""
+    if task.options.protocol == "supervised":
+        return Alignment if task.output == "permutations" else Supervised
+    if task.output in ("networks", "permutations"):
+        raise BadInput(f"task {task.name} asks for {task.output}: there is no representation protocol for that")
+    return Representation
 
 
 class _Unlabelled(Split):

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from ..methods.base import Method
-from ..methods.registry import load_method, reference_of, source_sha256
+from ..methods.registry import load_method
 from ..zoo.collection import Zoo
-from ..zoo.errors import BadInput
 from ..zoo.executor import Executor, Local
-from ..zoo.load import load_zoo
 from ..zoo.machine import (
     environment,
     make_folder,
@@ -33,145 +31,23 @@ from ..zoo.machine import (
 )
 from ..zoo.progress import Advance, track
 from .audit import audit
+from .cell import Cell, checked_cell
 from .evidence import read_predictions, read_truth, write_predictions, write_truth
-from .protocols import PROTOCOLS, Representation, Supervised
-from .result import CostPart, MethodPart, PredictionsPart, Result, TaskPart, ZooPart, read_result, spec_hash
+from .protocols import Alignment, Representation, Supervised, protocol_of
+from .result import CostPart, PredictionsPart, Result
 from .scoring import score
-from .suite import Suite
-from .task import Task, load_task, task_class
+from .task import load_task
 
-LOCKS = ".locks"  # in a results folder
 WARM_UP = 64  # networks of an untimed first prediction
 
 
 @dataclass(frozen=True, eq=False)
-class Cell:
-    """One (method, task, zoo, seed) and where its result belongs."""
-
-    task: Task
-    method: Method
-    seed: int
-    out: Path
-    source: str
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """As data: another process loads the method itself, but a result is named by the source that was asked for."""
-        method = (reference_of(type(self.method)), self.method.params)
-        return _arrived, (self.task, *method, self.seed, self.out.resolve(), self.source)
-
-    @property
-    def parts(self) -> tuple[TaskPart, ZooPart, MethodPart]:
-        task, zoo, method = self.task, self.task.zoo, self.method
-        sizes = {f"n_{name}": len(split) for name, split in task.splits.items()}
-        return (
-            TaskPart(
-                name=task.name,
-                version=task.version,
-                options=task.options,
-                metric=task.metric,
-                unit=task.unit,
-                higher_is_better=task.higher_is_better,
-            ),
-            ZooPart(
-                name=zoo.name,
-                version=zoo.version,
-                recipe_sha256=zoo.manifest.recipe_sha256,
-                manifest_sha256=zoo.manifest_sha256,
-                own_build=True,
-                **sizes,
-            ),
-            MethodPart(
-                name=method.name,
-                params=method.params,
-                source_sha256=self.source,
-                paper=method.paper,
-                variant=method.variant,
-            ),
-        )
-
-    @property
-    def path(self) -> Path:
-        """`<out>/<task>/<zoo>/<method>/<spec hash>/seed-<k>.json`."""
-        parts = self.parts
-        folder = self.out / self.task.name / self.task.zoo.name / self.method.name / spec_hash(*parts)
-        return folder / f"seed-{self.seed}.json"
-
-    @property
-    def lock(self) -> FileLock:
-        """Held by the process that runs the cell."""
-        spec = f"{self.task.name}-{self.method.name}-{self.path.parent.name}-{self.seed}"
-        return FileLock(make_folder(self.out / LOCKS) / spec)
-
-    @property
-    def title(self) -> str:
-        variant = f" ({self.method.variant})" if self.method.variant else ""
-        return f"{self.task.title} · {self.task.zoo.name} · {self.method.name}{variant} · seed {self.seed}"
-
-    @property
-    def encoder(self) -> str:
-        """Identifies what a representation's `fit` depends on: everything but the target."""
-        task, zoo, method = self.parts
-        task = task.model_copy(update={"options": task.options.model_copy(update={"target": None})})
-        return f"{spec_hash(task, zoo, method)}-{self.seed}"
-
-    def finished(self) -> Result | None:
-        """The result of an earlier run, if it was a success and its predictions are there."""
-        with contextlib.suppress(BadInput):
-            result = read_result(self.path)
-            if result.status == "ok" and result.predictions is not None:
-                read_predictions(self.path.with_name(result.predictions.file), result.predictions.sha256)
-                return result
-        return None
-
-
-def _arrived(
-    task: Task, reference: str | type[Method], params: dict[str, Any], seed: int, out: Path, source: str
-) -> Cell:
-    return Cell(task, load_method(reference, params), seed, out, source)
-
-
-@dataclass(frozen=True, eq=False)
 class Encoder:
-    """A method fitted without targets, and the seconds that took."""
+    """A method fitted without targets, its embeddings of train and val, and the seconds that took."""
 
     method: Method
+    embeddings: torch.Tensor
     fit_s: float
-
-
-def plan(suite: Suite, *, seeds: Sequence[int] | None, out: Path) -> list[Cell]:
-    """The cells of a suite, those that share an encoder side by side.
-
-    Everything that can be checked before the first fit is checked here. Raises BadInput.
-    """
-    cells = []
-    zoos: dict[tuple[str, str | None], Zoo] = {}
-    for runs in suite.runs:
-        tasks = []
-        for options in runs.options:
-            found = zoos.get((runs.zoo, runs.split)) or load_zoo(runs.zoo)
-            tasks.append(task_class(runs.task)(found, options))
-            zoos[runs.zoo, runs.split] = tasks[-1].zoo
-        for entry in runs.methods:
-            params = dict(entry)
-            if "name" not in params:
-                raise BadInput(f"a method of task {runs.task} has no name: {entry}")
-            method = load_method(params.pop("name"), params)
-            cells += [checked_cell(task, method, seed, out) for seed in (seeds or suite.seeds) for task in tasks]
-    return cells
-
-
-def checked_cell(task: Task, method: Method, seed: int, out: Path) -> Cell:
-    """Raises BadInput when the method does not support the task, its protocol or its networks."""
-    if not {task.name, task.family} & set(method.tasks):
-        raise BadInput(f"method {method.name} supports {', '.join(method.tasks)}, not {task.name}")
-    protocol = task.options.protocol
-    if protocol == "representation" and task.output == "networks":
-        raise BadInput(f"task {task.name} asks for edited networks: there is no representation protocol for that")
-    verb = PROTOCOLS[protocol].verb
-    if not method.has(verb):
-        raise BadInput(f"method {method.name} has no `{verb}`, which the {protocol} protocol needs")
-    method.check(task)
-    return Cell(task, method, seed, out, source_sha256(type(method)))
 
 
 def run(
@@ -316,8 +192,9 @@ def _measure(cell: Cell, device: str, encoders: dict[str, Encoder]) -> dict[str,
 
     # In random order, so that a method cannot profit from how the split is sorted.
     generator = torch.Generator().manual_seed(cell.seed)
-    orders = [torch.randperm(len(networks), generator=generator) for networks in test.groups]
-    shuffled = [networks[order] for networks, order in zip(test.groups, orders, strict=True)]
+    inputs = task.inputs(test)
+    orders = [torch.randperm(len(networks), generator=generator) for networks in inputs]
+    shuffled = [networks[order] for networks, order in zip(inputs, orders, strict=True)]
     for networks in shuffled:
         asked.output(networks[:WARM_UP])
     _synchronise(device)
@@ -344,7 +221,7 @@ def _measure(cell: Cell, device: str, encoders: dict[str, Encoder]) -> dict[str,
         "status": "ok",
         "score": scores[task.metric],
         "scores": scores,
-        "symmetry": audit(asked, test, seed=cell.seed),
+        "symmetry": None if isinstance(asked, Alignment) else audit(asked, test, seed=cell.seed),
         "predictions": PredictionsPart(file=file.name, sha256=sha256, n=len(test)),
         "cost": CostPart(
             parameters=asked.method.num_parameters,
@@ -357,17 +234,17 @@ def _measure(cell: Cell, device: str, encoders: dict[str, Encoder]) -> dict[str,
 
 def _fitted(cell: Cell, device: str, encoders: dict[str, Encoder]) -> tuple[Supervised, float]:
     """The cell's method, fitted, and the seconds that took, also where an encoder was fitted for an earlier cell."""
-    asked = PROTOCOLS[cell.task.options.protocol](cell.task, dataclasses.replace(cell.method))  # type: ignore[type-var]
+    asked = protocol_of(cell.task)(cell.task, dataclasses.replace(cell.method))  # type: ignore[type-var]
     known = encoders.get(cell.encoder) if isinstance(asked, Representation) else None
     if known is not None and isinstance(asked, Representation):
-        asked.method, asked.fitted = known.method, True
+        asked.method, asked.embeddings = known.method, known.embeddings
     started = time.perf_counter()
     asked.fit(seed=cell.seed, device=device)
     _synchronise(device)
     seconds = time.perf_counter() - started + (known.fit_s if known else 0.0)
     encoders.clear()
-    if isinstance(asked, Representation):
-        encoders[cell.encoder] = known or Encoder(asked.method, seconds)
+    if isinstance(asked, Representation) and asked.embeddings is not None:
+        encoders[cell.encoder] = known or Encoder(asked.method, asked.embeddings, seconds)
     return asked, seconds
 
 

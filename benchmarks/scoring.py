@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import grey_dilation
 from scipy.stats import NearConstantInputWarning, kendalltau, pearsonr
-from sklearn.metrics import accuracy_score, r2_score
+from sklearn.metrics import accuracy_score, average_precision_score, r2_score
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.preprocessing import StandardScaler
 
 from ..zoo.errors import BadInput, unknown
 from .evidence import Truth, dequantise
@@ -73,6 +76,59 @@ def regression_scores(values: np.ndarray, predicted: np.ndarray) -> dict[str, fl
     return found
 
 
+def _retrieval(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
+    labels = column_values(truth.table, options.target or "").to_numpy()[rows]
+    owners = (truth.table["run"] if "run" in truth.table else pd.Series(range(len(truth.table)))).to_numpy()[rows]
+    return retrieval_scores(arrays["embeddings"], labels, owners)
+
+
+def retrieval_scores(embeddings: np.ndarray, labels: np.ndarray, owners: np.ndarray) -> dict[str, float]:
+    """Mean average precision and recall@k in %, by exact search.
+
+    Each row is a query; rows of another owner are ranked by Euclidean distance between standardised embeddings
+    `[N, d]`, and those of the query's label are relevant. recall@k: the share of queries with one of them among the
+    first k.
+    Queries without any relevant row are left out.
+    """
+    scaled = StandardScaler().fit_transform(embeddings.astype(float))
+    precisions, ranks = [], []
+    for start in range(0, len(scaled), 512):
+        for row, distances in enumerate(euclidean_distances(scaled[start : start + 512], scaled), start):
+            others = owners != owners[row]
+            relevant = labels[others] == labels[row]
+            if not relevant.any():
+                continue
+            precisions.append(average_precision_score(relevant, -distances[others]))
+            ranks.append(int(relevant[np.argsort(distances[others], kind="stable")].argmax()))
+    if not ranks:
+        raise BadInput("no test network has another of its kind in another run: there is nothing to retrieve")
+    found = {f"recall@{k}": 100 * float(np.mean(np.asarray(ranks) < k)) for k in (1, 5, 10)}
+    return {"map": 100 * float(np.mean(precisions))} | found
+
+
+def drawn_order(name: str, sizes: list[int]) -> np.ndarray:
+    """The order of the neurons in the copy of network `name`: one permutation per group, side by side."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    return np.concatenate([rng.permutation(size) for size in sizes])
+
+
+def _matched(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
+    """The share of neurons that each found permutation puts where they were, in %, averaged over networks."""
+    shares = []
+    for row, found in zip(rows, arrays["permutations"], strict=True):
+        sizes = truth.neurons[truth.table["architecture"].iloc[row]]
+        drawn = drawn_order(str(truth.table.index[row]), sizes)
+        right, start = 0, 0
+        for size in sizes:
+            part = found[start : start + size]
+            if not np.array_equal(np.sort(part), np.arange(size)):
+                raise BadInput(f"the neurons found for {truth.table.index[row]} are no permutation of {size}")
+            right += int((drawn[start : start + size][part] == np.arange(size)).sum())
+            start += size
+        shares.append(right / start)
+    return {"matched": 100 * float(np.mean(shares))}
+
+
 def _dilation_mse(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
     """Mean over items of the stored errors, which must agree with the stored renderings as far as bytes can tell."""
     errors = arrays["squared_error"].astype(np.float64)
@@ -95,5 +151,7 @@ SCORERS: dict[str, Callable[[Arrays, Truth, np.ndarray, Options], dict[str, floa
     "pearson-r": _regression,
     "r2": _regression,
     "kendall-tau": _regression,
+    "map": _retrieval,
+    "matched": _matched,
     "dilation-mse": _dilation_mse,
 }

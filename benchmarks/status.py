@@ -13,8 +13,8 @@ from filelock import Timeout
 from ..zoo.catalogue import locate
 from ..zoo.errors import BadInput
 from ..zoo.manifest import MANIFEST
+from .cell import LOCKS, Cell, plan
 from .result import read_result
-from .runner import LOCKS, Cell, plan
 from .suite import Suite
 
 State = Literal["done", "failed", "running", "missing"]
@@ -35,16 +35,17 @@ def status(suite: Suite, folder: Path, *, seeds: Sequence[int] | None = None) ->
         raise BadInput(f"{folder}: no such folder; `weightbench run --suite NAME --out {folder}` writes results there")
     found = []
     for runs in suite.runs:
-        if (locate(runs.zoo) / MANIFEST).exists():
-            part = suite.model_copy(update={"runs": [runs]})
-            found += [_state(cell) for cell in plan(part, seeds=seeds, out=folder)]
-        else:
-            why = f"zoo {runs.zoo} is not on this machine yet"
+        for zoo, choices in runs.grounds:
+            if (locate(zoo) / MANIFEST).exists():
+                here = runs.model_copy(update={"zoo": zoo, "split": choices[0].split})
+                part = suite.model_copy(update={"runs": [here]})
+                found += [_state(cell) for cell in plan(part, seeds=seeds, out=folder)]
+                continue
             for method in runs.methods:
                 for seed in seeds or suite.seeds:
-                    for options in runs.options:
-                        title = f"{runs.task}{options} · {runs.zoo} · {method.get('name')} · seed {seed}"
-                        found.append(CellState(title, "missing", why))
+                    for options in choices:
+                        title = f"{runs.task}{options} · {zoo} · {method.get('name')} · seed {seed}"
+                        found.append(CellState(title, "missing", f"zoo {zoo} is not on this machine yet"))
     return found
 
 

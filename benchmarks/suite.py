@@ -15,24 +15,32 @@ FOLDER = Path(__file__).parent / "suites"
 
 
 class Runs(BaseModel):
-    """Methods on one task and zoo; a method is its name (or path) and its parameters.
+    """Methods on a task; a method is its name (or path) and its parameters.
 
-    `split`, `target` and `protocol` are the task's options; a list of targets gives cells for each.
+    `split`, `target` and `protocol` are the task's options. Lists of zoos, splits and targets give cells for each.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     task: str
-    zoo: str
-    split: str | None = None
+    zoo: str | list[str]
+    split: str | list[str] | None = None
     target: str | list[str] | None = None
     protocol: Literal["supervised", "representation"] = "supervised"
     methods: list[dict[str, Any]]
 
     @property
-    def options(self) -> list[Options]:
-        targets = self.target if isinstance(self.target, list) else [self.target]
-        return [Options(split=self.split, target=target, protocol=self.protocol) for target in targets]
+    def grounds(self) -> list[tuple[str, list[Options]]]:
+        """Each zoo with the options for each target; once per split."""
+        return [
+            (zoo, [Options(split=split, target=target, protocol=self.protocol) for target in _listed(self.target)])
+            for zoo in _listed(self.zoo)
+            for split in _listed(self.split)
+        ]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 class Suite(BaseModel):

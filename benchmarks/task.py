@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -24,9 +25,11 @@ class Task(ABC):
         name, version: a changed definition is a new version, and never shares a board with the old one.
         family: another task's name: methods that support that one support this one too.
         needs: columns that a zoo must have.
+        compares_embeddings: under the representation protocol the task judges embeddings, without a linear model.
 
     Attributes, of the class or of the instance where the zoo decides:
-        output: what `predict` returns: "logits" or "values", both `[B, output_dim]`, or edited "networks".
+        output: what `predict` returns: "logits" or "values", both `[B, output_dim]`, or edited "networks"; or
+            "permutations", which `align` returns for pairs of networks.
         metric, unit, higher_is_better: the headline score as the papers print it; `scoring` computes it.
         options: split policy, target column and protocol, resolved.
     """
@@ -35,14 +38,17 @@ class Task(ABC):
     version: ClassVar[int] = 1
     family: ClassVar[str | None] = None
     description: ClassVar[str]
-    output: Literal["logits", "values", "networks"]
+    output: Literal["logits", "values", "networks", "permutations"]
     metric: str
     unit: str
     higher_is_better: bool
     needs: ClassVar[tuple[str, ...]] = ()
+    compares_embeddings: ClassVar[bool] = False
 
     def __init__(self, zoo: Zoo, options: Options | None = None) -> None:
         asked = options or Options()
+        if asked.split and not zoo.manifest.other_splits:
+            raise BadInput(f"zoo {zoo.name} has one set of splits only, not {asked.split!r}: leave the split out")
         split = asked.split or ("across-runs" if zoo.manifest.other_splits else None)
         policy = None if split == "across-runs" else split
         self.zoo = zoo if split is None or zoo.policy == policy else zoo.with_splits(split)
@@ -71,6 +77,10 @@ class Task(ABC):
     @property
     def architectures(self) -> list[Architecture]:
         return self.zoo.architectures
+
+    def inputs(self, split: Split) -> Sequence[Any]:
+        """What the method is asked about, one batch per architecture, in the table's order."""
+        return split.groups
 
     @property
     @abstractmethod

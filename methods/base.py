@@ -32,7 +32,7 @@ class TaskView(Protocol):
     def name(self) -> str: ...
 
     @property
-    def output(self) -> Literal["logits", "values", "networks", "embeddings"]: ...
+    def output(self) -> Literal["logits", "values", "networks", "permutations", "embeddings"]: ...
 
     @property
     def metric(self) -> str: ...
@@ -159,10 +159,25 @@ class Method:
         """Embeddings `[B, d]` of networks, in their order; d is the same for every architecture."""
         raise TypeError(f"{type(self).__name__} has no transform method: write one")
 
+    def node_embeddings(self, networks: Networks) -> list[Tensor]:
+        """One `[B, n, d]` per group of hidden neurons, those of `symmetry.neuron_groups(networks.arch)`."""
+        raise TypeError(f"{type(self).__name__} has no node_embeddings method: write one")
+
+    def align(self, a: Networks, b: Networks) -> list[Tensor]:
+        """One order `[B, n]` per group of hidden neurons, such that `b.permuted(orders)` is like `a`.
+
+        Here the matching with the smallest sum of squared distances between node embeddings.
+        """
+        from .matching import assign, distances
+
+        pairs = zip(self.node_embeddings(a), self.node_embeddings(b), strict=True)
+        return [assign(-distances(left, right)) for left, right in pairs]
+
     @classmethod
-    def has(cls, verb: Literal["predict", "transform"]) -> bool:
-        """Whether this class has written that verb."""
-        return getattr(cls, verb) is not getattr(Method, verb)
+    def has(cls, verb: Literal["predict", "transform", "align"]) -> bool:
+        """Whether this class has written that verb; node embeddings are enough to align."""
+        names = ("align", "node_embeddings") if verb == "align" else (verb,)
+        return any(getattr(cls, name) is not getattr(Method, name) for name in names)
 
 
 class NeuralMethod(Method):

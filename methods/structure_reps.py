@@ -9,42 +9,24 @@ of nodes without one. A network's embedding is the mean of its nodes' means.
 
 from __future__ import annotations
 
-import zlib
+from collections.abc import Iterator
 from typing import Any, Literal
 
-import numpy as np
-import scipy.sparse
 import torch
 from torch import Tensor, nn
 from torch_geometric.nn import VGAE, GATConv, TransformerConv
-from torch_geometric.utils import negative_sampling, scatter, softmax
+from torch_geometric.utils import scatter, softmax
 
 from ..zoo.architecture import Architecture
 from ..zoo.collection import Split
 from ..zoo.networks import Networks
 from ..zoo.progress import track
+from ..zoo.symmetry import neuron_groups
 from .base import Method, TaskView
 from .readout import Readout
+from .topology import Topology
 
-DENSE_NODES = 2000  # up to there all eigenvectors are computed at once
 NOISE = 0.1  # standard deviation of edge attention's noise, in those of the weights
-
-
-def laplacian_features(edge_index: Tensor, nodes: int, k: int) -> Tensor:
-    """The k eigenvectors of D^-1/2 (D - A) D^-1/2 after the trivial one, smallest eigenvalues first, `[nodes, k]`.
-
-    A is the undirected, unweighted graph; a graph of fewer than k + 1 nodes is padded with zeros.
-    """
-    ends = edge_index.numpy()
-    adjacency = scipy.sparse.coo_matrix((np.ones(ends.shape[1]), ends), (nodes, nodes)).tocsr()
-    laplacian = scipy.sparse.csgraph.laplacian(((adjacency + adjacency.T) > 0).astype(float), normed=True)
-    if nodes <= DENSE_NODES:
-        _, vectors = np.linalg.eigh(laplacian.toarray())
-    else:
-        values, vectors = scipy.sparse.linalg.eigsh(laplacian, k + 1, which="SM", v0=np.ones(nodes))
-        vectors = vectors[:, values.argsort()]
-    found = torch.from_numpy(vectors[:, 1 : k + 1].copy()).float()
-    return nn.functional.pad(found, (0, k - found.shape[1]))
 
 
 class EdgeAttention(nn.Module):
@@ -88,34 +70,6 @@ class Encoder(nn.Module):
         return self.mean(x, edge_index), self.deviation(x, edge_index)
 
 
-class Graphs:
-    """Networks of one architecture as one large graph; each has the same nodes and edges."""
-
-    def __init__(self, arch: Architecture, method: StructureReps) -> None:
-        template = Networks(arch, torch.zeros(1, arch.num_params)).to_pyg()[0]
-        self.edge_index, self.nodes = template.edge_index, int(template.num_nodes)
-        self.method = method
-        self.laplacian = laplacian_features(self.edge_index, self.nodes, method.eigenvectors)
-
-    def tiled(self, edge_index: Tensor, batch: int) -> Tensor:
-        """`[2, batch * E]`: the same edges in each of `batch` graphs."""
-        offsets = self.nodes * torch.arange(batch).view(1, -1, 1)
-        return (edge_index.unsqueeze(1) + offsets).flatten(1)
-
-    def edges(self, networks: Networks, edge_dim: int) -> Tensor:
-        """Weights and kernels `[B * E, edge_dim]`, the shorter ones padded with zeros."""
-        found = torch.stack([graph.edge_attr for graph in networks.to_pyg()])
-        return nn.functional.pad(found, (0, edge_dim - found.shape[2])).flatten(0, 1)
-
-    def places(self, networks: Networks) -> Tensor:
-        """Laplacian or random features of every node, `[B * N, k]`; the random ones are seeded by the weights."""
-        if self.method.features == "laplacian":
-            return self.laplacian.repeat(len(networks), 1)
-        seeds = [zlib.crc32(row.numpy().tobytes()) for row in networks.params]
-        draws = [torch.randn(self.laplacian.shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
-        return torch.cat(draws)
-
-
 class StructureReps(Method):
     """A graph auto-encoder's embedding of a network; read by a linear model.
 
@@ -133,7 +87,7 @@ class StructureReps(Method):
     """
 
     name = "structure-reps"
-    tasks = ("property",)
+    tasks = ("property", "neuron-alignment")
     recipe_fields = frozenset(("graphs", "epochs", "batch_size", "lr"))
 
     attention: bool = True
@@ -149,13 +103,13 @@ class StructureReps(Method):
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
         self.device = device
-        self.topologies: dict[Architecture, Graphs] = {}
+        self.topologies: dict[Architecture, Topology] = {}
         with torch.random.fork_rng(devices=[device] if device.startswith("cuda") else []):
             torch.manual_seed(seed)
             shares = [-(-self.graphs * len(networks) // len(train)) for networks in train.groups]
             chosen = [n[torch.randperm(len(n))[:share]] for n, share in zip(train.groups, shares, strict=True)]
             self._fit_encoder(chosen)
-        if task.output != "embeddings":
+        if task.output in ("values", "logits"):
             self.readout = Readout(task.output, task.output_dim, self.alpha)
             self.readout.fit(torch.cat([self.transform(networks) for networks in train.groups]), task.targets(train))
 
@@ -179,35 +133,45 @@ class StructureReps(Method):
                     advance(1, f"loss {loss.item():.3f}")
 
     def _loss(self, networks: Networks) -> Tensor:
-        graphs = self._graphs(networks.arch)
+        topology = self._topology(networks.arch)
         signs = torch.randint(0, 2, (self.eigenvectors,)) * 2.0 - 1
         places, edges, edge_index = self._inputs(networks)
         z = self.model.encode(places * signs.to(places), edges, edge_index)
-        absent = graphs.tiled(negative_sampling(graphs.edge_index, graphs.nodes), len(networks)).to(self.device)
-        loss: Tensor = self.model.recon_loss(z, edge_index, absent) + self.model.kl_loss() / graphs.nodes
+        drawn = topology.absent[:, torch.randint(topology.absent.shape[1], (topology.edge_index.shape[1],))]
+        absent = topology.tiled(drawn, len(networks)).to(self.device)
+        loss: Tensor = self.model.recon_loss(z, edge_index, absent) + self.model.kl_loss() / topology.nodes
         return loss
 
-    def _graphs(self, arch: Architecture) -> Graphs:
+    def _topology(self, arch: Architecture) -> Topology:
         if arch not in self.topologies:
-            self.topologies[arch] = Graphs(arch, self)
+            self.topologies[arch] = Topology(arch, self.eigenvectors)
         return self.topologies[arch]
 
     def _inputs(self, networks: Networks) -> tuple[Tensor, Tensor, Tensor]:
-        graphs = self._graphs(networks.arch)
-        edges = graphs.edges(networks, self.edge_dim) / self.scale
-        edge_index = graphs.tiled(graphs.edge_index, len(networks))
-        return graphs.places(networks).to(self.device), edges.to(self.device), edge_index.to(self.device)
+        topology = self._topology(networks.arch)
+        edges = topology.edges(networks, self.edge_dim) / self.scale
+        edge_index = topology.tiled(topology.edge_index, len(networks))
+        places = (
+            topology.laplacian_places(networks) if self.features == "laplacian" else topology.random_places(networks)
+        )
+        return places.to(self.device), edges.to(self.device), edge_index.to(self.device)
 
     @torch.no_grad()
-    def transform(self, networks: Networks) -> Tensor:
-        """Mean over the nodes of their means, `[B, width]`."""
+    def _nodes(self, networks: Networks) -> Iterator[Tensor]:
+        """The nodes' means, `[batch, nodes, width]`, batch by batch."""
         self.model.eval()
-        found = []
         for i in range(0, len(networks), self.batch_size):
             batch = networks[i : i + self.batch_size]
-            z = self.model.encode(*self._inputs(batch))
-            found.append(z.view(len(batch), -1, self.width).mean(1).cpu())
-        return torch.cat(found)
+            yield self.model.encode(*self._inputs(batch)).view(len(batch), -1, self.width).cpu()
+
+    def transform(self, networks: Networks) -> Tensor:
+        """Mean over the nodes of their means, `[B, width]`."""
+        return torch.cat([z.mean(1) for z in self._nodes(networks)])
+
+    def node_embeddings(self, networks: Networks) -> list[Tensor]:
+        z = torch.cat(list(self._nodes(networks)))
+        levels = z.split([networks.arch.input_shape[0], *(w.shape[1] for w in networks.weights)], 1)
+        return [levels[group.producers[0] + 1] for group in neuron_groups(networks.arch)]
 
     def predict(self, networks: Networks) -> Tensor:
         return self.readout.predict(self.transform(networks))

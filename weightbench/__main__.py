@@ -108,7 +108,8 @@ def run(
             "leave out --task, --zoo, --split, --target, --protocol and -p"
         )
     terminal.tune()
-    from weightbench.benchmarks.runner import plan, run_cells
+    from weightbench.benchmarks.cell import plan
+    from weightbench.benchmarks.runner import run_cells
     from weightbench.benchmarks.suite import Runs, Suite, load_suite
     from weightbench.zoo.executor import Local
     from weightbench.zoo.progress import console

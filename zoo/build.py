@@ -8,7 +8,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-
 from .blueprint import Blueprint
 from .builder import Builder
 from .card import write_card

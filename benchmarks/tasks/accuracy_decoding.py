@@ -13,7 +13,7 @@ class AccuracyDecoding(Column):
     name = "accuracy-decoding"
     family = "property"
     description = "Predict a network's score on its test data, or training data (--target train)"
-    value_metric = "pearson-r"
+    output, metric, unit, higher_is_better = "values", "pearson-r", "", True
     kinds = ("numbers",)
 
     def _target(self, asked: str | None) -> str:

@@ -9,7 +9,7 @@ from .accuracy_decoding import AccuracyDecoding
 class GeneralizationGap(AccuracyDecoding):
     name = "generalization-gap"
     description = "Predict by how much a network does better on its training data than on its test data"
-    value_metric = "kendall-tau"
+    metric = "kendall-tau"
 
     def _target(self, asked: str | None) -> str:
         Task._target(self, asked)  # refuses any

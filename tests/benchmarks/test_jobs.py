@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from weightbench.benchmarks.cell import plan
 from weightbench.benchmarks.result import read_results
-from weightbench.benchmarks.runner import plan
 from weightbench.benchmarks.suite import load_suite
 
 import weightbench as wb

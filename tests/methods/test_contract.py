@@ -7,17 +7,26 @@ from pathlib import Path
 import pytest
 import torch
 from weightbench.benchmarks.audit import audit
-from weightbench.benchmarks.protocols import Supervised
+from weightbench.benchmarks.protocols import Representation, Supervised
 from weightbench.benchmarks.task import load_task, task_names
 from weightbench.methods.registry import load_class, method_names
 from weightbench.zoo import symmetry
 
 import weightbench as wb
 
-BRIEF = {"epochs": 1, "batch_size": 32, "width": 8, "depth": 2, "probes": 4, "trees": 3, "fourier_features": 8}
+BRIEF = {
+    "epochs": 1,
+    "batch_size": 32,
+    "width": 8,
+    "depth": 2,
+    "probes": 4,
+    "trees": 3,
+    "fourier_features": 8,
+    "graphs": 16,
+}
 INVARIANT = {"ng-gnn", "probegen", "weight-norms", "weight-stats"}
 TARGETS = {"property": "psnr"}  # of the tasks that need one
-CASES = [(name, task) for name in method_names() for task in load_class(name).tasks]
+CASES = [(n, task) for n in method_names() for task in load_class(n).tasks if task != "neuron-alignment"]
 
 
 def brief(name: str, **params: object) -> wb.Method:
@@ -58,6 +67,17 @@ def test_outputs_fit_the_task_and_do_not_depend_on_company(fitted, name: str, ta
     torch.testing.assert_close(task.observe(method.predict(networks[order])), together[order], atol=1e-4, rtol=1e-4)
     alone = task.observe(method.predict(networks[3]))
     torch.testing.assert_close(alone, together[3:4], atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", [name for name in method_names() if load_class(name).has("transform")])
+def test_embeddings_need_no_labels_and_do_not_depend_on_company(small_zoo: Path, name: str) -> None:
+    task, method = load_task("property", small_zoo, target="psnr", protocol="representation"), brief(name)
+    asked = Representation(task, method)
+    asked.fit(seed=0, device="cpu")
+    networks = task.splits["test"].networks
+    together = asked.output(networks)
+    torch.testing.assert_close(asked.output(networks[3]), together[3:4], atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(asked.output(networks[[5, 2]]), together[[5, 2]], atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(("name", "task_name"), CASES)

@@ -291,7 +291,7 @@ class GraphEmbedding(nn.Module):
             else:
                 slot = self.slots.layer(networks.arch, block.layer)
                 weight = self.normalise(networks.weights[block.layer], False, slot)
-                values = weight.reshape(len(networks), *weight.shape[1:2], layout.widths[block.source], -1)
+                values = weight.flatten(2).unflatten(2, (layout.widths[block.source], -1))
             values = F.pad(values, (0, self.slots.kernel - values.shape[-1]))
             edges[block] = self.embed(values)
             if self.reverse:

@@ -1,0 +1,201 @@
+"""Graph methods keep the symmetries that they claim, on architectures that they never saw, and have the published size."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import nn
+from weightbench.zoo import symmetry
+from weightbench.zoo.architecture import (
+    Activation,
+    Add,
+    Architecture,
+    Conv2d,
+    Flatten,
+    GlobalAvgPool2d,
+    Linear,
+    Pool2d,
+)
+from weightbench.zoo.networks import Networks
+
+import weightbench as wb
+
+MNIST_INR = Architecture.mlp((2, 32, 32, 1), "sine", omega_0=30.0, output_offset=0.5)
+NAMES = ("sine", "relu", "tanh", "gelu")
+SMALL = {
+    "ng-gnn": {"width": 8, "depth": 3, "fourier_features": 8},
+}
+few = settings(max_examples=12, deadline=None, derandomize=True)
+
+
+def random_networks(arch: Architecture, count: int, seed: int = 0) -> Networks:
+    generator = torch.Generator().manual_seed(seed)
+    return Networks(arch, 0.5 * torch.randn(count, arch.num_params, generator=generator, dtype=torch.float64))
+
+
+def build(name: str, *architectures: Architecture, editing: bool = False, **params: object) -> nn.Module:
+    """The method's module in float64, built for a task whose training networks have the given architectures."""
+    groups = [Networks(arch, random_networks(arch, 8).params.float()) for arch in architectures]
+    task = SimpleNamespace(
+        splits={"train": SimpleNamespace(groups=groups)},
+        architectures=list(architectures),
+        output="networks" if editing else "logits",
+        output_dim=3,
+    )
+    torch.manual_seed(0)
+    return wb.load_method(name, **SMALL[name], **params).build(task).double().eval()
+
+
+@st.composite
+def mlps(draw: st.DrawFn, hidden: int | None = None, names: tuple[str, ...] = NAMES) -> Architecture:
+    """2 inputs, 3 outputs, 0 to 3 hidden layers of 1 to 6 neurons."""
+    count = draw(st.integers(0, 3)) if hidden is None else hidden
+    widths = draw(st.lists(st.integers(1, 6), min_size=count, max_size=count))
+    return Architecture.mlp((2, *widths, 3), draw(st.sampled_from(names)))
+
+
+@st.composite
+def cnns(draw: st.DrawFn) -> Architecture:
+    """Two or three convolutions with kernels of 1 or 3, perhaps a residual edge; pooled or flattened; one linear layer."""
+    channels, kernel = draw(st.integers(1, 4)), draw(st.sampled_from([1, 3]))
+    activation = Activation(name=draw(st.sampled_from(("relu", "tanh"))))
+
+    def conv(n_in: int, n_out: int, size: int) -> Conv2d:
+        return Conv2d(in_channels=n_in, out_channels=n_out, kernel_size=(size, size), padding=size // 2)
+
+    operations = [conv(2, channels, 3), activation, conv(channels, channels, kernel), activation]
+    if draw(st.booleans()):
+        operations += [Add(source=1)]
+    if draw(st.booleans()):
+        operations += [GlobalAvgPool2d(), Linear(in_features=channels, out_features=3, bias=draw(st.booleans()))]
+    else:
+        operations += [Pool2d(kernel_size=2), Flatten(), Linear(in_features=4 * channels, out_features=3)]
+    return Architecture(input_shape=(2, 4, 4), operations=tuple(operations))
+
+
+def change(module: nn.Module, networks: Networks, kind: symmetry.Kind) -> float:
+    """Largest change of the output under a random element of the symmetry, in standard deviations of the outputs."""
+    elements = symmetry.sample(networks.arch, kind, len(networks), torch.Generator().manual_seed(3))
+    moved = symmetry.apply(networks, kind, [e if kind == "permutation" else e.double() for e in elements])
+    with torch.no_grad():
+        outputs = module(networks)
+        return ((module(moved) - outputs).abs().max() / outputs.std(0, correction=0).max().clamp(1e-3)).item()
+
+
+def change_of_edits(module: nn.Module, networks: Networks, kind: symmetry.Kind) -> float:
+    """Largest difference between editing changed networks and changing edited ones."""
+    elements = symmetry.sample(networks.arch, kind, len(networks), torch.Generator().manual_seed(3))
+    elements = [e if kind == "permutation" else e.double() for e in elements]
+    with torch.no_grad():
+        first = module(symmetry.apply(networks, kind, elements))
+        last = symmetry.apply(module(networks), kind, elements)
+        assert not torch.equal(first.params, networks.params)
+        return (first.params - last.params).abs().max().item()
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "parameters"),
+    [
+        ("ng-gnn", {}, 92_010),
+        ("ng-gnn", {"width": 64}, 331_466),
+        ("ng-gnn", {"width": 64, "probes": 64}, 348_746),
+    ],
+)
+def test_sizes_are_the_published_ones(name: str, params: dict, parameters: int) -> None:
+    train = SimpleNamespace(groups=[Networks(MNIST_INR, torch.randn(2, MNIST_INR.num_params))])
+    task = SimpleNamespace(splits={"train": train}, architectures=[MNIST_INR], output="logits", output_dim=10)
+    assert sum(p.numel() for p in wb.load_method(name, **params).build(task).parameters()) == parameters
+
+
+@pytest.mark.parametrize("name", SMALL)
+@few
+@given(arch=mlps(), seen=mlps(hidden=3), probes=st.sampled_from([0, 4]), positions=st.booleans(), data=st.data())
+def test_mlps_of_any_shape_are_read_up_to_neuron_order(name, arch, seen, probes, positions, data) -> None:
+    module = build(name, seen, position_embeddings=positions, **({"probes": probes} if name != "scale-gmn" else {}))
+    networks = random_networks(arch, data.draw(st.integers(1, 3)))
+    assert change(module, networks, "permutation") < 1e-9
+    assert module(networks[:0]).shape == (0, 3)
+    torch.testing.assert_close(module(networks)[:1], module(networks[:1]))
+
+
+@pytest.mark.parametrize("name", SMALL)
+@few
+@given(arch=cnns(), other=cnns())
+def test_cnns_with_residual_edges_and_flattened_maps_are_read_up_to_channel_order(name, arch, other) -> None:
+    widest = Architecture.cnn((2, 4, 4), (3, 3), 3, padding=1)
+    module = build(name, widest, arch, other, **({"probes": 3} if name != "scale-gmn" else {}))
+    for found in (arch, other, widest):
+        networks = random_networks(found, 2)
+        assert change(module, networks, "permutation") < 1e-9
+
+
+@pytest.mark.parametrize("name", SMALL)
+@few
+@given(arch=mlps())
+def test_edits_move_with_the_neurons(name: str, arch: Architecture) -> None:
+    module = build(name, arch, editing=True)
+    assert change_of_edits(module, random_networks(arch, 2), "permutation") < 1e-9
+
+
+@pytest.mark.parametrize("name", ["ng-gnn"])
+def test_what_is_not_claimed_does_not_hold(name: str) -> None:
+    """Sign flips and scales change what a method reads that knows of permutations only."""
+    for activation, kind in (("tanh", "sign"), ("relu", "scale")):
+        arch = Architecture.mlp((2, 6, 6, 3), activation)
+        assert change(build(name, arch), random_networks(arch, 4), kind) > 1e-3
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("readout", ["sum", "mean", "attention"])
+def test_every_readout_is_invariant_and_another(name: str, readout: str) -> None:
+    arch = Architecture.mlp((2, 5, 4, 3), "tanh")
+    networks = random_networks(arch, 3)
+    module = build(name, arch, readout=readout)
+    assert change(module, networks, "permutation") < 1e-9
+    assert not torch.allclose(module(networks), build(name, arch)(networks))
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_activations_are_told_apart(name: str) -> None:
+    """Equal weights, other activation: other outputs, when the training networks had both."""
+    first, second = (Architecture.mlp((2, 4, 3), activation) for activation in ("tanh", "relu"))
+    module = build(name, first, second)
+    params = random_networks(first, 2).params
+    assert not torch.allclose(module(Networks(first, params)), module(Networks(second, params)))
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(
+    ("arch", "message"),
+    [
+        (Architecture.mlp((2, 4, 4, 4, 3)), "has 4 layers"),
+        (Architecture.mlp((5, 4, 3)), "has 5 inputs and 3 outputs"),
+        (Architecture.cnn((2, 4, 4), (3,), 3), "has 9 values per edge"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_in_one_line(name: str, arch: Architecture, message: str) -> None:
+    module = build(name, Architecture.mlp((2, 4, 4, 3)))
+    with pytest.raises(wb.BadInput, match=message) as error:
+        module(random_networks(arch, 1))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_editing_takes_one_architecture(name: str) -> None:
+    with pytest.raises(wb.BadInput, match="edits MLPs of one architecture"):
+        build(name, Architecture.mlp((2, 4, 3)), Architecture.mlp((2, 5, 3)), editing=True)
+    with pytest.raises(wb.BadInput, match="edits MLPs"):
+        build(name, Architecture.cnn((2, 4, 4), (3,), 3), editing=True)
+
+
+def test_leaving_out_what_nobody_reads_changes_no_output() -> None:
+    arch = Architecture.mlp((2, 5, 4, 3, 3), "tanh")
+    networks = random_networks(arch, 3)
+    trimmed = build("ng-gnn", arch, probes=4)
+    whole = build("ng-gnn", arch, probes=4)
+    whole.graph.outputs_only = False
+    torch.testing.assert_close(trimmed(networks), whole(networks))

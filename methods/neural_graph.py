@@ -81,6 +81,10 @@ class Layout:
             degrees[source] += 1 if layer is None else self.widths[target]
         return degrees
 
+    def nodes(self, level: int) -> slice:
+        """Where a level lies among all nodes."""
+        return slice(sum(self.widths[:level]), sum(self.widths[: level + 1]))
+
     def reached(self, levels: frozenset[int]) -> frozenset[int]:
         """`levels` and their neighbours."""
         near = [{block.source, block.target} for block in self.blocks if {block.source, block.target} & levels]

@@ -1,4 +1,4 @@
-"""Graph methods keep the symmetries that they claim, on architectures that they never saw, and have the published size."""
+"""Graph methods keep the symmetries that they claim, also on architectures never seen, and have the published sizes."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ MNIST_INR = Architecture.mlp((2, 32, 32, 1), "sine", omega_0=30.0, output_offset
 NAMES = ("sine", "relu", "tanh", "gelu")
 SMALL = {
     "ng-gnn": {"width": 8, "depth": 3, "fourier_features": 8},
+    "ng-t": {"width": 8, "edge_width": 6, "attention_width": 8, "heads": 2, "depth": 3, "fourier_features": 8},
 }
 few = settings(max_examples=12, deadline=None, derandomize=True)
 
@@ -60,7 +61,7 @@ def mlps(draw: st.DrawFn, hidden: int | None = None, names: tuple[str, ...] = NA
 
 @st.composite
 def cnns(draw: st.DrawFn) -> Architecture:
-    """Two or three convolutions with kernels of 1 or 3, perhaps a residual edge; pooled or flattened; one linear layer."""
+    """Two convolutions, perhaps a residual edge, pooled or flattened, one linear layer."""
     channels, kernel = draw(st.integers(1, 4)), draw(st.sampled_from([1, 3]))
     activation = Activation(name=draw(st.sampled_from(("relu", "tanh"))))
 
@@ -103,6 +104,8 @@ def change_of_edits(module: nn.Module, networks: Networks, kind: symmetry.Kind) 
         ("ng-gnn", {}, 92_010),
         ("ng-gnn", {"width": 64}, 331_466),
         ("ng-gnn", {"width": 64, "probes": 64}, 348_746),
+        ("ng-t", {}, 376_586),
+        ("ng-t", {"probes": 64}, 393_866),
     ],
 )
 def test_sizes_are_the_published_ones(name: str, params: dict, parameters: int) -> None:
@@ -141,7 +144,7 @@ def test_edits_move_with_the_neurons(name: str, arch: Architecture) -> None:
     assert change_of_edits(module, random_networks(arch, 2), "permutation") < 1e-9
 
 
-@pytest.mark.parametrize("name", ["ng-gnn"])
+@pytest.mark.parametrize("name", ["ng-gnn", "ng-t"])
 def test_what_is_not_claimed_does_not_hold(name: str) -> None:
     """Sign flips and scales change what a method reads that knows of permutations only."""
     for activation, kind in (("tanh", "sign"), ("relu", "scale")):
@@ -192,10 +195,25 @@ def test_editing_takes_one_architecture(name: str) -> None:
         build(name, Architecture.cnn((2, 4, 4), (3,), 3), editing=True)
 
 
-def test_leaving_out_what_nobody_reads_changes_no_output() -> None:
+@pytest.mark.parametrize("name", ["ng-gnn", "ng-t"])
+def test_leaving_out_what_nobody_reads_changes_no_output(name: str) -> None:
     arch = Architecture.mlp((2, 5, 4, 3, 3), "tanh")
     networks = random_networks(arch, 3)
-    trimmed = build("ng-gnn", arch, probes=4)
-    whole = build("ng-gnn", arch, probes=4)
+    trimmed = build(name, arch, probes=4)
+    whole = build(name, arch, probes=4)
     whole.graph.outputs_only = False
     torch.testing.assert_close(trimmed(networks), whole(networks))
+
+
+def test_relational_attention_is_the_papers_formula() -> None:
+    from weightbench.methods.ng_t import NGT, RelationalAttention
+
+    torch.manual_seed(0)
+    attention = RelationalAttention(NGT(width=6, edge_width=5, attention_width=8, heads=2)).double()
+    x, edges = torch.randn(2, 4, 6).double(), torch.randn(2, 4, 4, 5).double()
+    q, k, v = attention.qkv_node(x).unflatten(2, (3, 2, 4)).unbind(2)
+    qe, ke, scale, shift = attention.qkv_edge(edges).unflatten(3, (4, 2, 4)).unbind(3)
+    query, key, value = q[:, :, None] + qe, k[:, None] + ke, v[:, None] * scale + shift
+    weight = ((query * key).sum(-1) / 8**0.5).softmax(2)
+    expected = attention.out((weight.unsqueeze(-1) * value).sum(2).flatten(2))
+    torch.testing.assert_close(attention(x, x, edges), expected)

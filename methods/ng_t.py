@@ -45,21 +45,23 @@ class RelationalAttention(nn.Module):
         self.qkv_node = linear(method.width, 3 * self.width, bias=False)
         self.qkv_edge = linear(method.edge_width, 4 * self.width, bias=False)  # query, key, scale and shift
         self.out = linear(self.width, method.width)
+        # Sums over a head's channels, and copies of a head's weight to them, are products with this matrix: broadcasting
+        # over an axis as short as that is several times slower.
+        self.channels: Tensor
+        self.register_buffer("channels", torch.eye(self.heads).repeat_interleave(self.width // self.heads, 1))
 
     def forward(self, asking: Tensor, x: Tensor, edges: Tensor) -> Tensor:
         """asking `[B, M, d]`, x `[B, N, d]`, edges from the one to the other `[B, M, N, e]`; returns `[B, M, d]`."""
         to_query, to_key, to_value = self.qkv_node.weight.chunk(3)
         edge_query, edge_key, scale, shift = self.qkv_edge.weight.chunk(4)
-        heads = (self.heads, self.width // self.heads)
-        query = F.linear(edges, edge_query).add_(F.linear(asking, to_query).unsqueeze(2)) * self.width**-0.5
+        query = F.linear(edges, edge_query).add_(F.linear(asking, to_query).unsqueeze(2))
         key = F.linear(edges, edge_key).add_(F.linear(x, to_key).unsqueeze(1))
-        weight = (query * key).unflatten(3, heads).sum(4).softmax(2)  # [B, M, N, heads]
+        weight = F.linear(query * key, self.channels * self.width**-0.5).softmax(2)  # [B, M, N, heads]
         # sum_j a_ij (S e_ij * V x_j + T e_ij) from the sums of a_ij V x_j e_ij' and of a_ij e_ij.
-        value = F.linear(x, to_value).unflatten(2, heads).unsqueeze(1)
-        weighted = (weight.unsqueeze(4) * value).flatten(3)
-        scaled = (weighted.mT @ edges * scale).sum(3)
-        mean_edge = weight.mT @ edges  # [B, M, heads, e]
-        shifted = torch.einsum("bmhe,hce->bmhc", mean_edge, shift.unflatten(0, heads)).flatten(2)
+        weighted = (weight @ self.channels) * F.linear(x, to_value).unsqueeze(1)
+        scaled = (edges.mT @ weighted * scale.mT).sum(2)
+        mean_edge = edges.mT @ weight  # [B, M, e, heads]
+        shifted = torch.einsum("bmeh,hce->bmhc", mean_edge, shift.unflatten(0, (self.heads, -1))).flatten(2)
         gathered: Tensor = self.out(scaled + shifted)
         return gathered
 

@@ -85,10 +85,10 @@ class Layout:
         """Where a level lies among all nodes."""
         return slice(sum(self.widths[:level]), sum(self.widths[: level + 1]))
 
-    def reached(self, levels: frozenset[int]) -> frozenset[int]:
-        """`levels` and their neighbours."""
-        near = [{block.source, block.target} for block in self.blocks if {block.source, block.target} & levels]
-        return levels.union(*near)
+    def reached(self, levels: frozenset[int], backwards: bool = True) -> frozenset[int]:
+        """`levels` and those that messages to them come from, over edges forwards and, if so, backwards."""
+        blocks = [*self.blocks, *(block.reverse for block in self.blocks if backwards)]
+        return levels | {block.source for block in blocks if block.target in levels}
 
 
 @cache

@@ -45,8 +45,8 @@ class RelationalAttention(nn.Module):
         self.qkv_node = linear(method.width, 3 * self.width, bias=False)
         self.qkv_edge = linear(method.edge_width, 4 * self.width, bias=False)  # query, key, scale and shift
         self.out = linear(self.width, method.width)
-        # Sums over a head's channels, and copies of a head's weight to them, are products with this matrix: broadcasting
-        # over an axis as short as that is several times slower.
+        # Sums over a head's channels, and copies of a head's weight to them, are products with this matrix:
+        # broadcasting over an axis as short as that is several times slower.
         self.channels: Tensor
         self.register_buffer("channels", torch.eye(self.heads).repeat_interleave(self.width // self.heads, 1))
 

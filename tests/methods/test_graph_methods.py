@@ -29,13 +29,24 @@ NAMES = ("sine", "relu", "tanh", "gelu")
 SMALL = {
     "ng-gnn": {"width": 8, "depth": 3, "fourier_features": 8},
     "ng-t": {"width": 8, "edge_width": 6, "attention_width": 8, "heads": 2, "depth": 3, "fourier_features": 8},
+    "scale-gmn": {"width": 8, "depth": 3},
 }
+VARIANTS = [
+    ("ng-gnn", {}),
+    ("ng-gnn", {"probes": 4, "position_embeddings": False, "residual": True, "fourier_features": 0}),
+    ("ng-t", {}),
+    ("ng-t", {"probes": 4, "position_embeddings": False, "fourier_features": 0}),
+    ("scale-gmn", {}),
+    ("scale-gmn", {"bidirectional": True}),
+    ("scale-gmn", {"symmetry": "permutation", "readout": "sum"}),
+]
 few = settings(max_examples=12, deadline=None, derandomize=True)
 
 
 def random_networks(arch: Architecture, count: int, seed: int = 0) -> Networks:
     generator = torch.Generator().manual_seed(seed)
-    return Networks(arch, 0.5 * torch.randn(count, arch.num_params, generator=generator, dtype=torch.float64))
+    params = 0.5 * torch.randn(count, arch.num_params, generator=generator, dtype=torch.float64)
+    return Networks(arch, params + 0.3 * params.sign())  # none so small that scale-gmn's bound on 1 / weight shows
 
 
 def build(name: str, *architectures: Architecture, editing: bool = False, **params: object) -> nn.Module:
@@ -48,7 +59,7 @@ def build(name: str, *architectures: Architecture, editing: bool = False, **para
         output_dim=3,
     )
     torch.manual_seed(0)
-    return wb.load_method(name, **SMALL[name], **params).build(task).double().eval()
+    return wb.load_method(name, **(SMALL[name] | params)).build(task).double().eval()
 
 
 @st.composite
@@ -78,13 +89,18 @@ def cnns(draw: st.DrawFn) -> Architecture:
     return Architecture(input_shape=(2, 4, 4), operations=tuple(operations))
 
 
-def change(module: nn.Module, networks: Networks, kind: symmetry.Kind) -> float:
-    """Largest change of the output under a random element of the symmetry, in standard deviations of the outputs."""
-    elements = symmetry.sample(networks.arch, kind, len(networks), torch.Generator().manual_seed(3))
-    moved = symmetry.apply(networks, kind, [e if kind == "permutation" else e.double() for e in elements])
+def difference(module: nn.Module, first: Networks, second: Networks) -> float:
+    """Largest difference of the outputs, in their standard deviations over the networks."""
     with torch.no_grad():
-        outputs = module(networks)
-        return ((module(moved) - outputs).abs().max() / outputs.std(0, correction=0).max().clamp(1e-3)).item()
+        outputs = module(first)
+        return ((module(second) - outputs).abs().max() / outputs.std(0, correction=0).max().clamp(1e-3)).item()
+
+
+def change(module: nn.Module, networks: Networks, kind: symmetry.Kind) -> float:
+    """The difference that a random element of the symmetry makes."""
+    elements = symmetry.sample(networks.arch, kind, len(networks), torch.Generator().manual_seed(3))
+    elements = [e if kind == "permutation" else e.double() for e in elements]
+    return difference(module, networks, symmetry.apply(networks, kind, elements))
 
 
 def change_of_edits(module: nn.Module, networks: Networks, kind: symmetry.Kind) -> float:
@@ -106,6 +122,8 @@ def change_of_edits(module: nn.Module, networks: Networks, kind: symmetry.Kind) 
         ("ng-gnn", {"width": 64, "probes": 64}, 348_746),
         ("ng-t", {}, 376_586),
         ("ng-t", {"probes": 64}, 393_866),
+        ("scale-gmn", {}, 1_772_042),
+        ("scale-gmn", {"bidirectional": True}, 3_089_162),
     ],
 )
 def test_sizes_are_the_published_ones(name: str, params: dict, parameters: int) -> None:
@@ -114,26 +132,38 @@ def test_sizes_are_the_published_ones(name: str, params: dict, parameters: int) 
     assert sum(p.numel() for p in wb.load_method(name, **params).build(task).parameters()) == parameters
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(("name", "params"), VARIANTS)
 @few
-@given(arch=mlps(), seen=mlps(hidden=3), probes=st.sampled_from([0, 4]), positions=st.booleans(), data=st.data())
-def test_mlps_of_any_shape_are_read_up_to_neuron_order(name, arch, seen, probes, positions, data) -> None:
-    module = build(name, seen, position_embeddings=positions, **({"probes": probes} if name != "scale-gmn" else {}))
-    networks = random_networks(arch, data.draw(st.integers(1, 3)))
+@given(arch=mlps(), width=st.integers(1, 5), count=st.integers(1, 3))
+def test_mlps_of_any_shape_are_read_up_to_neuron_order(name, params, arch, width, count) -> None:
+    seen = (Architecture.mlp((2, width, width + 1, 4, 3), activation) for activation in ("tanh", "relu"))
+    module = build(name, *seen, **params)
+    networks = random_networks(arch, count)
     assert change(module, networks, "permutation") < 1e-9
     assert module(networks[:0]).shape == (0, 3)
     torch.testing.assert_close(module(networks)[:1], module(networks[:1]))
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize(("name", "params"), VARIANTS)
 @few
 @given(arch=cnns(), other=cnns())
-def test_cnns_with_residual_edges_and_flattened_maps_are_read_up_to_channel_order(name, arch, other) -> None:
-    widest = Architecture.cnn((2, 4, 4), (3, 3), 3, padding=1)
-    module = build(name, widest, arch, other, **({"probes": 3} if name != "scale-gmn" else {}))
-    for found in (arch, other, widest):
-        networks = random_networks(found, 2)
-        assert change(module, networks, "permutation") < 1e-9
+def test_cnns_with_residual_edges_and_flattened_maps_are_read_up_to_channel_order(name, params, arch, other) -> None:
+    seen = [Architecture.cnn((2, 4, 4), (3, 3), 3, padding=1, activation=activation) for activation in ("tanh", "relu")]
+    module = build(name, *seen, arch, other, **params)
+    for found in (arch, other, *seen):
+        assert change(module, random_networks(found, 2), "permutation") < 1e-9
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("readout", ["outputs", "sum"])
+@few
+@given(arch=st.one_of(mlps(), cnns()), other=mlps())
+def test_signs_and_scales_are_read_off_the_activations(bidirectional, readout, arch, other) -> None:
+    seen = [arch] if other.input_shape != arch.input_shape else [arch, other]
+    module = build("scale-gmn", *seen, bidirectional=bidirectional, readout=readout)
+    for kind in ("sign", "scale"):
+        if symmetry.neuron_groups(arch, kind):
+            assert change(module, random_networks(arch, 3), kind) < 1e-9
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -144,16 +174,42 @@ def test_edits_move_with_the_neurons(name: str, arch: Architecture) -> None:
     assert change_of_edits(module, random_networks(arch, 2), "permutation") < 1e-9
 
 
-@pytest.mark.parametrize("name", ["ng-gnn", "ng-t"])
-def test_what_is_not_claimed_does_not_hold(name: str) -> None:
+@pytest.mark.parametrize("bidirectional", [False, True])
+@few
+@given(arch=mlps(names=("sine", "tanh", "relu", "leaky-relu")))
+def test_edits_move_with_signs_and_scales(bidirectional: bool, arch: Architecture) -> None:
+    module = build("scale-gmn", arch, editing=True, bidirectional=bidirectional)
+    for kind in ("sign", "scale"):
+        if symmetry.neuron_groups(arch, kind):
+            assert change_of_edits(module, random_networks(arch, 2), kind) < 1e-9
+
+
+@pytest.mark.parametrize(("name", "params"), [("ng-gnn", {}), ("ng-t", {}), ("scale-gmn", {"symmetry": "permutation"})])
+def test_what_is_not_claimed_does_not_hold(name: str, params: dict) -> None:
     """Sign flips and scales change what a method reads that knows of permutations only."""
     for activation, kind in (("tanh", "sign"), ("relu", "scale")):
         arch = Architecture.mlp((2, 6, 6, 3), activation)
-        assert change(build(name, arch), random_networks(arch, 4), kind) > 1e-3
+        assert change(build(name, arch, **params), random_networks(arch, 4), kind) > 1e-3
 
 
-@pytest.mark.parametrize("name", SMALL)
-@pytest.mark.parametrize("readout", ["sum", "mean", "attention"])
+def test_a_symmetry_of_one_activation_is_none_of_another() -> None:
+    """Scales under tanh and signs under ReLU change the function, and what scale-gmn reads."""
+    for activation, kind in (("tanh", "scale"), ("relu", "sign")):
+        arch = Architecture.mlp((2, 6, 6, 3), activation)
+        networks = random_networks(arch, 4)
+        lent = Networks(Architecture.mlp((2, 6, 6, 3), {"scale": "relu", "sign": "tanh"}[kind]), networks.params)
+        elements = symmetry.sample(lent.arch, kind, 4, torch.Generator().manual_seed(0))
+        moved = Networks(arch, symmetry.apply(lent, kind, [e.double() for e in elements]).params)
+        assert difference(build("scale-gmn", arch), networks, moved) > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "readout"),
+    [
+        *((name, pooling) for name in ("ng-gnn", "ng-t") for pooling in ("sum", "mean", "attention")),
+        ("scale-gmn", "sum"),
+    ],
+)
 def test_every_readout_is_invariant_and_another(name: str, readout: str) -> None:
     arch = Architecture.mlp((2, 5, 4, 3), "tanh")
     networks = random_networks(arch, 3)

@@ -25,7 +25,8 @@ from ..zoo.architecture import Architecture
 from ..zoo.networks import Networks
 from .base import NeuralMethod, TaskView
 from .editing import Edit
-from .neural_graph import Block, GraphEmbedding, Layout, Pooling, Readout, layout_of, mlp, single
+from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
+from .neural_graph import Block, Layout, layout_of, single
 
 Aggregator = Literal["mean", "min", "max", "std"]
 

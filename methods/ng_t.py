@@ -24,7 +24,8 @@ from ..zoo.errors import BadInput
 from ..zoo.networks import Networks
 from .base import NeuralMethod, TaskView
 from .editing import Edit
-from .neural_graph import GraphEmbedding, Layout, Pooling, Readout, mlp, single
+from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
+from .neural_graph import Layout, single
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:

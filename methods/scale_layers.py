@@ -24,18 +24,16 @@ class MLP(nn.Module):
     def __init__(self, inputs: int, outputs: int, hidden: int, extra: int = 0) -> None:
         super().__init__()
         self.inputs = inputs
-        self.first, self.norm, self.second = (
-            nn.Linear(inputs + extra, hidden),
-            nn.LayerNorm(hidden),
-            nn.Linear(hidden, outputs),
-        )
+        self.first, self.second = nn.Linear(inputs + extra, hidden), nn.Linear(hidden, outputs)
+        self.norm = nn.LayerNorm(hidden)
 
     def act(self, hidden: Tensor) -> Tensor:
         return F.silu(self.norm(hidden))
 
     def forward(self, x: Tensor, extra: Tensor | None = None, before: nn.Linear | None = None) -> Tensor:
         """The MLP of [x, extra]; of [W x + 2 b, extra] with the weight and bias of `before`, see `Canonical`."""
-        weight, bias = self.first.weight[:, : self.inputs], self.first.bias.view(-1)
+        weight: Tensor = self.first.weight[:, : self.inputs]
+        bias: Tensor = self.first.bias
         if before is not None:
             weight, bias = weight @ before.weight, bias + 2 * (weight @ before.bias)
         hidden = F.linear(x, weight, bias)

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from weightbench.methods.neural_graph import Layout
 from weightbench.zoo import symmetry
 from weightbench.zoo.architecture import (
     Activation,
@@ -259,6 +260,28 @@ def test_leaving_out_what_nobody_reads_changes_no_output(name: str) -> None:
     whole = build(name, arch, probes=4)
     whole.graph.outputs_only = False
     torch.testing.assert_close(trimmed(networks), whole(networks))
+
+
+@pytest.mark.parametrize(
+    ("name", "params"), [("ng-gnn", {}), ("scale-gmn", {}), ("scale-gmn", {"bidirectional": True})]
+)
+def test_working_for_the_reached_levels_alone_changes_no_output(monkeypatch, name: str, params: dict) -> None:
+    arch = Architecture.mlp((2, 5, 4, 4, 3), "tanh")
+    arch = Architecture(input_shape=(2,), operations=(*arch.operations[:-1], Add(source=3), arch.operations[-1]))
+    networks, module = random_networks(arch, 3), build(name, arch, **params)
+    outputs = module(networks)
+    monkeypatch.setattr(Layout, "reached", lambda layout, levels, backwards=True: frozenset(range(len(layout.widths))))
+    torch.testing.assert_close(module(networks), outputs)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("editing", [False, True])
+def test_every_parameter_is_trained(name: str, editing: bool) -> None:
+    arch = Architecture.mlp((2, 4, 4, 3), "tanh")
+    module = build(name, arch, editing=editing, **({"readout": "sum"} if name == "scale-gmn" else {}))
+    output = module(random_networks(arch, 4))
+    (output.params if editing else output).square().sum().backward()
+    assert [key for key, parameter in module.named_parameters() if parameter.grad is None] == []
 
 
 def test_relational_attention_is_the_papers_formula() -> None:

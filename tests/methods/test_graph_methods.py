@@ -277,7 +277,9 @@ def test_working_for_the_reached_levels_alone_changes_no_output(monkeypatch, nam
 @pytest.mark.parametrize("name", SMALL)
 @pytest.mark.parametrize("editing", [False, True])
 def test_every_parameter_is_trained(name: str, editing: bool) -> None:
-    arch = Architecture.mlp((2, 4, 4, 3), "tanh")
+    operations = list(Architecture.mlp((2, 4, 4, 3), "tanh").operations)
+    operations[3] = Activation(name="gelu")
+    arch = Architecture(input_shape=(2,), operations=tuple(operations))
     module = build(name, arch, editing=editing, **({"readout": "sum"} if name == "scale-gmn" else {}))
     output = module(random_networks(arch, 4))
     (output.params if editing else output).square().sum().backward()

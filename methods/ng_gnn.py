@@ -241,6 +241,12 @@ class NGGNN(NeuralMethod):
     warmup_steps: int = 1000
     clip_norm: float = 10.0
 
+    def __post_init__(self) -> None:
+        given: object = self.aggregators
+        if isinstance(given, str):  # from the command line: mean+max
+            self.aggregators = tuple(given.split("+"))  # type: ignore[assignment]  # checked next
+        super().__post_init__()
+
     def build(self, task: TaskView) -> nn.Module:
         architectures, train = task.architectures, task.splits["train"].groups
         if task.output == "networks":

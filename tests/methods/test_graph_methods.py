@@ -286,6 +286,12 @@ def test_every_parameter_is_trained(name: str, editing: bool) -> None:
     assert [key for key, parameter in module.named_parameters() if parameter.grad is None] == []
 
 
+def test_aggregators_can_be_given_as_text() -> None:
+    assert wb.load_method("ng-gnn", aggregators="mean+max").aggregators == ("mean", "max")
+    with pytest.raises(wb.BadInput, match="aggregators of ng-gnn"):
+        wb.load_method("ng-gnn", aggregators="mean,max")
+
+
 def test_relational_attention_is_the_papers_formula() -> None:
     from weightbench.methods.ng_t import NGT, RelationalAttention
 

@@ -244,7 +244,7 @@ class NGGNN(NeuralMethod):
     def __post_init__(self) -> None:
         given: object = self.aggregators
         if isinstance(given, str):  # from the command line: mean+max
-            self.aggregators = tuple(given.split("+"))  # type: ignore[assignment]  # checked next
+            self.aggregators = tuple(given.split("+"))  # type: ignore[arg-type]  # checked next
         super().__post_init__()
 
     def build(self, task: TaskView) -> nn.Module:

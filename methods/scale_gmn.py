@@ -17,6 +17,7 @@ equivariant to scales.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Literal
 
 import torch
@@ -33,7 +34,8 @@ from .neural_graph import Block, Layout, Slots, single
 from .scale_layers import MLP, Graph, Invariant, Kind, ScaleLayer
 
 
-def kinds_of(arch: Architecture) -> list[Kind]:
+@cache
+def kinds_of(arch: Architecture) -> tuple[Kind, ...]:
     """The symmetries of every level's neurons, none for inputs and outputs."""
     kinds: list[set[Literal["sign", "scale"]]] = [set() for _ in range(len(arch.layers) + 1)]
     kind: Literal["sign", "scale"]
@@ -41,7 +43,7 @@ def kinds_of(arch: Architecture) -> list[Kind]:
         for group in neuron_groups(arch, kind):
             for layer in group.producers:
                 kinds[layer + 1].add(kind)
-    return [frozenset(kind) for kind in kinds]
+    return tuple(frozenset(kind) for kind in kinds)
 
 
 class ScaleGraph(nn.Module):
@@ -71,9 +73,9 @@ class ScaleGraph(nn.Module):
                 )
             )
 
-    def _kinds(self, arch: Architecture) -> list[Kind]:
+    def _kinds(self, arch: Architecture) -> tuple[Kind, ...]:
         self.slots.check(arch)
-        return kinds_of(arch) if self.method.symmetry == "auto" else [frozenset()] * (len(arch.layers) + 1)
+        return kinds_of(arch) if self.method.symmetry == "auto" else (frozenset(),) * (len(arch.layers) + 1)
 
     def forward(self, networks: Networks) -> Graph:
         """Nodes `[B, n, width]`; for editing nodes and forward edges with one feature."""
@@ -92,7 +94,7 @@ class ScaleGraph(nn.Module):
             graph = layer(graph, levels, following)
         return graph
 
-    def _embed(self, networks: Networks, layout: Layout, kinds: list[Kind]) -> Graph:
+    def _embed(self, networks: Networks, layout: Layout, kinds: tuple[Kind, ...]) -> Graph:
         nodes, positions = [], []
         for level, (n, kind) in enumerate(zip(layout.widths, kinds, strict=True)):
             bias = networks.biases[level - 1] if level else networks.params.new_ones(len(networks), n)

@@ -95,7 +95,7 @@ class Graph:
     """Nodes `[B, n, d]` and symmetries per level, edges in both directions, position embeddings that messages read."""
 
     nodes: list[Tensor]
-    kinds: list[Kind]
+    kinds: tuple[Kind, ...]
     forth: dict[Block, Tensor]
     back: dict[Block, Tensor]
     extra: list[Tensor] | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ class Cell:
     seed: int
     out: Path
 
-    @property
+    @cached_property
     def parts(self) -> tuple[TaskPart, ZooPart, MethodPart]:
         task, zoo, method = self.task, self.task.zoo, self.method
         sizes = {f"n_{name}": len(split) for name, split in task.splits.items()}
@@ -122,4 +123,6 @@ def checked_cell(task: Task, method: Method, seed: int, out: Path) -> Cell:
     if not method.has(verb):
         raise BadInput(f"method {method.name} has no `{verb}`, which the {task.options.protocol} protocol needs")
     method.check(task)
-    return Cell(task, method, seed, out)
+    cell = Cell(task, method, seed, out)
+    _ = cell.parts  # now: a method's file may be edited while the suite runs, and what runs is what was imported
+    return cell

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ class Cell:
         method = (reference_of(type(self.method)), self.method.params)
         return _arrived, (self.task, *method, self.seed, self.out.resolve(), self.source)
 
-    @property
+    @cached_property
     def parts(self) -> tuple[TaskPart, ZooPart, MethodPart]:
         task, zoo, method = self.task, self.task.zoo, self.method
         sizes = {f"n_{name}": len(split) for name, split in task.splits.items()}
@@ -145,4 +146,5 @@ def checked_cell(task: Task, method: Method, seed: int, out: Path) -> Cell:
     if not method.has(verb):
         raise BadInput(f"method {method.name} has no `{verb}`, which the {task.options.protocol} protocol needs")
     method.check(task)
+    # The source is hashed now: a method's file may be edited while the suite runs, and what runs is what was imported.
     return Cell(task, method, seed, out, source_sha256(type(method)))

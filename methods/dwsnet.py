@@ -124,7 +124,7 @@ class DWSLayer(nn.Module):
             for t, target in enumerate(space.blocks):
                 common = set(source.levels) & set(target.levels)
                 if len(common) == 2:
-                    self.matrices[str(t)] = Matrix(n_in, n_out)
+                    self.matrices[str(t)] = Matrix(source.fixed * n_in, target.fixed * n_out)
                 elif common:
                     (level,) = common
                     size = space.sizes[level], source.fixed * n_in, target.fixed * n_out

@@ -52,13 +52,12 @@ class SetAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[pairs, B, n, n_in]` to `[pairs, B, n, n_out]`."""
-        pairs, batch, n, _ = x.shape
-        mapped = torch.baddbmm(self.qkv_bias, x.flatten(1, 2), self.qkv)
-        split = mapped.view(pairs * batch, n, 3, self.heads, -1)
+        mapped = torch.baddbmm(self.qkv_bias, x.flatten(1, 2), self.qkv).unflatten(1, x.shape[1:3])
+        split = mapped.unflatten(-1, (3, self.heads, self.out.shape[1] // self.heads)).flatten(0, 1)
         q, k, v = split.permute(2, 0, 3, 1, 4)
         seen = q + nn.functional.scaled_dot_product_attention(q, k, v, scale=self.out.shape[1] ** -0.5)
-        seen = seen.transpose(1, 2).reshape(pairs, batch * n, -1)
-        return (seen + torch.baddbmm(self.out_bias, seen, self.out).relu()).view(pairs, batch, n, -1)
+        seen = seen.transpose(1, 2).flatten(2).unflatten(0, x.shape[:2]).flatten(1, 2)
+        return (seen + torch.baddbmm(self.out_bias, seen, self.out).relu()).unflatten(1, x.shape[1:3])
 
 
 class DeepSets(nn.Module):
@@ -73,7 +72,7 @@ class DeepSets(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """`[pairs, B, n, n_in]` to `[pairs, B, n, n_out]`."""
         pooled = x.mean(2) if self.pooling == "mean" else x.amax(2)
-        each = torch.baddbmm(self.bias, x.flatten(1, 2), self.gamma).view(*x.shape[:3], -1)
+        each = torch.baddbmm(self.bias, x.flatten(1, 2), self.gamma).unflatten(1, x.shape[1:3])
         return each - torch.bmm(pooled, self.lam).unsqueeze(2)
 
 

@@ -19,7 +19,7 @@ def one_architecture(task: TaskView, method: str) -> Networks:
     return task.splits["train"].networks
 
 
-def require(networks: Networks, arch: Architecture, method: str) -> Networks:
+def require(networks: Networks, arch: Architecture, method: str = "the method") -> Networks:
     """`networks`, if they are of the architecture that a method was built for. Raises BadInput."""
     if networks.arch != arch:
         raise BadInput(f"{method} was built for {arch}, is given {networks.arch}: fit it to those")

@@ -15,6 +15,7 @@ from .base import NeuralMethod, TaskView
 from .editing import Edit
 from .inputs import one_architecture
 from .nf_layers import NFLinear
+from .normalise import Normalise
 from .weight_space import WeightSpace, repeat
 
 
@@ -28,6 +29,8 @@ class NFNMethod(NeuralMethod):
 
     Fields:
         width, depth: channels and number of the equivariant layers.
+        normalise: every weight and bias to mean 0 and deviation 1 over the training networks; without, small
+            networks learn slowly.
         fourier_features, fourier_sigma: random features of every parameter; 0 takes the parameter itself.
         bands, highest_frequency: of the code of inputs, outputs and layers; 0 bands leave it out.
         dropout: of whole channels of a weight or bias.
@@ -41,6 +44,7 @@ class NFNMethod(NeuralMethod):
 
     width: int = 512
     depth: int = 3
+    normalise: bool = False
     fourier_features: int = 256
     fourier_sigma: float = 3.0
     bands: int = 0
@@ -55,10 +59,10 @@ class NFNMethod(NeuralMethod):
     warmup_steps: int = 10_000
 
     def build(self, task: TaskView) -> nn.Module:
-        space = WeightSpace(one_architecture(task, self.name).arch, self.name, permute_ends=self.permute_ends)
+        networks = one_architecture(task, self.name)
         if task.output == "networks":
-            return NFNEditor(self, space)
-        return NFNReader(self, space, task.output_dim)
+            return NFNEditor(self, networks)
+        return NFNReader(self, networks, task.output_dim)
 
 
 class FourierFeatures(nn.Module):
@@ -116,16 +120,18 @@ class PlaceCode(nn.Module):
 class NFN(nn.Module):
     """Input features and equivariant layers to `channels`, with ReLU and channel dropout between them."""
 
-    def __init__(self, method: NFNMethod, space: WeightSpace, channels: Sequence[int]) -> None:
+    def __init__(self, method: NFNMethod, networks: Networks, channels: Sequence[int]) -> None:
         super().__init__()
-        self.space, self.dropout = space, method.dropout
+        self.space = space = WeightSpace(networks.arch, method.name, permute_ends=method.permute_ends)
+        self.dropout = method.dropout
+        self.normalise = Normalise(networks) if method.normalise else nn.Identity()
         self.fourier = FourierFeatures(method.fourier_features, method.fourier_sigma)
         self.code = PlaceCode(space, method.bands, method.highest_frequency) if method.bands else None
         first = self.fourier.channels + (self.code.channels if self.code else 0)
         self.layers = nn.ModuleList(NFLinear(space, *pair) for pair in pairwise([first, *channels]))
 
     def forward(self, networks: Networks) -> list[Tensor]:
-        features = [self.fourier(x) for x in self.space.features(networks)]
+        features = [self.fourier(x) for x in self.space.features(self.normalise(networks))]
         if self.code is not None:
             features = self.code(features)
         features = [x.flatten(-2) for x in features]
@@ -145,11 +151,11 @@ class NFN(nn.Module):
 class NFNReader(nn.Module):
     """NFN, means over all levels, and an MLP on them."""
 
-    def __init__(self, method: NFNMethod, space: WeightSpace, output_dim: int) -> None:
+    def __init__(self, method: NFNMethod, networks: Networks, output_dim: int) -> None:
         super().__init__()
-        self.nfn = NFN(method, space, [method.width] * method.depth)
+        self.nfn = NFN(method, networks, [method.width] * method.depth)
         hidden, dropout = method.head_width, method.head_dropout
-        pooled = method.width * sum(block.fixed for block in space.blocks)
+        pooled = method.width * sum(block.fixed for block in self.nfn.space.blocks)
         self.read = nn.Sequential(
             *(nn.Linear(pooled, hidden), nn.ReLU(), nn.Dropout(dropout)),
             *(nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(dropout)),
@@ -166,9 +172,9 @@ class NFNReader(nn.Module):
 class NFNEditor(nn.Module):
     """NFN with one channel out: the change of every parameter, times a learned step size per tensor."""
 
-    def __init__(self, method: NFNMethod, space: WeightSpace) -> None:
+    def __init__(self, method: NFNMethod, networks: Networks) -> None:
         super().__init__()
-        self.nfn, self.edit = NFN(method, space, [method.width] * method.depth + [1]), Edit(space.arch)
+        self.nfn, self.edit = NFN(method, networks, [method.width] * method.depth + [1]), Edit(networks.arch)
 
     def forward(self, networks: Networks) -> Networks:
         return self.edit(networks, self.nfn.space.params(self.nfn(networks)))

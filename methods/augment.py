@@ -117,7 +117,7 @@ def quantile(networks: Networks, generator: torch.Generator, most: float = 0.1) 
         values = params[:, tensor.start : tensor.stop]
         rank = values.abs().argsort(1).argsort(1)
         share = most * torch.rand(len(values), 1, generator=generator).to(values.device)
-        values.masked_fill_(rank < share * values.shape[1], 0.0)
+        values.masked_fill_(rank + 1 <= share * values.shape[1], 0.0)
     return Networks(networks.arch, params)
 
 

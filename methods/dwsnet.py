@@ -26,7 +26,7 @@ from .base import NeuralMethod, TaskView
 from .editing import Edit
 from .inputs import one_architecture
 from .normalise import Normalise
-from .weight_space import BatchNorm, Levels, Mix, Pooling, WeightSpace, pools, repeat, subsets
+from .weight_space import BatchNorms, Levels, Mix, Pooling, WeightSpace, pools, repeat, subsets
 
 Pair = tuple[int, int, int]  # source, target, the level in common
 
@@ -164,11 +164,6 @@ class DWSLayer(nn.Module):
         return share * total(repeat(total(found), part, levels) for part, found in terms.items() if found)
 
 
-class Norms(nn.ModuleList):
-    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        return [norm(x) for norm, x in zip(self, features, strict=True)]
-
-
 class DWS(nn.Module):
     """`depth` equivariant layers, BatchNorm per tensor and ReLU between them; the last has one attention head."""
 
@@ -181,7 +176,7 @@ class DWS(nn.Module):
         self.layers = nn.ModuleList(
             DWSLayer(method, self.space, *pair, h) for pair, h in zip(pairwise(widths), heads, strict=True)
         )
-        self.norms = nn.ModuleList(Norms(BatchNorm(method.width) for _ in self.space.blocks) for _ in self.layers[1:])
+        self.norms = nn.ModuleList(BatchNorms(method.width, len(self.space.blocks)) for _ in self.layers[1:])
         self.dropout = nn.Dropout(method.dropout)
 
     def forward(self, networks: Networks) -> list[Tensor]:

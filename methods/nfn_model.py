@@ -16,7 +16,7 @@ from .editing import Edit
 from .inputs import one_architecture
 from .nf_layers import NFLinear
 from .normalise import Normalise
-from .weight_space import WeightSpace, repeat
+from .weight_space import BatchNorm, BatchNorms, WeightSpace, repeat
 
 
 class NFNMethod(NeuralMethod):
@@ -29,8 +29,8 @@ class NFNMethod(NeuralMethod):
 
     Fields:
         width, depth: channels and number of the equivariant layers.
-        normalise: every weight and bias to mean 0 and deviation 1 over the training networks; without, small
-            networks learn slowly.
+        normalise: bring every weight and bias, the channels after every layer and the means that are read to mean 0
+            and deviation 1. The paper does not; without it a few thousand steps teach little.
         fourier_features, fourier_sigma: random features of every parameter; 0 takes the parameter itself.
         bands, highest_frequency: of the code of inputs, outputs and layers; 0 bands leave it out.
         dropout: of whole channels of a weight or bias.
@@ -109,7 +109,7 @@ class PlaceCode(nn.Module):
             for level in set(block.levels) & set(ends):
                 place = repeat(ends[level].unsqueeze(0), (level,), block.levels)
                 total = total + place.squeeze(0).unsqueeze(-2)
-            self.register_buffer(f"code_{number}", total)
+            self.register_buffer(f"code_{number}", total.contiguous())
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
         """`[B, *levels, fixed, C]` with the code appended."""
@@ -129,14 +129,16 @@ class NFN(nn.Module):
         self.code = PlaceCode(space, method.bands, method.highest_frequency) if method.bands else None
         first = self.fourier.channels + (self.code.channels if self.code else 0)
         self.layers = nn.ModuleList(NFLinear(space, *pair) for pair in pairwise([first, *channels]))
+        norms = [BatchNorms(n, len(space.blocks)) if method.normalise else nn.Identity() for n in channels[:-1]]
+        self.norms = nn.ModuleList(norms)
 
     def forward(self, networks: Networks) -> list[Tensor]:
         features = [self.fourier(x) for x in self.space.features(self.normalise(networks))]
         if self.code is not None:
             features = self.code(features)
         features = [x.flatten(-2) for x in features]
-        for layer in self.layers[:-1]:
-            features = [self.drop(x.relu()) for x in layer(features)]
+        for layer, norm in zip(self.layers, self.norms, strict=False):
+            features = [self.drop(x.relu()) for x in norm(layer(features))]
         last: list[Tensor] = self.layers[-1](features)
         return last
 
@@ -156,6 +158,7 @@ class NFNReader(nn.Module):
         self.nfn = NFN(method, networks, [method.width] * method.depth)
         hidden, dropout = method.head_width, method.head_dropout
         pooled = method.width * sum(block.fixed for block in self.nfn.space.blocks)
+        self.norm = BatchNorm(pooled) if method.normalise else nn.Identity()
         self.read = nn.Sequential(
             *(nn.Linear(pooled, hidden), nn.ReLU(), nn.Dropout(dropout)),
             *(nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(dropout)),
@@ -165,7 +168,7 @@ class NFNReader(nn.Module):
     def forward(self, networks: Networks) -> Tensor:
         features = [self.nfn.drop(x.relu()) for x in self.nfn(networks)]
         means = [x.flatten(1, -2).mean(1) if x.ndim > 2 else x for x in features]
-        outputs: Tensor = self.read(torch.cat(means, 1))
+        outputs: Tensor = self.read(self.norm(torch.cat(means, 1)))
         return outputs
 
 

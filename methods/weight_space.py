@@ -161,3 +161,13 @@ class BatchNorm(nn.BatchNorm1d):
             rows = nn.functional.batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias)
             return rows.view(x.shape)
         return super().forward(rows).view(x.shape)
+
+
+class BatchNorms(nn.ModuleList):
+    """One for every weight and bias."""
+
+    def __init__(self, channels: int, tensors: int) -> None:
+        super().__init__(BatchNorm(channels) for _ in range(tensors))
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        return [norm(x) for norm, x in zip(self, features, strict=True)]

@@ -14,7 +14,10 @@ from weightbench.zoo import symmetry
 import weightbench as wb
 
 BRIEF = {"epochs": 1, "batch_size": 32, "width": 8, "depth": 2, "probes": 4, "trees": 3, "fourier_features": 8}
-INVARIANT = {"ng-gnn", "probegen", "weight-stats"}
+INVARIANT = {
+    *("ng-gnn", "probegen", "dwsnet", "nfn-np", "nfn-hnp"),
+    *("weight-stats", "weight-norms", "graph-metrics", "vanilla-probe", "inr-decode"),
+}
 CASES = [(name, task) for name in method_names() for task in load_class(name).tasks]
 
 
@@ -79,9 +82,10 @@ def test_the_audit_tells_invariant_methods_from_others(fitted, name: str, task_n
     assert report["scale"] is None  # a SIREN has no such symmetry
 
 
-def test_editing_moves_with_the_neurons(fitted) -> None:
+@pytest.mark.parametrize("name", sorted(name for name, task in CASES if task == "inr-dilation" and name in INVARIANT))
+def test_editing_moves_with_the_neurons(fitted, name: str) -> None:
     """Equivariance: editing permuted networks gives the permuted edits, parameter by parameter."""
-    task, method = fitted("ng-gnn", "inr-dilation")
+    task, method = fitted(name, "inr-dilation")
     networks = task.splits["test"].networks
     order = symmetry.sample(networks.arch, "permutation", len(networks), torch.Generator().manual_seed(1))
     edited = method.predict(networks)

@@ -6,7 +6,9 @@ from torch import Tensor, nn
 
 from ..methods.base import NeuralMethod, TaskView
 from ..methods.editing import Edit
+from ..methods.inputs import one_architecture
 from ..methods.normalise import Normalise
+from ..methods.weight_space import BatchNorm
 from ..zoo.networks import Networks
 
 
@@ -14,7 +16,7 @@ def blocks(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequential:
     """Linear and ReLU, `depth` times Linear, BatchNorm and ReLU, and a last Linear."""
     layers: list[nn.Module] = [nn.Linear(inputs, width), nn.ReLU()]
     for _ in range(depth):
-        layers += [nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU()]
+        layers += [nn.Linear(width, width), BatchNorm(width), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(width, outputs))
 
 
@@ -58,7 +60,7 @@ class MLP(NeuralMethod):
     weight_decay: float = 5e-4
 
     def build(self, task: TaskView) -> nn.Module:
-        networks = task.splits["train"].networks
+        networks = one_architecture(task, self.name)
         if task.output == "networks":
             return FlatEditor(networks, self.width, self.depth)
         return FlatReader(networks, self.width, self.depth, task.output_dim)

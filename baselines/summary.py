@@ -42,10 +42,10 @@ class SummaryMethod(Method):
         ]
 
     def predict(self, networks: Networks) -> Tensor:
-        x = self._features(networks)
-        output = torch.full((len(x), self.output_dim), -30.0 if self.classify else 0.0)
-        if not len(x):
+        output = torch.full((len(networks), self.output_dim), -30.0 if self.classify else 0.0)
+        if not len(networks):
             return output
+        x = self._features(networks)
         if self.classify:
             (model,) = self.models
             probabilities = torch.from_numpy(model.predict_proba(x)).clamp(min=1e-12)

@@ -201,11 +201,18 @@ class DWSReader(nn.Module):
 
 
 class DWSEditor(nn.Module):
-    """One channel out: the change of every parameter, times a learned step size per tensor."""
+    """One channel out: the change of every parameter, times a learned step size per tensor.
+
+    The last layer starts 100 times smaller, or the first steps would destroy the networks. (The authors scale all
+    layers of their equivariant model by 1e-4, which BatchNorm undoes in all but the last.)
+    """
 
     def __init__(self, method: DWSNet, networks: Networks) -> None:
         super().__init__()
         self.dws, self.edit = DWS(method, networks, 1), Edit(networks.arch)
+        with torch.no_grad():
+            for parameter in self.dws.layers[-1].parameters():
+                parameter.mul_(0.01)
 
     def forward(self, networks: Networks) -> Networks:
         return self.edit(networks, self.dws.space.params(self.dws(networks)))

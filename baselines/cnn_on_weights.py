@@ -58,6 +58,7 @@ class CNNOnWeights(NeuralMethod):
     name = "cnn-on-weights"
     tasks = ("inr-classification",)
     paper = "arXiv:2002.05688"
+    one_architecture = True
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 
     width: int = 32

@@ -94,6 +94,7 @@ class GraphMetrics(SummaryMethod):
     """
 
     name = "graph-metrics"
+    one_architecture = True
 
     model: Literal["trees", "linear"] = "trees"
     alpha: float = 1.0

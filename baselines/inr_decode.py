@@ -50,6 +50,7 @@ class INRDecode(NeuralMethod):
 
     name = "inr-decode"
     tasks = ("inr-classification",)
+    one_architecture = True
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 
     width: int = 16

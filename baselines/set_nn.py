@@ -62,6 +62,7 @@ class SetNN(NeuralMethod):
     name = "set-nn"
     tasks = ("inr-classification",)
     paper = "arXiv:2302.05438"
+    one_architecture = True
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 
     width: int = 128

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-from ..methods.base import NeuralMethod, TaskView
-from ..methods.inputs import one_architecture
-from ..methods.probegen import ProbeReader
+from ..methods.base import TaskView
+from ..methods.probegen import ProbeGen
 
 
 class FreeProbes(nn.Module):
-    """k learned inputs, uniform in [-1, 1] at first."""
+    """k learned inputs `[k, *input_shape]`, uniform in [-1, 1] at first."""
 
     def __init__(self, probes: int, input_shape: tuple[int, ...]) -> None:
         super().__init__()
@@ -24,28 +20,12 @@ class FreeProbes(nn.Module):
         return self.inputs
 
 
-class VanillaProbe(NeuralMethod):
-    """Every network's outputs on learned inputs, read by an MLP.
-
-    Fields:
-        probes: how many inputs every network is run on.
-        width, depth: of the reading MLP (6 layers of 256 in the paper).
-    """
+class VanillaProbe(ProbeGen):
+    """Every network's outputs on learned inputs, read by an MLP; fields and recipe are ProbeGen's."""
 
     name = "vanilla-probe"
-    tasks = ("inr-classification",)
-    paper = "arXiv:2410.10811"
-
-    probes: int = 64
-    width: int = 256
-    depth: int = 6
-    epochs: int = 30
-    batch_size: int = 32
-    lr: float = 3e-4
-    weight_decay: float = 0.0
-    schedule: Literal["constant", "cosine", "one-cycle"] = "cosine"
 
     def build(self, task: TaskView) -> nn.Module:
-        arch = one_architecture(task, self.name).arch
-        answers = self.probes * math.prod(arch.output_shape)
-        return ProbeReader(FreeProbes(self.probes, arch.input_shape), answers, self.width, self.depth, task.output_dim)
+        reader = super().build(task)
+        reader.probes = FreeProbes(self.probes, task.architectures[0].input_shape)
+        return reader

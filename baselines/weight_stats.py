@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import torch
+from sklearn.ensemble import HistGradientBoostingClassifier
 from torch import Tensor
 
+from ..methods.base import Method, TaskView
+from ..zoo.collection import Split
 from ..zoo.networks import Networks
-from .summary import SummaryMethod, boosted_trees
 
 QUANTILES = torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0])
 
@@ -25,22 +24,40 @@ def statistics(networks: Networks) -> Tensor:
     return torch.cat(columns, 1)
 
 
-class WeightStats(SummaryMethod):
+class WeightStats(Method):
     """Gradient-boosted trees on the statistics.
 
     Fields:
-        trees, lr, leaves: of scikit-learn's HistGradientBoosting; training stops early on val.
+        trees, lr, leaves: of scikit-learn's HistGradientBoostingClassifier; training stops early on val.
     """
 
     name = "weight-stats"
+    tasks = ("inr-classification",)
     paper = "arXiv:2002.11448"
 
     trees: int = 200
     lr: float = 0.1
     leaves: int = 15
 
-    def summary(self, networks: Networks) -> Tensor:
-        return statistics(networks)
+    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        self.model = HistGradientBoostingClassifier(
+            max_iter=self.trees,
+            learning_rate=self.lr,
+            max_leaf_nodes=self.leaves,
+            early_stopping=True,
+            random_state=seed,
+        )
+        self.output_dim = task.output_dim
+        # Whole images would leak into the booster's own random split, so it is given val instead.
+        self.model.fit(
+            statistics(train.networks).numpy(),
+            task.targets(train).numpy(),
+            X_val=statistics(val.networks).numpy(),
+            y_val=task.targets(val).numpy(),
+        )
 
-    def learn(self, x: np.ndarray, y: np.ndarray, val: tuple[np.ndarray, np.ndarray], seed: int) -> Any:
-        return boosted_trees(x, y, val, seed, trees=self.trees, lr=self.lr, leaves=self.leaves)
+    def predict(self, networks: Networks) -> Tensor:
+        probabilities = torch.from_numpy(self.model.predict_proba(statistics(networks).numpy()))
+        logits = torch.full((len(networks), self.output_dim), -30.0)
+        logits[:, torch.from_numpy(self.model.classes_)] = probabilities.clamp(min=1e-12).log().float()
+        return logits

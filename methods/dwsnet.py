@@ -235,6 +235,7 @@ class DWSNet(NeuralMethod):
     name = "dwsnet"
     tasks = ("inr-classification", "inr-dilation")
     paper = "arXiv:2301.12780"
+    one_architecture = True
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 
     width: int = 32

@@ -31,16 +31,12 @@ class ProbeGenerator(nn.Module):
 
 
 class ProbeReader(nn.Module):
-    """A network's `answers` on the probes, one vector, into an MLP of `depth` layers.
+    """Outputs on the probes `[B, k * out]` into an MLP of `depth` layers."""
 
-    Arguments:
-        probes: a module whose output is the probes `[k, *input_shape]`.
-    """
-
-    def __init__(self, probes: nn.Module, answers: int, width: int, depth: int, output_dim: int) -> None:
+    def __init__(self, probes: int, inputs: int, outputs: int, width: int, depth: int, output_dim: int) -> None:
         super().__init__()
-        self.probes = probes
-        sizes = [answers] + [width] * (depth - 1) + [output_dim]
+        self.probes = ProbeGenerator(probes, inputs)
+        sizes = [probes * outputs] + [width] * (depth - 1) + [output_dim]
         layers: list[nn.Module] = []
         for n_in, n_out in pairwise(sizes):
             layers += [nn.Linear(n_in, n_out), nn.ReLU()]
@@ -74,5 +70,6 @@ class ProbeGen(NeuralMethod):
 
     def build(self, task: TaskView) -> nn.Module:
         arch = task.architectures[0]
-        probes, answers = ProbeGenerator(self.probes, arch.input_shape[0]), self.probes * arch.output_shape[0]
-        return ProbeReader(probes, answers, self.width, self.depth, task.output_dim)
+        return ProbeReader(
+            self.probes, arch.input_shape[0], arch.output_shape[0], self.width, self.depth, task.output_dim
+        )

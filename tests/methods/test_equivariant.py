@@ -152,3 +152,13 @@ def test_other_architectures_are_refused_in_one_line(name: str) -> None:
         wb.load_method(name).build(RandomTask(arch))
     with pytest.raises(wb.BadInput, match="width 12 is no multiple of heads 8"):
         wb.load_method("dwsnet", width=12).build(RandomTask(MNIST_INR))
+
+
+@pytest.mark.parametrize(("name", "params"), VARIANTS)
+def test_a_network_that_is_not_finite_shows_and_spoils_no_other(name: str, params: dict) -> None:
+    module, networks = built(name, params, wb.Architecture.mlp((2, 3, 3, 1), "sine"), "logits")
+    plain = module(networks)
+    networks.params[2, 4] = torch.nan
+    output = module(networks)
+    assert output[2].isnan().all()
+    torch.testing.assert_close(output[[0, 1, 3]], plain[[0, 1, 3]])

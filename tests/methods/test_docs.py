@@ -28,6 +28,8 @@ def facts(name: str) -> tuple[str, str, str]:
         return method.paper or "-", "-", "-"
     size = sum(p.numel() for p in method.build(RandomTask(MNIST_INR)).parameters())
     recipe = f"{method.epochs} epochs, batches of {method.batch_size}, lr {method.lr:g} {method.schedule}"
+    if method.warmup_steps:
+        recipe += f", {method.warmup_steps:,} warm-up steps"
     return method.paper or "-", f"{size:,}", recipe
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ..methods.augment import NAVON
 from ..methods.base import NeuralMethod, TaskView
 from ..methods.editing import Edit
 from ..methods.normalise import Normalise
+from ..methods.weight_space import BatchNorm
 from ..zoo.networks import Networks
 
 
@@ -14,7 +16,7 @@ def blocks(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequential:
     """Linear and ReLU, `depth` times Linear, BatchNorm and ReLU, and a last Linear."""
     layers: list[nn.Module] = [nn.Linear(inputs, width), nn.ReLU()]
     for _ in range(depth):
-        layers += [nn.Linear(width, width), nn.BatchNorm1d(width), nn.ReLU()]
+        layers += [nn.Linear(width, width), BatchNorm(width), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(width, outputs))
 
 
@@ -57,6 +59,7 @@ class MLP(NeuralMethod):
     batch_size: int = 512
     lr: float = 5e-3
     weight_decay: float = 5e-4
+    augment: tuple[str, ...] = NAVON
 
     def build(self, task: TaskView) -> nn.Module:
         networks = task.splits["train"].networks

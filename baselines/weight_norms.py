@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ..methods.base import Method, TaskView
+from ..methods.inputs import finite
 from ..methods.readout import Readout
 from ..zoo.collection import Split
 from ..zoo.networks import Networks
@@ -51,5 +52,5 @@ class WeightNorms(Method):
 
     def transform(self, networks: Networks) -> Tensor:
         """The norms themselves, `[B, columns]`."""
-        found = norms(networks)
+        found = norms(finite(networks, self.name))
         return torch.nn.functional.pad(found, (0, self.columns - found.shape[1]))

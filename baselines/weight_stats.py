@@ -8,6 +8,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from torch import Tensor
 
 from ..methods.base import Method, TaskView
+from ..methods.inputs import finite
 from ..methods.readout import class_logits
 from ..zoo.collection import Split
 from ..zoo.networks import Networks
@@ -67,7 +68,7 @@ class WeightStats(Method):
 
     def _features(self, groups: list[Networks]) -> np.ndarray:
         """`[N, columns]` of the networks of every group."""
-        blocks = [statistics(networks).double().numpy() for networks in groups]
+        blocks = [statistics(finite(networks, self.name)).double().numpy() for networks in groups]
         return np.concatenate(
             [np.pad(block, ((0, 0), (0, self.columns - block.shape[1])), constant_values=np.nan) for block in blocks]
         )

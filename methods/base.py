@@ -189,10 +189,13 @@ class NeuralMethod(Method):
         epochs, batch_size, lr, weight_decay, warmup_steps, clip_norm: as everywhere; clip_norm 0 does not clip.
         schedule: "constant" after the warm-up, "cosine" down to 0, or "one-cycle" (Smith and Topin 2019).
         patience: stop after that many epochs without a better validation score; 0 never stops early.
+        augment: names of `augment.AUGMENTATIONS` for training batches, for instance ("rotation", "noise=0.3"). Those
+            that change a network's function are left out where that would change the answer: everywhere but in
+            classification of INRs.
     """
 
     recipe_fields: ClassVar[frozenset[str]] = frozenset(
-        ("epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "clip_norm", "schedule", "patience")
+        ("epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "clip_norm", "schedule", "patience", "augment")
     )
 
     epochs: int = 100
@@ -203,16 +206,14 @@ class NeuralMethod(Method):
     clip_norm: float = 0.0
     schedule: Literal["constant", "cosine", "one-cycle"] = "constant"
     patience: int = 0
+    augment: tuple[str, ...] = ()
 
     def build(self, task: TaskView) -> nn.Module:
         """The module: forward(Networks) -> `[B, task.output_dim]`, or edited `Networks` for an editing task."""
         raise TypeError(f"{type(self).__name__} has no build method: write one that returns a torch module")
 
-    def augmented(self, networks: Networks) -> Networks:
-        """A training batch as the module sees it; here as it is."""
-        return networks
-
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        from .augment import compose
         from .training import InUnitsOf
         from .training import train as run
 
@@ -222,7 +223,8 @@ class NeuralMethod(Method):
             if task.output == "values":
                 module = InUnitsOf(task.targets(train), module)
             self.module = module.to(device)
-            self._report = run(self, self.module, task, train, val, device=device)
+            augmentation = compose(self.augment, keep_function=task.name != "inr-classification")
+            self._report = run(self, self.module, task, train, val, augmentation, device=device)
         self._device = device
 
     @property
@@ -236,7 +238,7 @@ class NeuralMethod(Method):
     @torch.no_grad()
     def predict(self, networks: Networks) -> Output:
         self.module.eval()
-        starts = range(0, len(networks), self.batch_size)
+        starts = range(0, max(len(networks), 1), self.batch_size)
         outputs = [self.module(networks[i : i + self.batch_size].to(self._device)) for i in starts]
         if isinstance(outputs[0], Networks):
             return Networks(networks.arch, torch.cat([output.params for output in outputs]).cpu())

@@ -7,7 +7,6 @@ what each neuron answers to learned inputs.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
@@ -18,6 +17,7 @@ from torch.nn import functional as F
 
 from ..zoo.architecture import Architecture
 from ..zoo.networks import Networks
+from .fourier import FourierFeatures
 from .neural_graph import ACTIVATIONS, Block, Layout, Slots, layout_of
 
 Pooling = Literal["outputs", "sum", "mean", "attention"]
@@ -45,24 +45,6 @@ class Statistics(nn.Module):
 
     def forward(self, values: Tensor, bias: bool, slot: int) -> Tensor:
         return (values - self.mean[int(bias), slot]) / self.scale[int(bias), slot]
-
-
-class FourierFeatures(nn.Module):
-    """Random Fourier features (Tancik et al. 2020): [cos, sin](2 pi F x), F ~ N(0, sigma^2); without any, x itself."""
-
-    def __init__(self, inputs: int, features: int, sigma: float) -> None:
-        super().__init__()
-        self.size = features or inputs
-        self.frequencies: Tensor | None
-        self.register_buffer(
-            "frequencies", 2 * math.pi * sigma * torch.randn(inputs, features // 2) if features else None
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        if self.frequencies is None:
-            return x
-        phase = x @ self.frequencies
-        return torch.cat([phase.cos(), phase.sin()], -1)
 
 
 class Probes(nn.Module):

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 from ..zoo.architecture import Architecture
 from ..zoo.networks import Networks
+from .augment import NAVON
 from .base import NeuralMethod, TaskView
 from .editing import Edit
 from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
@@ -246,6 +247,8 @@ class NGGNN(NeuralMethod):
         if isinstance(given, str):  # from the command line: mean+max
             self.aggregators = tuple(given.split("+"))  # type: ignore[arg-type]  # checked next
         super().__post_init__()
+
+    augment: tuple[str, ...] = NAVON
 
     def build(self, task: TaskView) -> nn.Module:
         architectures, train = task.architectures, task.splits["train"].groups

@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from ..zoo.architecture import Architecture
 from ..zoo.errors import BadInput
 from ..zoo.networks import Networks
+from .augment import NAVON
 from .base import NeuralMethod, TaskView
 from .editing import Edit
 from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
@@ -259,6 +260,7 @@ class NGT(NeuralMethod):
     batch_size: int = 128
     warmup_steps: int = 1000
     clip_norm: float = 10.0
+    augment: tuple[str, ...] = NAVON
 
     def build(self, task: TaskView) -> nn.Module:
         if self.attention_width % self.heads:

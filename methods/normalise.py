@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..zoo.networks import Networks
+from .inputs import require
 
 
 class Normalise(nn.Module):
@@ -13,10 +14,13 @@ class Normalise(nn.Module):
 
     Arguments:
         networks: the training networks.
+
+    Networks of another architecture raise BadInput.
     """
 
     def __init__(self, networks: Networks) -> None:
         super().__init__()
+        self.arch = networks.arch
         mean, scale = torch.zeros(networks.arch.num_params), torch.ones(networks.arch.num_params)
         for tensor in networks.arch.tensors:
             values = networks.params[:, tensor.start : tensor.stop]
@@ -28,4 +32,5 @@ class Normalise(nn.Module):
         self.register_buffer("scale", scale)
 
     def forward(self, networks: Networks) -> Networks:
+        require(networks, self.arch)
         return Networks(networks.arch, (networks.params - self.mean) / self.scale)

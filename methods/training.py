@@ -14,6 +14,7 @@ from ..zoo.networks import Networks
 from ..zoo.progress import track
 
 if TYPE_CHECKING:
+    from .augment import Augmentation
     from .base import NeuralMethod, TaskView
 
 
@@ -38,9 +39,16 @@ class InUnitsOf(nn.Module):
 
 
 def train(
-    method: NeuralMethod, module: nn.Module, task: TaskView, train: Split, val: Split, *, device: str
+    method: NeuralMethod,
+    module: nn.Module,
+    task: TaskView,
+    train: Split,
+    val: Split,
+    augmentation: Augmentation,
+    *,
+    device: str,
 ) -> dict[str, Any]:
-    """AdamW on shuffled batches; keeps the parameters of the epoch with the best validation score.
+    """AdamW on shuffled and augmented batches; keeps the parameters of the epoch with the best validation score.
 
     The whole split lies on the device, one tensor per architecture. A batch is of one architecture; an epoch goes
     through the batches of all of them in random order. Returns the selection and the budget for the result record.
@@ -51,13 +59,14 @@ def train(
     batches = sum(-(-len(networks) // method.batch_size) for networks in groups)
     optimizer = torch.optim.AdamW(module.parameters(), lr=method.lr, weight_decay=method.weight_decay, amsgrad=True)
     scheduler = _scheduler(method, optimizer, method.epochs * batches)
+    generator = torch.Generator().manual_seed(torch.initial_seed())
     best, best_epoch, best_state = None, 0, copy.deepcopy(module.state_dict())
     epoch = 0
     with track(f"train {method.name}", method.epochs * batches, "steps") as advance:
         for epoch in range(1, method.epochs + 1):
             module.train()
             for group, rows in _shuffled(groups, method.batch_size):
-                networks = method.augmented(groups[group][rows])
+                networks = augmentation(groups[group][rows], generator)
                 loss = task.loss(module(networks), targets[group][rows])
                 if not torch.isfinite(loss):
                     raise NotFinite(f"the loss is {loss.item()} in epoch {epoch}: lower lr or set clip_norm")

@@ -39,7 +39,7 @@ def render(networks: Networks, image_shape: tuple[int, ...], coordinates: Coordi
 
     `Zoo.render` knows a zoo's image shape and coordinates.
     """
-    grid = pixel_grid(image_shape[0], image_shape[1], coordinates=coordinates).to(networks.params.device)
+    grid = pixel_grid(image_shape[0], image_shape[1], coordinates=coordinates).to(networks.params)
     return networks.forward(grid).reshape(len(networks), *image_shape)
 
 

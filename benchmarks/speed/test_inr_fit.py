@@ -10,8 +10,6 @@ machines.
 
 from __future__ import annotations
 
-import statistics
-
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -24,20 +22,13 @@ from weightbench.zoo.sources import load_source
 
 THREADS = torch.get_num_threads()
 CHUNKS = 2
-SIDE = 2048
 
 networks_per_s: dict[str, float] = {}
-gflops: list[float] = []
 
 
 class Sine(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return torch.sin(30 * x)
-
-
-def median_seconds(benchmark: BenchmarkFixture) -> float:
-    assert benchmark.stats is not None
-    return float(statistics.median(benchmark.stats.stats.data))
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +38,6 @@ def builder() -> INRBuilder:
     made = Blueprint(entry, None, None, "cpu", None).builder({"mnist": source})
     assert isinstance(made, INRBuilder)
     return made
-
-
-def test_matrix_product(benchmark: BenchmarkFixture) -> None:
-    a, b = torch.rand(SIDE, SIDE), torch.rand(SIDE, SIDE)
-    benchmark.pedantic(torch.mm, (a, b), rounds=10, warmup_rounds=2)
-    gflops.append(2 * SIDE**3 / median_seconds(benchmark) / 1e9)
-    benchmark.extra_info["gflops"] = gflops[0]
 
 
 @pytest.mark.parametrize("threads", sorted({1, THREADS}))
@@ -74,12 +58,15 @@ def test_one_at_a_time(benchmark: BenchmarkFixture, builder: INRBuilder, threads
         benchmark.pedantic(fit, rounds=3, warmup_rounds=1)
     finally:
         torch.set_num_threads(THREADS)
-    rate = 1 / median_seconds(benchmark)
+    assert benchmark.stats is not None
+    rate = 1 / benchmark.stats.stats.median
     networks_per_s["loop"] = max(rate, networks_per_s.get("loop", 0.0))
     benchmark.extra_info["networks_per_s"] = rate
 
 
-def test_batched(benchmark: BenchmarkFixture, builder: INRBuilder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_batched(
+    benchmark: BenchmarkFixture, builder: INRBuilder, gflops: float, capsys: pytest.CaptureFixture[str]
+) -> None:
     chunks = builder.chunks[:CHUNKS]
 
     def fit() -> None:
@@ -87,16 +74,17 @@ def test_batched(benchmark: BenchmarkFixture, builder: INRBuilder, capsys: pytes
             builder.fit(chunk, 0, {}, lambda *_: None)
 
     benchmark.pedantic(fit, rounds=3, warmup_rounds=1)
-    rate = sum(map(len, chunks)) / median_seconds(benchmark)
+    assert benchmark.stats is not None
+    rate = sum(map(len, chunks)) / benchmark.stats.stats.median
     benchmark.extra_info |= {"networks_per_s": rate, "engine": builder.engine}
-    if not (gflops and "loop" in networks_per_s):
+    if "loop" not in networks_per_s:
         return
     loop = networks_per_s["loop"]
-    benchmark.extra_info |= {"times_the_loop": rate / loop, "networks_per_tflop": 1000 * rate / gflops[0]}
+    benchmark.extra_info |= {"times_the_loop": rate / loop, "networks_per_tflop": 1000 * rate / gflops}
     with capsys.disabled():
         print(
             f"\n{cpu_name()}, {THREADS} threads, torch {torch.__version__}, {builder.engine}, chunks of {builder.chunk}"
             f"\none at a time {loop:.3f} networks/s, batched {rate:.3f} networks/s: {rate / loop:.1f} times as fast"
-            f"\nmatrix product {gflops[0]:.0f} GFLOP/s: {1000 * loop / gflops[0]:.2f} and "
-            f"{1000 * rate / gflops[0]:.2f} networks per TFLOP of it"
+            f"\nmatrix product {gflops:.0f} GFLOP/s: {1000 * loop / gflops:.2f} and "
+            f"{1000 * rate / gflops:.2f} networks per TFLOP of it"
         )

@@ -10,6 +10,7 @@ from weightbench.benchmarks.audit import audit
 from weightbench.benchmarks.protocols import Representation, Supervised
 from weightbench.benchmarks.task import load_task, task_names
 from weightbench.methods.registry import load_class, method_names
+from weightbench.zoo import symmetry
 
 import weightbench as wb
 
@@ -25,7 +26,10 @@ BRIEF = {
     "edge_width": 8,
     "graphs": 16,
 }
-INVARIANT = {"ng-gnn", "ng-t", "probegen", "scale-gmn", "weight-norms", "weight-stats"}
+INVARIANT = {
+    *("ng-gnn", "ng-t", "scale-gmn", "probegen", "dwsnet", "nfn-np", "nfn-hnp"),
+    *("weight-norms", "weight-stats", "graph-metrics", "vanilla-probe", "inr-decode"),
+}
 TARGETS = {"property": "psnr"}  # of the tasks that need one
 CASES = [(n, task) for n in method_names() for task in load_class(n).tasks if task != "neuron-alignment"]
 
@@ -100,6 +104,19 @@ def test_the_audit_tells_invariant_methods_from_others(fitted, name: str, task_n
     assert (report["permutation"] < 1e-4) == (name in INVARIANT)
     assert report["sign"] is not None
     assert report["scale"] is None  # a SIREN has no such symmetry
+
+
+@pytest.mark.parametrize("name", sorted(name for name, task in CASES if task == "inr-dilation" and name in INVARIANT))
+def test_editing_moves_with_the_neurons(fitted, name: str) -> None:
+    """Equivariance: editing permuted networks gives the permuted edits, parameter by parameter."""
+    task, method = fitted(name, "inr-dilation")
+    networks = task.splits["test"].networks
+    order = symmetry.sample(networks.arch, "permutation", len(networks), torch.Generator().manual_seed(1))
+    edited = method.predict(networks)
+    assert not torch.equal(edited.params, networks.params)
+    torch.testing.assert_close(
+        method.predict(networks.permuted(order)).params, edited.permuted(order).params, atol=1e-5, rtol=1e-4
+    )
 
 
 def test_probe_features_and_position_embeddings_change_the_network(small_zoo: Path) -> None:

@@ -1,0 +1,71 @@
+"""A CNN on the weight matrices as images (after Eilertsen et al. 2020, who read windows of the flattened weights)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..methods.base import NeuralMethod, TaskView
+from ..methods.normalise import Normalise
+from ..zoo.networks import Networks
+
+GRID = 4  # every picture ends as 4 x 4 pixels
+
+
+class PictureReader(nn.Module):
+    """A CNN per layer on `[B, kernel elements + 1, out, in]`, the bias as one more channel; an MLP on all of them."""
+
+    def __init__(self, method: CNNOnWeights, networks: Networks, output_dim: int) -> None:
+        super().__init__()
+        self.normalise, width = Normalise(networks), method.width
+        self.cnns = nn.ModuleList(
+            nn.Sequential(
+                *(nn.Conv2d(weight[0, 0, 0].numel() + 1, width, 3, padding=1), nn.ReLU()),
+                *(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.AdaptiveMaxPool2d(2 * GRID)),
+                *(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(GRID), nn.Flatten()),
+            )
+            for weight in networks.weights
+        )
+        self.read = nn.Sequential(
+            *(nn.Linear(len(self.cnns) * width * GRID**2, 4 * width), nn.ReLU(), nn.Dropout(method.dropout)),
+            nn.Linear(4 * width, output_dim),
+        )
+
+    def forward(self, networks: Networks) -> Tensor:
+        normal = self.normalise(networks)
+        seen = []
+        for cnn, weight, bias in zip(self.cnns, normal.weights, normal.biases, strict=True):
+            picture = weight.flatten(3).permute(0, 3, 1, 2) if weight.ndim > 3 else weight.unsqueeze(1)
+            extra = (
+                torch.zeros_like(picture[:, :1]) if bias is None else bias[:, None, :, None].expand_as(picture[:, :1])
+            )
+            seen.append(cnn(torch.cat([picture, extra], 1)))
+        outputs: Tensor = self.read(torch.cat(seen, 1))
+        return outputs
+
+
+class CNNOnWeights(NeuralMethod):
+    """Weight matrices as images: neighbouring rows and columns mean nothing, so the order of the neurons shows.
+
+    Fields:
+        width: channels of the convolutions.
+        dropout: before the last layer.
+    """
+
+    name = "cnn-on-weights"
+    tasks = ("inr-classification", "property")
+    paper = "arXiv:2002.05688"
+    one_architecture = True
+    recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
+
+    width: int = 32
+    dropout: float = 0.2
+    epochs: int = 50
+    batch_size: int = 128
+    lr: float = 1e-3
+    schedule: Literal["constant", "cosine", "one-cycle"] = "cosine"
+
+    def build(self, task: TaskView) -> nn.Module:
+        return PictureReader(self, task.splits["train"].networks, task.output_dim)

@@ -1,0 +1,118 @@
+"""Graph metrics: a network as a weighted graph, described by what network science measures of it.
+
+Neurons (channels) are nodes, the absolute weight (the norm of a kernel) is an edge's strength. Feed-forward networks
+are layered: without residual edges there are no triangles, and the usual clustering coefficient is zero. Theirs is that
+of two-mode networks: how far the neighbourhoods of two neurons of a level overlap (Latapy et al. 2008). Lengths are
+inverse strengths. The like served as the representation that StructureReps (2025) compares with.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..methods.base import Method, TaskView
+from ..methods.inputs import finite
+from ..methods.readout import Readout
+from ..zoo.architecture import Add, Conv2d, Linear
+from ..zoo.collection import Split
+from ..zoo.networks import Networks
+
+CHUNK = 256  # networks measured at once
+SHORTEST = 1e-3  # strengths below count as this one
+
+
+def strengths(networks: Networks) -> list[Tensor]:
+    """Per layer `[B, out, in]`, relative to the layer's mean; a flattened channel's columns are one edge."""
+    found, width = [], networks.arch.input_shape[0]
+    for weight in networks.weights:
+        matrix = weight.flatten(2).unflatten(2, (width, -1)).norm(dim=3)
+        found.append(matrix / matrix.mean((1, 2), keepdim=True).clamp(min=1e-12))
+        width = weight.shape[1]
+    return found
+
+
+def moments(values: Tensor) -> list[Tensor]:
+    """Mean, deviation and largest of `[B, n]`, each `[B]`."""
+    return [values.mean(1), values.std(1, correction=0), values.amax(1)]
+
+
+def overlap(matrix: Tensor) -> Tensor:
+    """Mean over pairs of rows of sum(min) / sum(max), `[B]`: the weighted two-mode clustering coefficient."""
+    first, second = matrix.unsqueeze(1), matrix.unsqueeze(2)
+    shared = torch.minimum(first, second).sum(3) / torch.maximum(first, second).sum(3).clamp(min=1e-12)
+    n = matrix.shape[1]
+    return (shared.sum((1, 2)) - n) / max(n * (n - 1), 1)
+
+
+def path_lengths(networks: Networks, matrices: list[Tensor]) -> Tensor:
+    """Length of the shortest path from every input to every output, `[B, inputs * outputs]`."""
+    inputs = networks.arch.input_shape[0]
+    start = torch.full((inputs, inputs), torch.inf).fill_diagonal_(0).to(matrices[0])
+    distance = start.expand(len(networks), -1, -1)  # [B, input, neuron]
+    before, layer = distance, 0
+    outputs: list[Tensor] = []
+    for operation in networks.arch.operations:
+        if isinstance(operation, Linear | Conv2d):
+            length = 1 / matrices[layer].clamp(min=SHORTEST)
+            distance = torch.stack([(distance + row.unsqueeze(1)).amin(2) for row in length.unbind(1)], 2)
+            layer += 1
+        elif isinstance(operation, Add):
+            distance = torch.minimum(distance, before if operation.source < 0 else outputs[operation.source])
+        outputs.append(distance)
+    return distance.flatten(1)
+
+
+def metrics(networks: Networks) -> Tensor:
+    """`[B, 15 * layers + 3]`: strengths and concentration on both sides, overlap, assortativity; path lengths."""
+    matrices = strengths(networks)
+    columns: list[Tensor] = []
+    for matrix in matrices:
+        for side in (matrix, matrix.mT):
+            strength = side.sum(2)
+            # How unequally a neuron's strength is spread over its edges (Barthelemy et al. 2005).
+            disparity = (side / strength.unsqueeze(2).clamp(min=1e-12)).square().sum(2)
+            columns += [*moments(strength / side.shape[2]), *moments(disparity * side.shape[2]), overlap(side)]
+        rows, sums = matrix.sum(2, keepdim=True), matrix.sum(1, keepdim=True)
+        ends = torch.stack([rows.expand_as(matrix).flatten(1), sums.expand_as(matrix).flatten(1)], 2)
+        share = (matrix / matrix.sum((1, 2), keepdim=True).clamp(min=1e-12)).flatten(1).unsqueeze(2)
+        centred = ends - (share * ends).sum(1, keepdim=True)
+        covariance = (share * centred).mT @ centred
+        spread = (covariance[:, 0, 0] * covariance[:, 1, 1]).clamp(min=1e-24).sqrt()
+        columns.append(covariance[:, 0, 1] / spread)
+    columns += moments(path_lengths(networks, matrices))
+    return torch.stack(columns, 1)
+
+
+class GraphMetrics(Method):
+    """Degree, clustering, assortativity and path statistics of the weighted graph into ridge or logistic regression.
+
+    Architectures of other depth share the columns: layers are numbered from the input on, missing ones are 0.
+
+    Fields:
+        alpha: weight of the L2 penalty on standardised features.
+    """
+
+    name = "graph-metrics"
+    tasks = ("inr-classification", "property")
+
+    alpha: float = 1.0
+
+    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        self.columns = 15 * max(len(arch.layers) for arch in task.architectures) + 3
+        if task.output == "embeddings":
+            return
+        self.readout = Readout(task.output, task.output_dim, self.alpha)
+        self.readout.fit(torch.cat([self.transform(networks) for networks in train.groups]), task.targets(train))
+
+    def predict(self, networks: Networks) -> Tensor:
+        return self.readout.predict(self.transform(networks))
+
+    def transform(self, networks: Networks) -> Tensor:
+        """The metrics themselves, `[B, columns]`; those of paths come last."""
+        # In double precision and rounded, so that the order of the neurons cannot show in the last bits.
+        exact = Networks(finite(networks, self.name).arch, networks.params.double())
+        starts = range(0, max(len(exact), 1), CHUNK)
+        found = torch.cat([metrics(exact[start : start + CHUNK]) for start in starts]).float()
+        layers, paths = found[:, :-3], found[:, -3:]
+        return torch.cat([torch.nn.functional.pad(layers, (0, self.columns - found.shape[1])), paths], 1)

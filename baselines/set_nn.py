@@ -1,0 +1,76 @@
+"""Set NN: the rows of the weight matrices as a set of tokens, after inr2vec (De Luigi et al., ICLR 2023).
+
+A token is a neuron's incoming weights and its bias. An MLP that all tokens share, and a pool over them, do not see the
+order of the rows; the order of the columns, which the same permutations move in the next layer, they do. So the method
+is invariant to what is no symmetry and not to what is one.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..methods.base import NeuralMethod, TaskView
+from ..methods.normalise import Normalise
+from ..methods.weight_space import BatchNorm
+from ..zoo.networks import Networks
+
+
+class RowReader(nn.Module):
+    """Tokens `[B, neurons, longest row + 1]`, shorter rows padded with zeros; a shared MLP, a pool, an MLP."""
+
+    def __init__(self, method: SetNN, networks: Networks, output_dim: int) -> None:
+        super().__init__()
+        self.normalise, self.pooling = Normalise(networks), method.pooling
+        self.longest = max(weight[:1].flatten(2).shape[2] for weight in networks.weights)
+        sizes = [self.longest + 1, method.width, method.width, 2 * method.width, 2 * method.width]
+        shared: list[nn.Module] = []
+        for n_in, n_out in pairwise(sizes):
+            shared += [nn.Linear(n_in, n_out), BatchNorm(n_out), nn.ReLU()]
+        self.shared = nn.Sequential(*shared, nn.Linear(2 * method.width, 2 * method.width))
+        self.read = nn.Sequential(
+            *(nn.Linear(2 * method.width, method.width), BatchNorm(method.width), nn.ReLU()),
+            *(nn.Dropout(method.dropout), nn.Linear(method.width, output_dim)),
+        )
+
+    def forward(self, networks: Networks) -> Tensor:
+        normal = self.normalise(networks)
+        tokens = []
+        for weight, bias in zip(normal.weights, normal.biases, strict=True):
+            rows = weight.flatten(2)
+            rows = nn.functional.pad(rows, (0, self.longest - rows.shape[2]))
+            tokens.append(torch.cat([rows, torch.zeros_like(rows[..., :1]) if bias is None else bias[..., None]], 2))
+        values = self.shared(torch.cat(tokens, 1))
+        outputs: Tensor = self.read(values.mean(1) if self.pooling == "mean" else values.amax(1))
+        return outputs
+
+
+class SetNN(NeuralMethod):
+    """Tokens of rows and biases through one shared MLP, pooled; the encoder trained on the task itself.
+
+    inr2vec trains its encoder as an auto-encoder, on INRs that all start from the same weights.
+
+    Fields:
+        width: of the shared MLP's first half, doubled in the second (512 in inr2vec).
+        pooling: over the tokens.
+    """
+
+    name = "set-nn"
+    tasks = ("inr-classification", "property")
+    paper = "arXiv:2302.05438"
+    one_architecture = True
+    recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
+
+    width: int = 128
+    pooling: Literal["max", "mean"] = "max"
+    dropout: float = 0.2
+    epochs: int = 150
+    batch_size: int = 256
+    lr: float = 1e-4
+    weight_decay: float = 1e-2
+
+    def build(self, task: TaskView) -> nn.Module:
+        return RowReader(self, task.splits["train"].networks, task.output_dim)

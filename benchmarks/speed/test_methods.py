@@ -1,0 +1,82 @@
+"""Networks per second of every neural method at the MNIST INRs' shape, 2-32-32-1, with the methods' default sizes.
+
+    pytest benchmarks/speed/test_methods.py --benchmark-json methods.json [-k dwsnet]
+
+Training is forward, loss, backward and AdamW as in `methods/training.py`. Rates are also divided by the machine's rate
+of a 2048 x 2048 float32 matrix product, measured in the same run, so that they carry between machines. The networks are
+INRs of digits, fitted here: what they hold does not matter for speed.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+from weightbench.benchmarks.task import Task, load_task
+from weightbench.methods.base import NeuralMethod
+from weightbench.methods.registry import load_class, load_method, method_names
+from weightbench.zoo.build import build_zoo
+from weightbench.zoo.catalogue import STANDARD
+from weightbench.zoo.machine import peak_memory_mb, reset_peak_memory
+
+BATCHES = (16, 32, 64)
+METHODS = [name for name in method_names() if issubclass(load_class(name), NeuralMethod)]
+
+
+@pytest.fixture(scope="module")
+def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+    """INR classification on a small zoo of the shape."""
+    folder = tmp_path_factory.mktemp("speed")
+    recipe = (STANDARD / "digits-inrs.toml").read_text()
+    changed = recipe.replace("[2, 16, 16, 1]", "[2, 32, 32, 1]").replace('"digits-inrs"', '"speed-inrs"')
+    assert changed != recipe
+    (folder / "speed-inrs.toml").write_text(changed)
+    return load_task("inr-classification", build_zoo(str(folder / "speed-inrs.toml"), limit=40, out=folder / "zoo"))
+
+
+def record(benchmark: BenchmarkFixture, networks: int, gflops: float, module: torch.nn.Module) -> None:
+    assert benchmark.stats is not None
+    rate = networks / benchmark.stats.stats.median
+    benchmark.extra_info |= {
+        "networks_per_s": round(rate, 2),
+        "networks_per_gflop": round(rate / gflops, 4),
+        "gflops": round(gflops, 1),
+        "threads": torch.get_num_threads(),
+        "parameters": sum(p.numel() for p in module.parameters()),
+        "peak_memory_mb": peak_memory_mb("cpu"),
+    }
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("name", METHODS)
+def test_training(benchmark: BenchmarkFixture, task: Task, gflops: float, name: str, batch: int) -> None:
+    method = load_method(name)
+    assert isinstance(method, NeuralMethod)
+    reset_peak_memory()
+    torch.manual_seed(0)
+    module = method.build(task).train()
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-4, amsgrad=True)
+    train = task.splits["train"]
+    networks, targets = train.networks[:batch], task.targets(train)[:batch]
+
+    def step() -> None:
+        loss = task.loss(module(networks), targets)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+
+    benchmark.pedantic(step, rounds=5, warmup_rounds=2)
+    record(benchmark, batch, gflops, module)
+
+
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("name", METHODS)
+def test_prediction(benchmark: BenchmarkFixture, task: Task, gflops: float, name: str, batch: int) -> None:
+    method = load_method(name)
+    assert isinstance(method, NeuralMethod)
+    reset_peak_memory()
+    module = method.build(task).eval()
+    networks = task.splits["train"].networks[:batch]
+    with torch.no_grad():
+        benchmark.pedantic(module, (networks,), rounds=5, warmup_rounds=2)
+    record(benchmark, batch, gflops, module)

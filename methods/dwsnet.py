@@ -1,0 +1,259 @@
+"""DWSNet: deep weight-space networks (Navon et al., ICML 2023, arXiv:2301.12780).
+
+An equivariant layer is a sum over all ordered pairs of tensors (source, target), each pair with a map of its own:
+    no level of neurons in common   the source pooled over everything, a linear map, repeated over the target;
+    one level in common             the source pooled to that level, a *set layer* over its neurons (self-attention in
+                                    the published models, DeepSets as the linear kind), repeated over the target;
+    both levels in common           four linear maps: element, pooled rows, pooled columns, pooled all.
+The reference runs a module per pair, 36 in a layer for three-layer networks. Here set layers of equal size run as one
+batched product, and the sources of a target without common levels as one linear map.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..zoo.errors import BadInput
+from ..zoo.networks import Networks
+from .augment import NAVON
+from .base import NeuralMethod, TaskView
+from .editing import Edit
+from .normalise import Normalise
+from .weight_space import BatchNorms, Levels, Mix, Pooling, WeightSpace, pools, repeat, subsets
+
+Pair = tuple[int, int, int]  # source, target, the level in common
+
+
+def xavier(fan_in: int, fan_out: int, shape: Sequence[int]) -> nn.Parameter:
+    """The reference's Xavier normal with gain sqrt(2 fan_in / fan_out)."""
+    deviation = math.sqrt(2 / (fan_in + fan_out)) * math.sqrt(2 * fan_in / fan_out)
+    return nn.Parameter(deviation * torch.randn(*shape))
+
+
+def small(*shape: int) -> nn.Parameter:
+    return nn.Parameter(1e-4 * (2 * torch.rand(*shape) - 1))
+
+
+class SetAttention(nn.Module):
+    """Self-attention blocks (SAB of the Set Transformer, Lee et al. 2019), one per pair, without LayerNorm."""
+
+    def __init__(self, pairs: int, n_in: int, n_out: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.qkv_bias = xavier(n_in, n_out, (pairs, n_in, 3 * n_out)), small(pairs, 1, 3 * n_out)
+        self.out, self.out_bias = xavier(n_out, n_out, (pairs, n_out, n_out)), small(pairs, 1, n_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[pairs, B, n, n_in]` to `[pairs, B, n, n_out]`."""
+        mapped = torch.baddbmm(self.qkv_bias, x.flatten(1, 2), self.qkv).unflatten(1, x.shape[1:3])
+        split = mapped.unflatten(-1, (3, self.heads, self.out.shape[1] // self.heads)).flatten(0, 1)
+        q, k, v = split.permute(2, 0, 3, 1, 4)
+        seen = q + nn.functional.scaled_dot_product_attention(q, k, v, scale=self.out.shape[1] ** -0.5)
+        seen = seen.transpose(1, 2).flatten(2).unflatten(0, x.shape[:2]).flatten(1, 2)
+        return (seen + torch.baddbmm(self.out_bias, seen, self.out).relu()).unflatten(1, x.shape[1:3])
+
+
+class DeepSets(nn.Module):
+    """x Gamma + b - pool(x) Lambda, one per pair (Zaheer et al. 2017)."""
+
+    def __init__(self, pairs: int, n_in: int, n_out: int, pooling: Pooling) -> None:
+        super().__init__()
+        self.pooling = pooling
+        self.gamma, self.bias = xavier(n_in, n_out, (pairs, n_in, n_out)), small(pairs, 1, n_out)
+        self.lam = xavier(n_in, n_out, (pairs, n_in, n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[pairs, B, n, n_in]` to `[pairs, B, n, n_out]`."""
+        pooled = x.mean(2) if self.pooling == "mean" else x.amax(2)
+        each = torch.baddbmm(self.bias, x.flatten(1, 2), self.gamma).unflatten(1, x.shape[1:3])
+        return each - torch.bmm(pooled, self.lam).unsqueeze(2)
+
+
+class Joined(nn.Module):
+    """The sum of linear maps of several sources, as one product; each has a bias, as in the reference."""
+
+    def __init__(self, n_in: Sequence[int], n_out: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.cat([xavier(n, n_out, (n, n_out)).detach() for n in n_in]))
+        self.bias = small(len(n_in), n_out)
+
+    def forward(self, sources: Sequence[Tensor]) -> Tensor:
+        return torch.cat(list(sources), -1) @ self.weight + self.bias.sum(0)
+
+
+class Matrix(nn.Module):
+    """A matrix between two hidden levels onto itself: maps of element, pooled rows, pooled columns and pooled all."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__()
+        self.weight, self.bias = xavier(n_in, n_out, (4, n_in, n_out)), small(4, n_out)
+
+    def forward(self, pooled: dict[Levels, Tensor], terms: dict[Levels, list[Tensor]], share: float) -> Tensor:
+        """`share` times the four maps of the pooled matrix and all other terms, which come by their levels."""
+        whole, *smaller = terms
+        for part, weight in zip(smaller, self.weight[1:] / 4, strict=True):
+            terms[part].append(pooled[part] @ weight)
+        terms[()].append(self.bias.sum(0) / 4)
+        rows, columns, everything = (repeat(share * total(terms[part]), part, whole) for part in smaller)
+        mixed: Tensor = Mix.apply(pooled[whole], (share / 4 * self.weight[0]).T, rows + everything, columns)
+        return mixed
+
+
+def total(terms: Iterable[Tensor]) -> Tensor:
+    return functools.reduce(torch.add, terms)
+
+
+class DWSLayer(nn.Module):
+    """One equivariant layer, `[B, *levels, fixed * channels]` per tensor, in and out."""
+
+    def __init__(self, method: DWSNet, space: WeightSpace, n_in: int, n_out: int, heads: int) -> None:
+        super().__init__()
+        self.blocks, self.pooling = space.blocks, method.pooling
+        groups: dict[tuple[int, int, int], list[Pair]] = {}
+        apart: dict[int, list[int]] = {}
+        self.matrices = nn.ModuleDict()
+        for s, source in enumerate(space.blocks):
+            for t, target in enumerate(space.blocks):
+                common = set(source.levels) & set(target.levels)
+                if len(common) == 2:
+                    self.matrices[str(t)] = Matrix(source.fixed * n_in, target.fixed * n_out)
+                elif common:
+                    (level,) = common
+                    size = space.sizes[level], source.fixed * n_in, target.fixed * n_out
+                    groups.setdefault(size, []).append((s, t, level))
+                else:
+                    apart.setdefault(t, []).append(s)
+        self.groups, self.apart = list(groups.values()), apart
+        self.sets = nn.ModuleList(
+            SetAttention(len(pairs), fan_in, fan_out, heads)
+            if method.set_layer == "attention"
+            else DeepSets(len(pairs), fan_in, fan_out, method.pooling)
+            for (_, fan_in, fan_out), pairs in groups.items()
+        )
+        self.joined = nn.ModuleDict(
+            {
+                str(t): Joined([space.blocks[s].fixed * n_in for s in sources], space.blocks[t].fixed * n_out)
+                for t, sources in apart.items()
+            }
+        )
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        pooled = [pools(x, block.levels, self.pooling) for x, block in zip(features, self.blocks, strict=True)]
+        terms: list[dict[Levels, list[Tensor]]] = [{part: [] for part in subsets(b.levels)} for b in self.blocks]
+        for pairs, sets in zip(self.groups, self.sets, strict=True):
+            outputs = sets(torch.stack([pooled[s][level,] for s, _, level in pairs])).unbind()
+            for (_, t, level), output in zip(pairs, outputs, strict=True):
+                terms[t][level,].append(output)
+        for t, sources in self.apart.items():
+            terms[t][()].append(self.joined[str(t)]([pooled[s][()] for s in sources]))
+        return [self.add_up(t, pooled[t], terms[t]) for t in range(len(self.blocks))]
+
+    def add_up(self, t: int, pooled: dict[Levels, Tensor], terms: dict[Levels, list[Tensor]]) -> Tensor:
+        """All terms of target t over the number of tensors."""
+        levels, share = self.blocks[t].levels, 1 / len(self.blocks)
+        if len(levels) == 2:
+            mixed: Tensor = self.matrices[str(t)](pooled, terms, share)
+            return mixed
+        return share * total(repeat(total(found), part, levels) for part, found in terms.items() if found)
+
+
+class DWS(nn.Module):
+    """`depth` equivariant layers, BatchNorm per tensor and ReLU between them; the last has one attention head."""
+
+    def __init__(self, method: DWSNet, networks: Networks, n_out: int) -> None:
+        super().__init__()
+        self.space = WeightSpace(networks.arch, method.name)
+        self.normalise = Normalise(networks)
+        widths = [1] + [method.width] * (method.depth - 1) + [n_out]
+        heads = [method.heads] * (method.depth - 1) + [1]
+        self.layers = nn.ModuleList(
+            DWSLayer(method, self.space, *pair, h) for pair, h in zip(pairwise(widths), heads, strict=True)
+        )
+        self.norms = nn.ModuleList(BatchNorms(method.width, len(self.space.blocks)) for _ in self.layers[1:])
+        self.dropout = nn.Dropout(method.dropout)
+
+    def forward(self, networks: Networks) -> list[Tensor]:
+        features: list[Tensor] = self.layers[0](self.space.features(self.normalise(networks)))
+        for layer, norms in zip(self.layers[1:], self.norms, strict=True):
+            features = layer([self.dropout(x.relu()) for x in norms(features)])
+        return features
+
+
+class DWSReader(nn.Module):
+    """The largest value over the hidden neurons, inputs and outputs kept apart, and one linear map."""
+
+    def __init__(self, method: DWSNet, networks: Networks, output_dim: int) -> None:
+        super().__init__()
+        self.dws = DWS(method, networks, method.width)
+        self.read = nn.Linear(method.width * sum(block.fixed for block in self.dws.space.blocks), output_dim)
+
+    def forward(self, networks: Networks) -> Tensor:
+        features = [self.dws.dropout(x.relu()) for x in self.dws(networks)]
+        logits: Tensor = self.read(torch.cat([x.flatten(1, -2).amax(1) if x.ndim > 2 else x for x in features], 1))
+        return logits
+
+
+class DWSEditor(nn.Module):
+    """One channel out: the change of every parameter, times a learned step size per tensor.
+
+    The last layer starts 100 times smaller, or the first steps would destroy the networks. (The authors scale all
+    layers of their equivariant model by 1e-4, which BatchNorm undoes in all but the last.)
+    """
+
+    def __init__(self, method: DWSNet, networks: Networks) -> None:
+        super().__init__()
+        self.dws, self.edit = DWS(method, networks, 1), Edit(networks.arch)
+        with torch.no_grad():
+            for parameter in self.dws.layers[-1].parameters():
+                parameter.mul_(0.01)
+
+    def forward(self, networks: Networks) -> Networks:
+        return self.edit(networks, self.dws.space.params(self.dws(networks)))
+
+
+class DWSNet(NeuralMethod):
+    """Layers equivariant to the order of hidden neurons, a map for every pair of weights and biases.
+
+    552,650 parameters at 2-32-32-1 and ten classes, as the authors' code. The recipe is the paper's for MNIST INRs,
+    but for the normalisation: theirs is of every single parameter, which depends on the order of the neurons; here a
+    tensor has one mean and one deviation.
+
+    Fields:
+        width, depth: channels and number of the equivariant layers.
+        set_layer: "attention" as published, or "deepsets", which with mean pooling spans all equivariant linear maps.
+        heads: of the attention; width must be a multiple.
+        pooling: over the neurons of levels that a source and its target do not share.
+    """
+
+    name = "dwsnet"
+    tasks = ("inr-classification", "inr-dilation", "property")
+    paper = "arXiv:2301.12780"
+    one_architecture = True
+    recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
+
+    width: int = 32
+    depth: int = 5
+    set_layer: Literal["attention", "deepsets"] = "attention"
+    heads: int = 8
+    pooling: Pooling = "max"
+    dropout: float = 0.0
+    epochs: int = 100
+    batch_size: int = 512
+    lr: float = 5e-3
+    weight_decay: float = 5e-4
+    augment: tuple[str, ...] = NAVON
+
+    def build(self, task: TaskView) -> nn.Module:
+        if self.width % self.heads and self.set_layer == "attention":
+            raise BadInput(f"dwsnet: width {self.width} is no multiple of heads {self.heads}: change one of them")
+        networks = task.splits["train"].networks
+        if task.output == "networks":
+            return DWSEditor(self, networks)
+        return DWSReader(self, networks, task.output_dim)

@@ -1,0 +1,87 @@
+"""The linear layers of Neural Functional Networks (Zhou et al., NeurIPS 2023, arXiv:2302.14040).
+
+One rule makes those of both kinds: for every set of levels that a tensor has, it gathers the means, over all other
+levels, of all tensors that have them too, maps them linearly and repeats the result over its remaining levels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .weight_space import Block, Levels, Mix, WeightSpace, pools, subsets
+
+
+class NFLinear(nn.Module):
+    """An equivariant linear layer on features `[B, *levels, fixed * channels]`.
+
+    It is the paper's HNP-equivariant layer where inputs and outputs keep their places, else its NP-equivariant one. It
+    spans all equivariant maps. Two details are those of the authors' code, redundant but part of its parameter count:
+    an input or output tensor is gathered position by position, and also as the mean over its positions, once for the
+    global terms and once for the rows and columns of the matrices between hidden levels. Two differ. Theirs lacks the
+    map from the last hidden bias to the last weights, without which the span is not full; it also feeds the redundant
+    means to the last hidden bias, and ours does not. With one output the count is the same.
+    """
+
+    def __init__(self, space: WeightSpace, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.blocks, self.channels_in = space.blocks, channels_in
+        self.targets = nn.ModuleList()
+        for target in space.blocks:
+            maps = []
+            for levels in subsets(target.levels):
+                with_means = needs_means(target, levels)
+                sources = [source for source in space.blocks if set(levels) <= set(source.levels)]
+                positions = sum(source.fixed + (with_means and source.at_border) for source in sources)
+                maps.append(nn.Linear(positions * channels_in, target.fixed * channels_out))
+            self.targets.append(Target(target.levels, maps))
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        pooled = [pools(x, block.levels, "mean") for x, block in zip(features, self.blocks, strict=True)]
+        gathered: dict[tuple[Levels, bool], Tensor] = {}
+        outputs = []
+        for block, target in zip(self.blocks, self.targets, strict=True):
+            wanted = [(levels, needs_means(block, levels)) for levels in subsets(block.levels)]
+            for levels, with_means in set(wanted) - set(gathered):
+                gathered[levels, with_means] = self.gather(pooled, levels, with_means)
+            outputs.append(target([gathered[key] for key in wanted]))
+        return outputs
+
+    def gather(self, pooled: list[dict[Levels, Tensor]], levels: Levels, with_means: bool) -> Tensor:
+        """What all tensors that have `levels` say about them, `[B, *levels, positions * channels]`."""
+        parts = []
+        for source, means in zip(self.blocks, pooled, strict=True):
+            if levels in means:
+                parts.append(means[levels])
+                if with_means and source.at_border:
+                    parts.append(means[levels].unflatten(-1, (source.fixed, self.channels_in)).mean(-2))
+        return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
+
+
+class Target(nn.Module):
+    """The maps of one weight or bias, a linear one for every subset of its levels."""
+
+    def __init__(self, levels: Levels, maps: list[nn.Linear]) -> None:
+        super().__init__()
+        self.levels, self.maps = levels, nn.ModuleList(maps)
+        bound = 1 / math.sqrt(sum(linear.in_features for linear in maps))
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def forward(self, gathered: list[Tensor]) -> Tensor:
+        """`gathered`: what there is for every subset of the levels, larger ones first."""
+        if len(self.levels) < 2:
+            terms = [linear(x) for linear, x in zip(self.maps, gathered, strict=True)]
+            return terms[0] + terms[1].unsqueeze(1) if self.levels else terms[0]
+        matrix, rows, columns, everything = self.maps
+        x, for_rows, for_columns, for_all = gathered
+        spread = (everything(for_all) + matrix.bias).unsqueeze(1) + rows(for_rows)
+        mixed: Tensor = Mix.apply(x, matrix.weight, spread.unsqueeze(2), columns(for_columns).unsqueeze(1))
+        return mixed
+
+
+def needs_means(target: Block, levels: Levels) -> bool:
+    return not levels or len(target.levels) == 2

@@ -1,0 +1,148 @@
+"""The baselines: what they are blind to and what not, and what they do with odd networks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from in_memory import RandomTask
+from weightbench.baselines.graph_metrics import metrics, overlap, path_lengths, strengths
+from weightbench.baselines.weight_stats import statistics
+from weightbench.methods.base import NeuralMethod
+from weightbench.zoo import symmetry
+from weightbench.zoo.architecture import Activation, Add, Linear
+
+import weightbench as wb
+
+INR = wb.Architecture.mlp((2, 6, 5, 1), "sine", omega_0=30.0)
+CNN = wb.Architecture.cnn((1, 9, 9), (3, 4), 2, activation="tanh", padding=1)
+SUMMARIES = ["graph-metrics"]
+FUNCTIONAL = ["inr-decode", "vanilla-probe", "probegen"]
+ORDERED = ["mlp", "set-nn", "cnn-on-weights"]
+BRIEF = {"epochs": 1, "batch_size": 8, "width": 8, "depth": 2, "probes": 4, "trees": 3}
+
+
+def brief(name: str) -> wb.Method:
+    fields = type(wb.load_method(name)).__dataclass_fields__
+    return wb.load_method(name, **{key: value for key, value in BRIEF.items() if key in fields})
+
+
+def permuted(networks: wb.Networks) -> wb.Networks:
+    order = symmetry.sample(networks.arch, "permutation", len(networks), torch.Generator().manual_seed(3))
+    return networks.permuted(order)
+
+
+@pytest.mark.parametrize("name", ORDERED)
+def test_the_order_of_neurons_shows(name: str) -> None:
+    torch.manual_seed(0)
+    task = RandomTask(INR, dtype=torch.float64)
+    networks = task.splits["test"].networks
+    module = brief(name).build(task).double().eval()
+    plain = module(networks)
+    assert (module(permuted(networks)) - plain).abs().max() > 1e-3 * plain.std()
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(
+    name=st.sampled_from(FUNCTIONAL),
+    sizes=st.lists(st.integers(1, 6), max_size=3),
+    activation=st.sampled_from(["sine", "tanh", "relu"]),
+)
+def test_what_sees_the_function_alone_is_blind_to_all_symmetries(name: str, sizes: list[int], activation: str) -> None:
+    torch.manual_seed(0)
+    task = RandomTask(wb.Architecture.mlp((2, *sizes, 1), activation), networks=4, dtype=torch.float64)
+    networks, module = task.splits["test"].networks, brief(name).build(task).double().eval()
+    plain = module(networks)
+    for kind in symmetry.KINDS:
+        elements = symmetry.sample(networks.arch, kind, len(networks), torch.Generator().manual_seed(3))
+        assert (module(symmetry.apply(networks, kind, elements)) - plain).abs().max() < 1e-9
+
+
+@pytest.mark.parametrize("arch", [INR, CNN], ids=str)
+@pytest.mark.parametrize("summary", [metrics, statistics])
+def test_summaries_do_not_see_the_order(summary, arch: wb.Architecture) -> None:
+    networks = RandomTask(arch, dtype=torch.float64).splits["test"].networks
+    plain, moved = summary(networks), summary(permuted(networks))
+    assert plain.shape[0] == len(networks)
+    assert plain.std(0).max() > 0
+    assert (plain - moved).abs().max() < 1e-9
+
+
+def test_graph_metrics_of_a_network_worked_out_by_hand() -> None:
+    arch = wb.Architecture.mlp((1, 2, 1), "relu")
+    networks = wb.Networks(arch, torch.tensor([[1.0, 3.0, 0, 0, -2.0, 2.0, 0]]))
+    first, second = strengths(networks)
+    assert (first.flatten().tolist(), second.flatten().tolist()) == ([0.5, 1.5], [1.0, 1.0])
+    # In -> 0 -> out takes 1/0.5 + 1, in -> 1 -> out 1/1.5 + 1.
+    torch.testing.assert_close(path_lengths(networks, [first, second]), torch.tensor([[1 / 1.5 + 1]]))
+    torch.testing.assert_close(overlap(first), torch.tensor([0.5 / 1.5]))
+    shortcut = wb.Architecture(
+        input_shape=(1,),
+        operations=(
+            Linear(in_features=1, out_features=1),
+            Activation(name="relu"),
+            Linear(in_features=1, out_features=1),
+            Add(source=1),
+        ),
+    )
+    networks = wb.Networks(shortcut, torch.ones(1, 4))
+    assert path_lengths(networks, strengths(networks)).tolist() == [[1.0]]
+
+
+@pytest.mark.parametrize("output", ["logits", "values"])
+@pytest.mark.parametrize("name", [*SUMMARIES, *ORDERED, "vanilla-probe"])
+@pytest.mark.parametrize(
+    "arch", [INR, CNN, wb.Architecture.mlp((2, 1, 1), "relu"), wb.Architecture.mlp((3, 2))], ids=str
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_odd_architectures_and_batches(name: str, arch: wb.Architecture, output: str) -> None:
+    """CNNs, one neuron, one layer; batches of none and one; classes and values."""
+    torch.manual_seed(0)
+    task, method = RandomTask(arch, output, classes=2), brief(name)
+    if isinstance(method, NeuralMethod):
+        predict = method.build(task).eval()
+    else:
+        method.fit(task, task.splits["train"], task.splits["val"], seed=0, device="cpu")
+        predict = method.predict
+    networks = task.splits["test"].networks
+    with torch.no_grad():
+        together = predict(networks)
+        assert together.shape == (len(networks), 2)
+        torch.testing.assert_close(predict(networks[2]), together[2:3], atol=1e-5, rtol=1e-5)
+        if (name, arch) != ("vanilla-probe", CNN):  # a convolution of no networks is none
+            assert predict(networks[:0]).shape == (0, 2)
+
+
+@pytest.mark.parametrize("name", [*SUMMARIES, *ORDERED, "inr-decode"])
+def test_other_architectures_are_refused_in_one_line(name: str) -> None:
+    task, method = RandomTask(INR, classes=2), brief(name)
+    method.fit(task, task.splits["train"], task.splits["val"], seed=0, device="cpu")
+    others = RandomTask(wb.Architecture.mlp((2, 5, 6, 1), "sine")).splits["test"].networks
+    with pytest.raises(wb.BadInput, match=r"built for mlp 2-6-5-1 sine, is given mlp 2-5-6-1 sine"):
+        method.predict(others)
+
+
+@pytest.mark.parametrize("name", SUMMARIES)
+def test_networks_that_are_not_finite_are_named(name: str) -> None:
+    task, method = RandomTask(INR, classes=2), brief(name)
+    method.fit(task, task.splits["train"], task.splits["val"], seed=0, device="cpu")
+    networks = task.splits["test"].networks
+    networks.params[7, 3] = torch.nan
+    with pytest.raises(wb.BadInput, match=r"1 of 24 networks with non-finite parameters, the first is number 7"):
+        method.predict(networks)
+
+
+def test_only_inrs_are_decoded() -> None:
+    with pytest.raises(wb.BadInput, match="inr-decode takes INRs of images"):
+        brief("inr-decode").build(RandomTask(CNN))
+
+
+def test_a_zoo_of_several_architectures_is_refused() -> None:
+    class Mixed(RandomTask):
+        architectures = [INR, CNN]
+
+    for name in (*SUMMARIES, *ORDERED, "dwsnet", "nfn-np"):
+        method, task = brief(name), Mixed(INR)
+        with pytest.raises(wb.BadInput, match="one architecture"):
+            method.fit(task, task.splits["train"], task.splits["val"], seed=0, device="cpu")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import grey_dilation
 from sklearn.metrics import accuracy_score
 
-from ..zoo.errors import BadInput
-from .evidence import Truth, dequantise
+from ..zoo.errors import BadInput, unknown
+from .evidence import PIXEL_ITEMS, Truth, dequantise
 
 Arrays = dict[str, np.ndarray]
 
@@ -20,22 +21,44 @@ def score(metric: str, ids: list[str], arrays: Arrays, truth: Truth) -> dict[str
 
     Raises BadInput when the predictions do not cover exactly the test networks or contradict themselves.
     """
+    rows = _rows(metric, ids, arrays, truth)
+    return SCORERS[metric](arrays, truth, rows)
+
+
+def _rows(metric: str, ids: list[str], arrays: Arrays, truth: Truth) -> np.ndarray:
+    """The truth's row of every prediction, after what must hold whatever the metric."""
+    if metric not in SCORERS:
+        raise unknown("metric", metric, SCORERS)
     if len(set(ids)) != len(ids) or set(ids) != set(truth.table.index):
         raise BadInput(f"predictions for {len(set(ids))} networks, the test split has {len(truth.table)} others")
-    rows = truth.table.index.get_indexer(pd.Index(ids))
-    return SCORERS[metric](arrays, truth, rows)
+    for name, values in arrays.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise BadInput(f"the array {name} holds NaN or infinity")
+    return truth.table.index.get_indexer(pd.Index(ids))
+
+
+def _array(arrays: Arrays, name: str, *shape: int | None) -> np.ndarray:
+    """A stored array, its shape checked; None stands for any length."""
+    found = arrays[name].shape if name in arrays else None
+    if found is None or len(found) != len(shape) or any(w not in (None, n) for w, n in zip(shape, found, strict=True)):
+        wanted = tuple("any" if length is None else length for length in shape)
+        raise BadInput(f"the array {name} should have the shape {wanted}, found {found or 'none'}")
+    return arrays[name]
 
 
 def _accuracy(arrays: Arrays, truth: Truth, rows: np.ndarray) -> dict[str, float]:
     labels = truth.table["label"].to_numpy()[rows]
-    return {"accuracy": 100 * float(accuracy_score(labels, arrays["logits"].argmax(1)))}
+    logits = _array(arrays, "logits", len(rows), None)
+    return {"accuracy": 100 * float(accuracy_score(labels, logits.argmax(1)))}
 
 
 def _dilation_mse(arrays: Arrays, truth: Truth, rows: np.ndarray) -> dict[str, float]:
     """Mean over items of the stored errors, which must agree with the stored renderings as far as bytes can tell."""
-    errors = arrays["squared_error"].astype(np.float64)
-    pixels = arrays["pixels"]
-    images = truth.images[rows[: len(pixels)]]
+    errors = _array(arrays, "squared_error", len(rows)).astype(np.float64)
+    images = truth.images[: min(len(rows), PIXEL_ITEMS)]
+    pixels = _array(arrays, "pixels", len(images), images[0].size)
+    if (rows[: len(images)] != np.arange(len(images))).any() or (errors < 0).any():
+        raise BadInput("stored errors are negative, or the renderings are not those of the first test networks")
     dilated = np.stack([grey_dilation(image, size=(3, 3), mode="constant") for image in images])
     rms = np.sqrt(np.square(dequantise(pixels) - dilated.reshape(len(pixels), -1)).mean(1))
     stored = np.sqrt(errors[: len(pixels)])
@@ -50,4 +73,59 @@ def _dilation_mse(arrays: Arrays, truth: Truth, rows: np.ndarray) -> dict[str, f
 SCORERS: dict[str, Callable[[Arrays, Truth, np.ndarray], dict[str, float]]] = {
     "accuracy": _accuracy,
     "dilation-mse": _dilation_mse,
+}
+
+
+def mean_of(columns: np.ndarray) -> np.ndarray:
+    """The statistic of a metric that is a mean over items; `columns` `[..., 1]`."""
+    return columns[..., 0]
+
+
+def pearson_of(columns: np.ndarray) -> np.ndarray:
+    """Pearson's r from the means of x, y, x^2, y^2 and xy, `[..., 5]`; 0 where one of them does not vary."""
+    x, y, xx, yy, xy = np.moveaxis(columns, -1, 0)
+    variances = np.clip(xx - x * x, 0, None) * np.clip(yy - y * y, 0, None)
+    return np.where(variances > 1e-24, (xy - x * y) / np.sqrt(np.maximum(variances, 1e-24)), 0.0)
+
+
+@dataclass(frozen=True)
+class Items:
+    """What a score is made of, test network by test network in the truth's order.
+
+    Arguments:
+        columns: `[N, k]`; the score is `statistic` of their means. So a mean over networks is one column and a
+            correlation five, and either can be computed for any draw of networks by one matrix product.
+        statistic: from `[..., k]` to `[...]`.
+    """
+
+    columns: np.ndarray
+    statistic: Callable[[np.ndarray], np.ndarray] = mean_of
+
+
+def correlation_items(predicted: np.ndarray, true: np.ndarray) -> Items:
+    """The items of Pearson's r. Values are standardised first, which changes no r and keeps the sums exact."""
+    x, y = ((v - v.mean()) / max(v.std(), 1e-12) for v in (predicted.astype(float), true.astype(float)))
+    return Items(np.stack([x, y, x * x, y * y, x * y], axis=1), pearson_of)
+
+
+def items(metric: str, ids: list[str], arrays: Arrays, truth: Truth) -> Items | None:
+    """The headline score of predictions that `score` has accepted, item by item; None for a metric without items."""
+    if metric not in ITEMS:
+        return None
+    order = np.argsort(truth.table.index.get_indexer(pd.Index(ids)))
+    return ITEMS[metric](arrays, truth, order)
+
+
+def _accuracy_items(arrays: Arrays, truth: Truth, order: np.ndarray) -> Items:
+    right = arrays["logits"].argmax(1)[order] == truth.table["label"].to_numpy()
+    return Items(100.0 * right[:, None])
+
+
+def _dilation_items(arrays: Arrays, truth: Truth, order: np.ndarray) -> Items:
+    return Items(100.0 * arrays["squared_error"].astype(np.float64)[order, None])
+
+
+ITEMS: dict[str, Callable[[Arrays, Truth, np.ndarray], Items]] = {
+    "accuracy": _accuracy_items,
+    "dilation-mse": _dilation_items,
 }

@@ -1,24 +1,32 @@
-"""Boards: result records, re-scored from their predictions, as one DataFrame per task and zoo."""
+"""Boards: result records, re-scored from their predictions, as one DataFrame per task, options and zoo."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from ..benchmarks.evidence import Truth, read_predictions, read_truth
 from ..benchmarks.result import Result, read_results
-from ..benchmarks.scoring import score
 from ..zoo.errors import BadInput
+from .analysed import Cell, analysed
+from .reported import reported_score
+from .statistics import Analysis, tie_groups
 
 COLUMNS = {
     "method": "method, with the settings that differ from its defaults",
     "score": "mean over seeds, recomputed from the stored predictions",
     "std": "standard deviation over seeds",
+    "low": "lower end of the 95 % interval over test items: images or runs are redrawn, seeds kept (bootstrap)",
+    "high": "upper end of that interval",
+    "group": "tie group: rows that a paired test over the test items cannot tell from the first row of their group "
+    "(all pairs together at 5 %, Holm); counted for each class of hardware apart",
+    "reported": "what the paper printed for this method, under its own regime; never ranked",
     "seeds": "how many seeds",
     "failed": "failed runs, and why",
     "parameters": "trained parameters",
@@ -26,20 +34,27 @@ COLUMNS = {
     "networks_per_s": "networks predicted per second, median over seeds",
     "peak_mb": "peak memory, MB",
     "epochs": "epochs of training",
-    "permutation": "largest change of an output, in the outputs' standard deviations, when hidden neurons are permuted",
+    "permutation": "symmetry audit: largest change of an output, in the outputs' standard deviations, when hidden "
+    "neurons are permuted, which changes no network's function; 0 is invariant",
     "sign": "the same for sign flips of sine and tanh neurons",
     "scale": "the same for positive rescaling of ReLU neurons",
-    "hardware": "device, processor and threads",
+    "device": "class of hardware: CPU, or the GPU's name",
+    "hardware": "device, processor and threads that the times were taken on",
     "spec": "identifies task, zoo, method, settings and source, as in the results folder",
 }
 
 
 @dataclass(frozen=True)
 class Board:
-    """One task on one zoo: `rows` has the columns of `COLUMNS`, the best row first."""
+    """One task, with its options, on one zoo: `rows` has the columns of `COLUMNS`, the best row first.
+
+    `results` are the records of each row, by seed; `replicates` `[draws, rows]` the scores of the bootstrap's draws,
+    None for a metric without items.
+    """
 
     task: str
     task_version: int
+    options: dict[str, Any]
     zoo: str
     zoo_version: str
     recipe_sha256: str
@@ -49,62 +64,91 @@ class Board:
     n_train: int
     n_test: int
     rows: pd.DataFrame
+    results: list[list[Result]] = field(repr=False)
+    cells: list[list[float | None]] = field(repr=False)
+    replicates: np.ndarray | None = field(repr=False)
 
     @property
     def title(self) -> str:
-        return f"{self.task} on {self.zoo}@{self.zoo_version}"
+        chosen = described(self.options)
+        return f"{self.task} on {self.zoo}@{self.zoo_version}" + (f" ({chosen})" if chosen else "")
 
     @property
     def score_label(self) -> str:
         unit = {"1e-2": "x 10^-2"}.get(self.unit, self.unit)
-        return f"{self.metric}, {unit}, {'higher' if self.higher_is_better else 'lower'} is better"
+        parts = [self.metric, unit, f"{'higher' if self.higher_is_better else 'lower'} is better"]
+        return ", ".join(part for part in parts if part)
+
+
+def described(options: dict[str, Any]) -> str:
+    """Task options as text: those that say something."""
+    return ", ".join(str(value) for _, value in sorted(options.items()) if value not in (None, "supervised"))
 
 
 def load_boards(folder: Path) -> list[Board]:
     """Every board of a results folder, scores recomputed. Raises BadInput for damaged evidence."""
-    truths: dict[Path, Truth] = {}
-    groups: dict[tuple[Any, ...], list[tuple[Result, float | None]]] = {}
+    groups: dict[tuple[str, ...], list[Cell]] = {}
     for path, result in read_results(folder):
+        _check_place(path, result)
         key = (
             result.task.name,
-            result.task.version,
-            sorted(result.task.options.items(), key=str).__repr__(),
+            str(result.task.version),
+            repr(sorted(result.task.options.items(), key=str)),
+            result.task.metric,
             result.zoo.name,
             result.zoo.version,
             result.zoo.recipe_sha256,
         )
-        groups.setdefault(key, []).append((result, _rescored(path, result, folder, truths)))
-    return [_board(rows) for _, rows in sorted(groups.items())]
+        groups.setdefault(key, []).append(Cell(path, result, folder))
+    return [_board(cells) for _, cells in sorted(groups.items(), key=lambda pair: pair[0])]
 
 
-def _rescored(path: Path, result: Result, folder: Path, truths: dict[Path, Truth]) -> float | None:
-    if result.status != "ok" or result.predictions is None:
-        return None
-    ids, arrays = read_predictions(path.with_name(result.predictions.file), result.predictions.sha256)
-    key = Path(result.zoo.name, result.zoo.version, result.zoo.recipe_sha256)
-    if key not in truths:
-        truths[key] = read_truth(folder, result.zoo)
-    try:
-        found = score(result.task.metric, ids, arrays, truths[key])[result.task.metric]
-    except BadInput as error:
-        raise BadInput(f"{path}: {error}; remove it and run the cell again") from None
-    if result.score is not None and abs(found - result.score) > 1e-6 * max(1.0, abs(found)):
-        warnings.warn(f"{path} claims {result.score:.6g}, its predictions give {found:.6g}", stacklevel=2)
-    return found
+def _check_place(path: Path, result: Result) -> None:
+    """Raises BadInput unless the record lies where its content says."""
+    parts = (result.task.name, result.zoo.name, result.method.name, result.spec_hash, f"seed-{result.seed}.json")
+    if path.parts[-5:] != parts:
+        raise BadInput(f"{path}: its content belongs at {'/'.join(parts)}; move it there, or remove it")
 
 
-def _board(cells: list[tuple[Result, float | None]]) -> Board:
-    specs: dict[str, list[tuple[Result, float | None]]] = {}
-    for result, value in cells:
-        specs.setdefault(result.spec_hash, []).append((result, value))
-    first = cells[0][0]
-    rows = pd.DataFrame([_row(spec, runs) for spec, runs in specs.items()], columns=list(COLUMNS))
-    duplicated = rows["method"].duplicated(keep=False)
-    rows.loc[duplicated, "method"] += " #" + rows.loc[duplicated, "spec"].str[:4]
-    rows = rows.sort_values(["score", "method"], ascending=[not first.task.higher_is_better, True], na_position="last")
+def device_class(result: Result) -> str:
+    return str(result.environment.get("gpu") or "CPU")
+
+
+def _board(cells: list[Cell]) -> Board:
+    first = cells[0].result
+    by_row: dict[tuple[str, str], list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.result.spec_hash, cell.result.seed)):
+        by_row.setdefault((cell.result.spec_hash, device_class(cell.result)), []).append(cell)
+    keys = sorted(by_row)
+    good = {key: [c for c in by_row[key] if c.result.status == "ok" and c.result.predictions] for key in keys}
+    scored = [key for key in keys if good[key]]
+    scores, analysis = analysed([good[key] for key in scored]) if scored else ([], None)
+    values = dict(zip(scored, scores, strict=True))
+    for key in scored:
+        _warn_of_claims(good[key], values[key])
+    statistics = _statistics(scored, analysis, first.task.higher_is_better)
+    records, results, per_seed, places = [], [], [], []
+    for key in keys:
+        runs = [cell.result for cell in by_row[key]]
+        found = {cell.result.seed: value for cell, value in zip(good[key], values.get(key, []), strict=True)}
+        records.append(_row(runs, values.get(key, [])) | statistics.get(key, {}))
+        results.append(runs)
+        per_seed.append([found.get(run.seed) for run in runs])
+        places.append(scored.index(key) if key in values else -1)
+    rows = pd.DataFrame(records, columns=list(COLUMNS))
+    labelled = rows[["method", "device"]].duplicated(keep=False)
+    rows.loc[labelled, "method"] += " #" + rows.loc[labelled, "spec"].str[:4]
+    rows = rows.sort_values(
+        ["score", "method", "spec", "device"],
+        ascending=[not first.task.higher_is_better, True, True, True],
+        na_position="last",
+    )
+    order = rows.index.tolist()
+    replicates = analysis.replicates[:, [places[i] for i in order if places[i] >= 0]] if analysis else None
     return Board(
         task=first.task.name,
         task_version=first.task.version,
+        options=first.task.options,
         zoo=first.zoo.name,
         zoo_version=first.zoo.version,
         recipe_sha256=first.zoo.recipe_sha256,
@@ -114,41 +158,72 @@ def _board(cells: list[tuple[Result, float | None]]) -> Board:
         n_train=first.zoo.n_train,
         n_test=first.zoo.n_test,
         rows=rows.reset_index(drop=True),
+        results=[results[i] for i in order],
+        cells=[per_seed[i] for i in order],
+        replicates=replicates,
     )
 
 
-def _row(spec: str, runs: list[tuple[Result, float | None]]) -> dict[str, Any]:
-    first = runs[0][0]
-    good = [(result, value) for result, value in runs if value is not None]
-    scores = pd.Series([value for _, value in good], dtype=float)
-    costs = pd.DataFrame([result.cost.model_dump() for result, _ in good if result.cost])
-    symmetry = pd.DataFrame([result.symmetry for result, _ in good if result.symmetry])
-    errors = [f"seed {result.seed} {result.status}: {result.error}" for result, value in runs if value is None]
+def _warn_of_claims(cells: list[Cell], scores: list[float]) -> None:
+    for cell, found in zip(cells, scores, strict=True):
+        claimed = cell.result.score
+        if claimed is not None and abs(found - claimed) > 1e-6 * max(1.0, abs(found)):
+            warnings.warn(f"{cell.path} claims {claimed:.6g}, its predictions give {found:.6g}", stacklevel=2)
+
+
+def _statistics(
+    keys: list[tuple[str, str]], analysis: Analysis | None, higher_is_better: bool
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Interval and tie group of each row; groups are counted within a class of hardware."""
+    if analysis is None:
+        return {}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for device in sorted({device for _, device in keys}):
+        rows = [row for row, key in enumerate(keys) if key[1] == device]
+        for row, group in tie_groups(analysis, rows, higher_is_better).items():
+            low, high = rounded(analysis.low[row]), rounded(analysis.high[row])
+            found[keys[row]] = {"low": low, "high": high, "group": group}
+    return found
+
+
+def _row(runs: list[Result], scores: list[float]) -> dict[str, Any]:
+    first = runs[0]
     variant = f" ({first.method.variant})" if first.method.variant else ""
     row: dict[str, Any] = {
         "method": first.method.name + variant,
-        "score": scores.mean() if len(scores) else None,
-        "std": scores.std() if len(scores) > 1 else None,
+        "score": rounded(np.mean(scores)) if scores else None,
+        "std": rounded(np.std(scores, ddof=1)) if len(scores) > 1 else None,
+        "low": None,
+        "high": None,
+        "group": None,
+        "reported": reported_score(first),
         "seeds": len(scores),
-        "failed": "; ".join(errors) or None,
+        "failed": "; ".join(f"seed {run.seed} {run.status}: {run.error}" for run in runs if run.status != "ok") or None,
         "epochs": (first.budget or {}).get("epochs"),
-        "hardware": _hardware(first.environment),
-        "spec": spec,
+        "device": device_class(first),
+        "spec": first.spec_hash,
     }
+    # Times of different machines are never mixed: those of the machine with most seeds stand for the row.
+    machines = Counter(hardware(run.environment) for run in runs)
+    row["hardware"] = min(machines, key=lambda name: (-machines[name], name))
+    alike = [run for run in runs if hardware(run.environment) == row["hardware"]]
+    costs = pd.DataFrame([run.cost.model_dump() for run in alike if run.cost])
+    symmetry = pd.DataFrame([run.symmetry for run in runs if run.symmetry])
     for column, source in (
         ("parameters", "parameters"),
         ("fit_s", "fit_s"),
         ("networks_per_s", "predict_networks_per_s"),
         ("peak_mb", "peak_memory_mb"),
     ):
-        row[column] = _number(costs[source].median()) if source in costs else None
+        row[column] = rounded(costs[source].median()) if source in costs else None
     for kind in ("permutation", "sign", "scale"):
-        row[kind] = _number(symmetry[kind].astype(float).max()) if kind in symmetry else None
+        row[kind] = rounded(symmetry[kind].astype(float).max()) if kind in symmetry else None
     return row
 
 
-def _number(value: float) -> float | None:
-    return None if pd.isna(value) else float(value)
+def rounded(value: Any) -> float | None:
+    """Eight digits: processors differ in the sixteenth, and boards made anywhere should be equal files."""
+    return None if pd.isna(value) else float(f"{float(value):.8g}")
 
 
 @cache
@@ -158,12 +233,14 @@ def _shortened(cpu: str) -> str:
     return " ".join(cpu.split())
 
 
-def _hardware(environment: dict[str, Any]) -> str:
+def hardware(environment: dict[str, Any]) -> str:
     if gpu := environment.get("gpu"):
         return str(gpu)
-    return f"{_shortened(environment.get('cpu', '?'))}, {environment.get('threads', '?')} threads"
+    return f"{_shortened(str(environment.get('cpu', '?')))}, {environment.get('threads', '?')} threads"
 
 
 def boards(folder: str | Path = "runs") -> dict[str, pd.DataFrame]:
     """The boards of a results folder as DataFrames, by title; the columns are explained in `board.COLUMNS`."""
-    return {board.title: board.rows for board in load_boards(Path(folder))}
+    loaded = load_boards(Path(folder))
+    often = Counter(board.title for board in loaded)
+    return {b.title + (f" #{b.recipe_sha256[:8]}" if often[b.title] > 1 else ""): b.rows for b in loaded}

@@ -1,0 +1,125 @@
+"""From the cells of a board to its statistics, cached until a prediction, the truth or the code changes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from ..benchmarks import evidence, scoring
+from ..benchmarks.evidence import Truth, read_predictions, read_truth, truth_path
+from ..benchmarks.result import Result
+from ..zoo.errors import BadInput
+from ..zoo.machine import cache_dir, file_sha256, write_atomically
+from ..zoo.manifest import digest
+from . import statistics
+from .statistics import Analysis, Units, analyse
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One successful result: its record, where the record lies, and the results folder that it belongs to."""
+
+    path: Path
+    result: Result
+    folder: Path
+
+    @property
+    def truth_folder(self) -> Path:
+        """Runs keep the truth within the results folder; the committed results have it beside them."""
+        zoo, beside = self.result.zoo, self.folder.parent
+        within = truth_path(self.folder, zoo.name, zoo.version, zoo.recipe_sha256)
+        return self.folder if within.exists() or not (beside / evidence.TRUTH).is_dir() else beside
+
+
+def read_cell(cell: Cell, truth: Truth) -> tuple[float, scoring.Items | None]:
+    """The score of a cell's predictions and their items. Raises BadInput for damaged evidence."""
+    result, metric = cell.result, cell.result.task.metric
+    assert result.predictions is not None
+    ids, arrays = read_predictions(cell.path.with_name(result.predictions.file), result.predictions.sha256)
+    try:
+        if result.predictions.n != len(ids):
+            raise BadInput(f"predictions.n: says {result.predictions.n}, the file holds {len(ids)}")
+        return scoring.score(metric, ids, arrays, truth)[metric], scoring.items(metric, ids, arrays, truth)
+    except BadInput as error:
+        raise BadInput(f"{cell.path}: {error}; remove it and run the cell again") from None
+
+
+def truth_of(cell: Cell) -> Truth:
+    return read_truth(cell.truth_folder, cell.result.zoo)
+
+
+def units_of(truth: Truth, key: str) -> Units:
+    """Test networks of one image or one run are drawn together; where the truth names neither, each for itself."""
+    column = next((name for name in ("item", "run") if name in truth.table), None)
+    values = truth.table[column] if column else truth.table.index
+    return Units(np.unique(values.to_numpy(str), return_inverse=True)[1], key)
+
+
+def unit_name(truth: Truth) -> str:
+    return {"item": "images", "run": "runs"}[next(name for name in ("item", "run") if name in truth.table)]
+
+
+@cache
+def _code() -> list[str]:
+    return [file_sha256(Path(str(module.__file__))) for module in (evidence, scoring, statistics)]
+
+
+def analysed(rows: Sequence[Sequence[Cell]]) -> tuple[list[list[float]], Analysis | None]:
+    """The score of every cell of a board's rows, and the board's statistics (None for a metric without items).
+
+    Every prediction file is checked against its checksum, cached or not. Raises BadInput for damaged evidence.
+    """
+    first = rows[0][0]
+    zoo, task = first.result.zoo, first.result.task
+    truth_file = truth_path(first.truth_folder, zoo.name, zoo.version, zoo.recipe_sha256)
+    if not truth_file.exists():
+        truth_of(first)  # says what is wrong
+    key = {
+        "metric": task.metric,
+        "zoo": zoo.name,
+        "rows": [[_checked_sha256(cell) for cell in row] for row in rows],
+        "truth": file_sha256(truth_file),
+        "code": _code(),
+    }
+    file = cache_dir() / "boards" / f"{digest(key)[:24]}.npz"
+    with contextlib.suppress(OSError, ValueError, KeyError), np.load(file) as stored:
+        scores = _split(stored["cells"], rows)
+        return scores, Analysis(**{name: stored[name] for name in Analysis.__annotations__})
+    truth = truth_of(first)
+    found = [[read_cell(cell, truth) for cell in row] for row in rows]
+    scores = [[score for score, _ in row] for row in found]
+    items = [[one for _, one in row if one is not None] for row in found]
+    if not all(items):
+        return scores, None
+    analysis = analyse(items, units_of(truth, zoo.name))
+    sink = io.BytesIO()
+    np.savez(sink, cells=np.concatenate(scores), **vars(analysis))
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
+        write_atomically(file, sink.getvalue())
+    return scores, analysis
+
+
+def _checked_sha256(cell: Cell) -> str:
+    """The checksum of a cell's predictions. Raises BadInput for a missing or changed file."""
+    predictions = cell.result.predictions
+    assert predictions is not None
+    path = cell.path.with_name(predictions.file)
+    mend = f"remove {cell.path} and run the cell again"
+    try:
+        found = file_sha256(path)
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}; {mend}") from None
+    if found != predictions.sha256:
+        raise BadInput(f"{path}: found sha256 {found}, its record expects {predictions.sha256}; {mend}")
+    return found
+
+
+def _split(values: np.ndarray, rows: Sequence[Sequence[Cell]]) -> list[list[float]]:
+    ends = np.cumsum([len(row) for row in rows])
+    return [part.tolist() for part in np.split(values, ends[:-1])]

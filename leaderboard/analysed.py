@@ -37,15 +37,15 @@ class Cell:
         return self.folder if within.exists() or not (beside / evidence.TRUTH).is_dir() else beside
 
 
-def read_cell(cell: Cell, truth: Truth) -> tuple[float, scoring.Items | None]:
-    """The score of a cell's predictions and their items. Raises BadInput for damaged evidence."""
+def read_cell(cell: Cell, truth: Truth) -> tuple[dict[str, float], scoring.Items | None]:
+    """Every score of a cell's predictions, and the items of the headline one. Raises BadInput for damaged evidence."""
     result, metric = cell.result, cell.result.task.metric
     assert result.predictions is not None
     ids, arrays = read_predictions(cell.path.with_name(result.predictions.file), result.predictions.sha256)
     try:
         if result.predictions.n != len(ids):
             raise BadInput(f"predictions.n: says {result.predictions.n}, the file holds {len(ids)}")
-        return scoring.score(metric, ids, arrays, truth)[metric], scoring.items(metric, ids, arrays, truth)
+        return scoring.score(metric, ids, arrays, truth), scoring.items(result.task, ids, arrays, truth)
     except BadInput as error:
         raise BadInput(f"{cell.path}: {error}; remove it and run the cell again") from None
 
@@ -93,7 +93,7 @@ def analysed(rows: Sequence[Sequence[Cell]]) -> tuple[list[list[float]], Analysi
         return scores, Analysis(**{name: stored[name] for name in Analysis.__annotations__})
     truth = truth_of(first)
     found = [[read_cell(cell, truth) for cell in row] for row in rows]
-    scores = [[score for score, _ in row] for row in found]
+    scores = [[every[task.metric] for every, _ in row] for row in found]
     items = [[one for _, one in row if one is not None] for row in found]
     if not all(items):
         return scores, None

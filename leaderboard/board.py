@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,11 @@ COLUMNS = {
     "spec": "identifies task, zoo, method, settings and source, as in the results folder",
 }
 
+LEAKS = (
+    "within-run: epochs of every run lie in train and test, so the test networks' neighbours in time were seen in "
+    "training; one score per run, averaged over runs."
+)
+
 
 @dataclass(frozen=True)
 class Board:
@@ -69,20 +75,25 @@ class Board:
     replicates: np.ndarray | None = field(repr=False)
 
     @property
+    def chosen(self) -> str:
+        """The task's options as text: those that say something."""
+        said = sorted(dict(self.options).items())
+        return ", ".join(str(value) for _, value in said if value not in (None, "supervised"))
+
+    @property
     def title(self) -> str:
-        chosen = described(self.options)
-        return f"{self.task} on {self.zoo}@{self.zoo_version}" + (f" ({chosen})" if chosen else "")
+        return f"{self.task} on {self.zoo}@{self.zoo_version}" + (f" ({self.chosen})" if self.chosen else "")
+
+    @property
+    def note(self) -> str:
+        """What a reader must know about the splits; empty where they do not leak."""
+        return LEAKS if dict(self.options).get("split") == "within-run" else ""
 
     @property
     def score_label(self) -> str:
         unit = {"1e-2": "x 10^-2"}.get(self.unit, self.unit)
         parts = [self.metric, unit, f"{'higher' if self.higher_is_better else 'lower'} is better"]
         return ", ".join(part for part in parts if part)
-
-
-def described(options: dict[str, Any]) -> str:
-    """Task options as text: those that say something."""
-    return ", ".join(str(value) for _, value in sorted(options.items()) if value not in (None, "supervised"))
 
 
 def load_boards(folder: Path) -> list[Board]:
@@ -93,7 +104,7 @@ def load_boards(folder: Path) -> list[Board]:
         key = (
             result.task.name,
             str(result.task.version),
-            repr(sorted(result.task.options.items(), key=str)),
+            repr(sorted(dict(result.task.options).items(), key=str)),
             result.task.metric,
             result.zoo.name,
             result.zoo.version,
@@ -148,7 +159,7 @@ def _board(cells: list[Cell]) -> Board:
     return Board(
         task=first.task.name,
         task_version=first.task.version,
-        options=first.task.options,
+        options=dict(first.task.options),
         zoo=first.zoo.name,
         zoo_version=first.zoo.version,
         recipe_sha256=first.zoo.recipe_sha256,
@@ -206,18 +217,18 @@ def _row(runs: list[Result], scores: list[float]) -> dict[str, Any]:
     # Times of different machines are never mixed: those of the machine with most seeds stand for the row.
     machines = Counter(hardware(run.environment) for run in runs)
     row["hardware"] = min(machines, key=lambda name: (-machines[name], name))
-    alike = [run for run in runs if hardware(run.environment) == row["hardware"]]
-    costs = pd.DataFrame([run.cost.model_dump() for run in alike if run.cost])
-    symmetry = pd.DataFrame([run.symmetry for run in runs if run.symmetry])
+    costs = [run.cost for run in runs if run.cost and hardware(run.environment) == row["hardware"]]
     for column, source in (
         ("parameters", "parameters"),
         ("fit_s", "fit_s"),
         ("networks_per_s", "predict_networks_per_s"),
         ("peak_mb", "peak_memory_mb"),
     ):
-        row[column] = rounded(costs[source].median()) if source in costs else None
+        known = [value for cost in costs if (value := getattr(cost, source)) is not None]
+        row[column] = rounded(median(known)) if known else None
     for kind in ("permutation", "sign", "scale"):
-        row[kind] = rounded(symmetry[kind].astype(float).max()) if kind in symmetry else None
+        changes = [value for run in runs if (value := (run.symmetry or {}).get(kind)) is not None]
+        row[kind] = rounded(max(map(float, changes))) if changes else None
     return row
 
 

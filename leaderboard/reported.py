@@ -24,6 +24,12 @@ class ReportedRow(BaseModel):
     spread: float | None = None
     ours: dict[str, Any] = {}
 
+    def shown(self, kind: str) -> str:
+        """The number as printed: "91.4 ± 0.6", or "0.74 (variance 0.002)"."""
+        if self.spread is None:
+            return f"{self.score:g}"
+        return f"{self.score:g} ± {self.spread:g}" if kind == "std" else f"{self.score:g} (variance {self.spread:g})"
+
 
 class ReportedTable(BaseModel):
     """A printed table (one zoo of it), with where it stands, when it appeared, and under which conditions it holds."""
@@ -41,6 +47,11 @@ class ReportedTable(BaseModel):
     higher_is_better: bool
     spread: Literal["std", "variance"] = "std"
     rows: list[ReportedRow]
+
+    @property
+    def title(self) -> str:
+        chosen = ", ".join(str(value) for _, value in sorted(self.options.items()))
+        return f"{self.task} on {self.zoo}" + (f" ({chosen})" if chosen else "")
 
     def fits(self, task: str, zoo: str, options: dict[str, Any]) -> bool:
         """Whether measured rows of this task, zoo and options may stand beside this table."""
@@ -62,7 +73,7 @@ def reported_tables(task: str, zoo: str, options: dict[str, Any]) -> list[Report
 def reported_score(result: Result) -> float | None:
     """The number printed for the method of a result, if there is one."""
     method = {"name": result.method.name} | result.method.params
-    for table in reported_tables(result.task.name, result.zoo.name, result.task.options):
+    for table in reported_tables(result.task.name, result.zoo.name, dict(result.task.options)):
         for row in table.rows:
             same_metric = table.metric == result.task.metric
             if same_metric and row.ours and all(method.get(key) == value for key, value in row.ours.items()):

@@ -28,19 +28,18 @@ class Units:
 
     Arguments:
         codes: `[N]`, the unit of every test network, 0 to U - 1.
-        strata: `[N]` or None: a score that is the mean of several (one per run, say) draws within each of them.
         key: seeds the draws; boards of one zoo share them.
     """
 
     codes: np.ndarray
     key: str
-    strata: np.ndarray | None = None
 
-    def parts(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """For each stratum its networks, and their units counted from 0."""
-        strata = np.zeros(len(self.codes), int) if self.strata is None else self.strata
-        members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
-        return [(rows, np.unique(self.codes[rows], return_inverse=True)[1]) for rows in members]
+    def parts(self, strata: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
+        """For each stratum its networks, and their units counted from 0; within a stratum each network is a unit."""
+        if strata is None:
+            return [(np.arange(len(self.codes)), self.codes)]
+        members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata[strata >= 0])]
+        return [(rows, np.arange(len(rows))) for rows in members]
 
     def draws(self, units: int) -> Iterator[np.ndarray]:
         """How often each unit is in each replicate, `[BLOCK, units]` at a time, `REPLICATES` in all."""
@@ -82,7 +81,7 @@ def analyse(rows: Sequence[Sequence[Items]], units: Units) -> Analysis:
         mean: np.ndarray = np.add.reduceat(values, firsts, axis=-1) / seeds
         return mean
 
-    parts = units.parts()
+    parts = units.parts(cells[0].strata)
     scores = np.zeros(len(rows))
     replicates = np.zeros((REPLICATES, len(rows)))
     variances = np.zeros((len(rows), len(rows)))

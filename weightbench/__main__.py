@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from weightbench import terminal
+from weightbench import board_commands, terminal
+from weightbench.board_commands import show_boards
 from weightbench.terminal import HELP, Device, Json
 from weightbench.zoo.errors import BadInput
 from weightbench.zoo_commands import zoo_app
-
-if TYPE_CHECKING:
-    from weightbench.leaderboard.board import Board
 
 app = typer.Typer(
     context_settings=HELP,
@@ -110,48 +108,11 @@ def run(
     except KeyboardInterrupt:
         print(f"interrupted: finished cells are in {out}; the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
-    _show_boards(out, out / "board", {(r.task.name, r.zoo.recipe_sha256) for r in results})
+    show_boards(out, out / "board", {(r.task.name, r.zoo.recipe_sha256) for r in results})
     failed = [result for result in results if result.status != "ok"]
     if failed:
         print(f"{len(failed)} of {len(results)} cells failed; tracebacks lie beside their records", file=sys.stderr)
         raise typer.Exit(1)
-
-
-@app.command("leaderboard")
-def leaderboard(
-    results: Annotated[Path, typer.Option(help="The results folder.")] = Path("runs"),
-    out: Annotated[Path | None, typer.Option(help="Where the board goes.  [default: RESULTS/board]")] = None,
-) -> None:
-    """Re-score every result from its predictions and write Markdown, CSV and one HTML page."""
-    _show_boards(results, out or results / "board", None)
-
-
-def _show_boards(results: Path, out: Path, only: set[tuple[str, str]] | None) -> None:
-    """Write the board of a results folder and print it (or the parts named by (task, zoo recipe))."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from weightbench.leaderboard.render import failures, table, write_board
-
-    boards, written = write_board(results, out)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)  # a log has no edge to wrap at
-    shown: list[Board] = [b for b in boards if only is None or (b.task, b.recipe_sha256) in only]
-    for board in shown:
-        header, rows = table(board)
-        view = Table(
-            title=f"\n{board.title}  [dim]{escape(board.score_label)}", title_justify="left", box=None, pad_edge=False
-        )
-        for number, name in enumerate(header):
-            view.add_column(name, justify="right" if number else "left", style="bold" if number == 1 else "")
-        for row in rows:
-            view.add_row(*(escape(cell) for cell in row))
-        console.print(view)
-        for line in failures(board):
-            console.print(f"Failed: {line}", style="red", markup=False)
-    print("\n" + "\n".join(str(path) for path in written))
 
 
 def _parsed_seeds(text: str) -> list[str]:
@@ -166,6 +127,9 @@ def _parsed_param(text: str) -> tuple[str, str]:
     if not equals:
         raise BadInput(f"-p {text}: write it as key=value")
     return key.strip(), value
+
+
+board_commands.register(app)
 
 
 def main() -> None:

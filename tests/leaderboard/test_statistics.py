@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from weightbench.benchmarks.scoring import Items, correlation_items
+from sklearn.metrics import r2_score
+from weightbench.benchmarks.scoring import Items, regression_items
 from weightbench.leaderboard.statistics import Ranked, Units, analyse, average_ranks, holm, tie_groups
 
 Draw = Callable[[np.random.Generator], list[Items]]
@@ -35,7 +36,7 @@ def squared_errors(random: np.random.Generator) -> list[Items]:
 
 def correlation(random: np.random.Generator) -> list[Items]:
     true = random.normal(size=400)
-    return [correlation_items(0.8 * true + 0.6 * random.normal(size=400), true)]
+    return [regression_items("pearson-r", 0.8 * true + 0.6 * random.normal(size=400), true)]
 
 
 @pytest.mark.parametrize(
@@ -94,11 +95,32 @@ def test_a_correlation_is_pearsons_and_its_test_agrees_with_simulation() -> None
         random = np.random.default_rng(seed)
         true = random.normal(size=200)
         a, b = (0.8 * true + 0.6 * random.normal(size=200) for _ in range(2))
-        found = analyse([[correlation_items(a, true)], [correlation_items(b, true)]], single(200))
+        found = analyse(
+            [[regression_items("pearson-r", a, true)], [regression_items("pearson-r", b, true)]], single(200)
+        )
         assert found.scores[0] == pytest.approx(stats.pearsonr(a, true).statistic)
         rejected += found.p[0, 1] < 0.05
     assert 2 <= rejected <= 20
-    assert analyse([[correlation_items(np.ones(200), true)]], single(200)).scores[0] == 0
+    assert analyse([[regression_items("pearson-r", np.ones(200), true)]], single(200)).scores[0] == 0
+
+
+@pytest.mark.parametrize(("metric", "level"), [("r2", 0.64), ("kendall-tau", 0.5)])
+def test_other_scores_of_regression_have_items_too(metric: str, level: float) -> None:
+    def scores(seed: int) -> list[Items]:
+        random = np.random.default_rng(seed)
+        true = random.normal(size=300)
+        # the noise at which R2 is 0.64, and tau 0.5 (r = sin(pi/4) of two normals)
+        noise = random.normal(size=300)
+        guess = true + 0.6 * noise if metric == "r2" else np.sqrt(0.5) * (true + noise)
+        return [regression_items(metric, guess, true)]
+
+    found = analyse([scores(seed) for seed in range(400)], single(300))
+    assert np.mean((found.low <= level) & (level <= found.high)) > 0.92
+    assert found.scores.mean() == pytest.approx(level, abs=0.01)
+    random = np.random.default_rng(7)
+    true, guess = random.integers(0, 9, size=(2, 50)).astype(float)
+    exact = {"kendall-tau": stats.kendalltau(guess, true).statistic, "r2": r2_score(true, guess)}[metric]
+    assert analyse([[regression_items(metric, guess, true)]], single(50)).scores[0] == pytest.approx(exact)
 
 
 def test_a_score_per_run_is_drawn_within_runs() -> None:
@@ -107,7 +129,7 @@ def test_a_score_per_run_is_drawn_within_runs() -> None:
     runs = np.repeat(np.arange(3), 60)
     true = random.normal(size=180) + 10.0 * runs
     guess = true + random.normal(size=180) - 7.0 * runs
-    found = analyse([[correlation_items(guess, true)]], Units(np.arange(180), "zoo", strata=runs))
+    found = analyse([[regression_items("pearson-r", guess, true, runs)]], single(180))
     each = [stats.pearsonr(guess[runs == run], true[runs == run]).statistic for run in range(3)]
     assert found.scores[0] == pytest.approx(np.mean(each))
     assert 0.02 < found.high[0] - found.low[0] < 0.2

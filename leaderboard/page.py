@@ -16,7 +16,7 @@ from typing import Any
 from ..benchmarks.result import Result
 from ..zoo.errors import BadInput
 from .board import COLUMNS, Board, hardware
-from .ranking import rankings
+from .ranking import Ranking, rankings
 from .reported import ReportedTable, reported_tables
 
 FOLDER = Path(__file__).parent
@@ -25,7 +25,7 @@ SCRIPTS = ("d3.min.js", "plot.umd.min.js", "tabulator.min.js")
 NUMBERS = [name for name in COLUMNS if name not in ("method", "failed", "device", "hardware", "spec")]
 
 
-def page(boards: list[Board]) -> str:
+def page(boards: list[Board], ranked: list[Ranking]) -> str:
     """The whole page as text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -47,13 +47,14 @@ def page(boards: list[Board]) -> str:
                 "header": header,
                 "rows": rows,
                 "failures": failures(board),
+                "hardware": sorted(set(board.rows["hardware"])),
                 "reported": [_reported(printed) for printed in reported_tables(board.task, board.zoo, board.options)],
             }
         )
     data = {"boards": [_data(i, b) for i, b in zip(identities(boards), boards, strict=True)], "columns": COLUMNS}
     text: str = environment.get_template("page.html").render(
         sections=sections,
-        rankings=rankings(boards),
+        rankings=ranked,
         printed=[_reported(printed) for printed in unmeasured(boards)],
         columns=COLUMNS,
         data=Markup(as_script_data(data)),
@@ -171,6 +172,6 @@ def write_space(folder: Path, boards: list[Board]) -> list[Path]:
         raise BadInput(f"{folder}: holds other files; give --space an empty folder, or one of a Space")
     make_folder(folder)
     card = (TEMPLATES / "space.md").read_text()
-    for name, text in (("README.md", card), ("index.html", page(boards))):
+    for name, text in (("README.md", card), ("index.html", page(boards, rankings(boards)))):
         write_atomically(folder / name, text.encode())
     return [folder / "README.md", folder / "index.html"]

@@ -80,7 +80,7 @@ def unmeasured(boards: list[Board]) -> list[ReportedTable]:
     return [t for t in published() if not any(t.fits(b.task, b.zoo, b.options) for b in boards)]
 
 
-def markdown(boards: list[Board]) -> str:
+def markdown(boards: list[Board], ranked: list[Ranking]) -> str:
     lines = ["# Leaderboard", ""]
     if not boards:
         lines += ["No results yet. `weightbench run` makes some, `weightbench submit` hands them in.", ""]
@@ -92,7 +92,7 @@ def markdown(boards: list[Board]) -> str:
         for printed in reported_tables(board.task, board.zoo, board.options):
             lines += ["", *_reported(printed)]
         lines += [""]
-    for ranking in rankings(boards):
+    for ranking in ranked:
         lines += [f"## Average rank: {ranking.title}, {_text(ranking.device)}", "", *_ranking(ranking), ""]
     if boards:
         lines += ["## Columns", "", *(f"- **{name}**: {text}" for name, text in COLUMNS.items()), ""]
@@ -147,7 +147,8 @@ def csv(boards: list[Board]) -> str:
 
 def board_files(boards: list[Board]) -> dict[str, str]:
     """The content of every file of a board, by name."""
-    return {"README.md": markdown(boards), "scores.csv": csv(boards), "index.html": page(boards)}
+    ranked = rankings(boards)
+    return {"README.md": markdown(boards, ranked), "scores.csv": csv(boards), "index.html": page(boards, ranked)}
 
 
 def write_board(results: Path, out: Path, *, may_be_empty: bool = False) -> tuple[list[Board], list[Path]]:

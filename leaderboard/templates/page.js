@@ -157,7 +157,7 @@
     }
     const best = new Set([...fronts.values()].flat());
     const devices = [...new Set(rows.map((row) => row.device))];
-    const named = rows.length <= 10 ? rows : rows.filter((row) => best.has(row));
+    const named = rows.length <= 10 && figure.clientWidth > 560 ? rows : rows.filter((row) => best.has(row));
     const middle = Math.sqrt(rows[0][wanted] * rows.at(-1)[wanted]);
     const texts = (right) => Plot.text(named.filter((row) => row[wanted] > middle === right), {
       x: wanted, y: "score", text: "method", dx: right ? -9 : 9, dy: -8, textAnchor: right ? "end" : "start", fill: "currentColor",
@@ -188,7 +188,7 @@
       data: board.rows,
       index: "id",
       columns: definitions(board),
-      layout: "fitDataStretch",
+      layout: "fitDataFill",
       renderVertical: "basic",
       columnDefaults: { headerSortTristate: false, tooltip: false, resizable: false },
       placeholder: "No row matches.",

@@ -32,9 +32,12 @@ class Cell:
     @property
     def truth_folder(self) -> Path:
         """Runs keep the truth within the results folder; the committed results have it beside them."""
-        zoo, beside = self.result.zoo, self.folder.parent
-        within = truth_path(self.folder, zoo.name, zoo.version, zoo.recipe_sha256)
+        within, beside = truth_file(self.folder, self.result), self.folder.parent
         return self.folder if within.exists() or not (beside / evidence.TRUTH).is_dir() else beside
+
+    @property
+    def truth(self) -> Truth:
+        return load_truth(self.truth_folder, self.result)
 
 
 def read_cell(cell: Cell, truth: Truth) -> tuple[dict[str, float], scoring.Items | None]:
@@ -50,8 +53,13 @@ def read_cell(cell: Cell, truth: Truth) -> tuple[dict[str, float], scoring.Items
         raise BadInput(f"{cell.path}: {error}; remove it and run the cell again") from None
 
 
-def truth_of(cell: Cell) -> Truth:
-    return read_truth(cell.truth_folder, cell.result.zoo)
+def truth_file(folder: Path, result: Result) -> Path:
+    """Where the truth lies that a result is scored against."""
+    return truth_path(folder, result.zoo.name, result.zoo.version, result.zoo.recipe_sha256)
+
+
+def load_truth(folder: Path, result: Result) -> Truth:
+    return read_truth(folder, result.zoo)
 
 
 def units_of(truth: Truth, key: str) -> Units:
@@ -59,10 +67,6 @@ def units_of(truth: Truth, key: str) -> Units:
     column = next((name for name in ("item", "run") if name in truth.table), None)
     values = truth.table[column] if column else truth.table.index
     return Units(np.unique(values.to_numpy(str), return_inverse=True)[1], key)
-
-
-def unit_name(truth: Truth) -> str:
-    return {"item": "images", "run": "runs"}[next(name for name in ("item", "run") if name in truth.table)]
 
 
 @cache
@@ -77,21 +81,21 @@ def analysed(rows: Sequence[Sequence[Cell]]) -> tuple[list[list[float]], Analysi
     """
     first = rows[0][0]
     zoo, task = first.result.zoo, first.result.task
-    truth_file = truth_path(first.truth_folder, zoo.name, zoo.version, zoo.recipe_sha256)
-    if not truth_file.exists():
-        truth_of(first)  # says what is wrong
+    official = truth_file(first.truth_folder, first.result)
+    if not official.exists():
+        load_truth(first.truth_folder, first.result)  # says what is missing
     key = {
         "metric": task.metric,
         "zoo": zoo.name,
         "rows": [[_checked_sha256(cell) for cell in row] for row in rows],
-        "truth": file_sha256(truth_file),
+        "truth": file_sha256(official),
         "code": _code(),
     }
     file = cache_dir() / "boards" / f"{digest(key)[:24]}.npz"
     with contextlib.suppress(OSError, ValueError, KeyError), np.load(file) as stored:
         scores = _split(stored["cells"], rows)
         return scores, Analysis(**{name: stored[name] for name in Analysis.__annotations__})
-    truth = truth_of(first)
+    truth = first.truth
     found = [[read_cell(cell, truth) for cell in row] for row in rows]
     scores = [[every[task.metric] for every, _ in row] for row in found]
     items = [[one for _, one in row if one is not None] for row in found]

@@ -11,7 +11,7 @@ import numpy as np
 from ..benchmarks.result import Result
 from ..benchmarks.scoring import Items, mean_of
 from ..zoo.errors import BadInput, unknown
-from .analysed import Cell, read_cell, truth_of, units_of
+from .analysed import Cell, read_cell, units_of
 from .board import Board, load_boards
 from .statistics import LEVEL, analyse
 
@@ -104,7 +104,7 @@ def _comparison(a: Board, row_a: int, folder_a: Path, b: Board, row_b: int, fold
     if len(first[0].columns) != len(second[0].columns):
         raise BadInput(f"{a.title}: the two folders hold other test networks")
     cell = _cells(a.results[row_a], folder_a)[0]
-    analysis = analyse([first, second], units_of(truth_of(cell), a.zoo))
+    analysis = analyse([first, second], units_of(cell.truth, a.zoo))
     differences = analysis.replicates[:, 1] - analysis.replicates[:, 0]
     low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     better = worse = equal = None
@@ -142,7 +142,7 @@ def _cells(results: list[Result], folder: Path) -> list[Cell]:
 
 def _items(results: list[Result], folder: Path) -> list[Items]:
     cells = _cells(results, folder)
-    found = [read_cell(cell, truth_of(cell))[1] for cell in cells]
+    found = [read_cell(cell, cell.truth)[1] for cell in cells]
     items = [one for one in found if one is not None]
     if not items:
         raise BadInput(f"the metric {results[0].task.metric} is not compared item by item yet")

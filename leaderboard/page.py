@@ -7,6 +7,7 @@ for printing, and for browsers without scripts, are escaped by jinja2.
 from __future__ import annotations
 
 import json
+import math
 import re
 import shlex
 from functools import cache
@@ -118,7 +119,9 @@ def _data(identity: str, board: Board) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value
+    """A value for JSON, which knows neither numpy's numbers nor NaN."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _words(content: dict[str, Any] | None) -> str:
@@ -131,7 +134,7 @@ def _short(value: Any) -> str:
 
 def _run(result: Result, score: float | None) -> dict[str, Any]:
     cost = result.cost
-    return {
+    content = {
         "seed": result.seed,
         "score": score,
         "status": result.status,
@@ -142,6 +145,7 @@ def _run(result: Result, score: float | None) -> dict[str, Any]:
         "hardware": hardware(result.environment),
         "finished": result.finished,
     }
+    return {key: _plain(value) for key, value in content.items()}
 
 
 def _reported(printed: ReportedTable) -> dict[str, Any]:

@@ -6,7 +6,6 @@ machine, or from the truth that is committed already, never from the runs folder
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import os
@@ -17,13 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks.evidence import TRUTH, Truth, read_truth, truth_path, write_truth
+from ..benchmarks.evidence import TRUTH, Truth, write_truth
 from ..benchmarks.result import Result, read_result
 from ..zoo.catalogue import locate, zoo_names
 from ..zoo.errors import BadInput, unknown
-from ..zoo.machine import ROOT, write_atomically
+from ..zoo.machine import ROOT, file_sha256, write_atomically
 from ..zoo.manifest import MANIFEST, read_manifest
-from .analysed import Cell, read_cell
+from .analysed import Cell, load_truth, read_cell, truth_file
 
 RECORD_LIMIT, PREDICTIONS_LIMIT = 2**18, 64 * 2**20  # bytes
 NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*", re.ASCII)
@@ -65,7 +64,7 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
     if not paths:
         raise BadInput(f"{runs}: no results there; `weightbench run` writes some")
     done = Submission()
-    files: dict[Path, bytes] = {}
+    files: dict[Path, bytes | Path] = {}
     with tempfile.TemporaryDirectory() as scratch:
         truths = _Truths(home, Path(scratch), zoos)
         for path in paths:
@@ -86,8 +85,8 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
         for file in truths.new:
             files[home / TRUTH / file.name] = file.read_bytes()
     try:
-        for target, content in files.items():
-            write_atomically(target, content)
+        for target, source in files.items():
+            write_atomically(target, source.read_bytes() if isinstance(source, Path) else source)
             done.written.append(target)
     except (OSError, KeyboardInterrupt) as error:
         for written in done.written:
@@ -100,9 +99,9 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
 
 def checked_record(path: Path, runs: Path) -> Result:
     """A record, if all that can be told without its predictions and zoo holds. Raises BadInput."""
-    for part in (path, *path.relative_to(runs).parents):
-        if (runs / part).is_symlink():
-            raise BadInput(f"{runs / part}: is a link; submit real files")
+    for part in (path, *(runs / parent for parent in path.relative_to(runs).parents)):
+        if part.is_symlink():
+            raise BadInput(f"{part}: is a link; submit real files")
     if (size := path.stat().st_size) > RECORD_LIMIT:
         raise BadInput(f"{path}: the record has {size:,} bytes, at most {RECORD_LIMIT:,} are taken")
     result = read_result(path)
@@ -167,8 +166,8 @@ def _check_task(path: Path, result: Result) -> None:
             raise BadInput(f"{path}: task.{name}: says {said!r}, the task has {is_so!r}; run the cell again")
 
 
-def _predictions(path: Path, result: Result) -> bytes:
-    """The bytes of a record's predictions. Raises BadInput."""
+def _predictions(path: Path, result: Result) -> Path:
+    """The file of a record's predictions. Raises BadInput."""
     about = result.predictions
     expected = f"seed-{result.seed}.safetensors"
     if about is None or about.file != expected:
@@ -179,10 +178,9 @@ def _predictions(path: Path, result: Result) -> bytes:
         raise BadInput(f"{file}: no such file, or a link; run the cell again")
     if (size := file.stat().st_size) > PREDICTIONS_LIMIT:
         raise BadInput(f"{file}: has {size:,} bytes, at most {PREDICTIONS_LIMIT:,} are taken")
-    content = file.read_bytes()
-    if hashlib.sha256(content).hexdigest() != about.sha256:
+    if file_sha256(file) != about.sha256:
         raise BadInput(f"{file}: its sha256 is not the one of its record; run the cell again")
-    return content
+    return file
 
 
 def _rescored(path: Path, result: Result, runs: Path, truths: _Truths) -> dict[str, float]:
@@ -229,7 +227,7 @@ class _Truths:
     def of(self, path: Path, result: Result) -> list[Truth]:
         """The official truth, then that of the zoo on this machine where it is another build. Raises BadInput."""
         zoo = result.zoo
-        committed = truth_path(self.home, zoo.name, zoo.version, zoo.recipe_sha256)
+        committed = truth_file(self.home, result)
         if committed not in self.found:
             self.found[committed] = self._read(path, result, committed)
         for truth in self.found[committed]:
@@ -239,14 +237,13 @@ class _Truths:
 
     def _read(self, path: Path, result: Result, committed: Path) -> list[Truth]:
         about = result.zoo
-        found = [read_truth(self.home, about)] if committed.exists() else []
+        found = [load_truth(self.home, result)] if committed.exists() else []
         if folder := self._folder(result):
             from ..zoo.collection import open_zoo
 
             write_truth(self.scratch, open_zoo(folder))
-            derived = truth_path(self.scratch, about.name, about.version, about.recipe_sha256)
-            self.new += [] if found else [derived]
-            found.append(read_truth(self.scratch, about))
+            self.new += [] if found else [truth_file(self.scratch, result)]
+            found.append(load_truth(self.scratch, result))
         if not found:
             raise BadInput(
                 f"{path}: zoo: {about.name}@{about.version} of recipe {about.recipe_sha256[:8]} is neither on this "

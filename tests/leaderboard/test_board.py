@@ -178,6 +178,16 @@ def test_the_committed_board_is_what_the_committed_results_give(cli) -> None:
     assert "leaderboard: equals what" in out
 
 
+def test_figures_that_are_no_numbers_leave_a_gap(results: Path) -> None:
+    path = next(results.glob("inr-classification/*/mlp/*/seed-0.json"))
+    record = json.loads(path.read_text())
+    record["cost"]["fit_s"] = record["symmetry"]["permutation"] = float("nan")
+    path.write_text(json.dumps(record))
+    files = board_files(load_boards(results))
+    assert "NaN" not in files["index.html"][files["index.html"].index('id="data"') :].split("</script>")[0]
+    assert "nan" not in files["scores.csv"]
+
+
 def test_json_and_an_empty_board(results: Path, cli, tmp_path: Path) -> None:
     boards = json.loads(cli("leaderboard", "--results", results, "--out", tmp_path / "board", "--json")[1])
     assert [board["title"] for board in boards] == [

@@ -92,6 +92,14 @@ def test_honest_results_are_copied_and_make_a_board(runs: Path, submit, cli, tmp
     assert "3 were there already" in out
 
 
+def test_a_relative_folder_does_as_well(runs: Path, submit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(runs.parent)
+    _linked(record_of(runs))
+    refused(Path(runs.name), tmp_path / "home", submit, "is a link")
+    record_of(runs).with_suffix(".real").rename(record_of(runs))
+    assert submit(Path(runs.name))[0] == 0
+
+
 def test_failed_runs_stay_behind(runs: Path, submit, tmp_path: Path) -> None:
     edit(record_of(runs), status="failed", error="no luck", score=None, scores=None, predictions=None)
     code, out, _ = submit(runs)

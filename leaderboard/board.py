@@ -106,6 +106,8 @@ def load_boards(folder: Path) -> list[Board]:
             str(result.task.version),
             repr(sorted(dict(result.task.options).items(), key=str)),
             result.task.metric,
+            result.task.unit,
+            str(result.task.higher_is_better),
             result.zoo.name,
             result.zoo.version,
             result.zoo.recipe_sha256,

@@ -154,7 +154,7 @@ def _reported(printed: ReportedTable) -> dict[str, Any]:
 
 
 def command(results: list[Result]) -> str:
-    """The command line that runs a row again, quoted for a shell. Parameters that are lists are at their defaults."""
+    """The command line that runs a row again, quoted for a shell."""
     first = results[0]
     words = ["weightbench", "run", first.method.name, "--task", first.task.name]
     words += ["--zoo", f"{first.zoo.name}@{first.zoo.version}"]
@@ -165,6 +165,8 @@ def command(results: list[Result]) -> str:
     for name, value in first.method.params.items():
         if isinstance(value, str | int | float):
             words += ["-p", f"{name}={value}"]
+        elif isinstance(value, list | tuple):
+            words += ["-p", f"{name}={json.dumps(value)}"]
     return shlex.join(words)
 
 

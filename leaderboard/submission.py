@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..benchmarks.evidence import TRUTH, Truth, write_truth
 from ..benchmarks.result import Result, read_result
@@ -23,6 +23,9 @@ from ..zoo.errors import BadInput, unknown
 from ..zoo.machine import ROOT, file_sha256, write_atomically
 from ..zoo.manifest import MANIFEST, read_manifest
 from .analysed import Cell, load_truth, read_cell, truth_file
+
+if TYPE_CHECKING:
+    from ..zoo.collection import Zoo
 
 RECORD_LIMIT, PREDICTIONS_LIMIT = 2**18, 64 * 2**20  # bytes
 NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*", re.ASCII)
@@ -72,6 +75,7 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
             if result.status != "ok":
                 done.failed += 1
                 continue
+            _check_task(path, result, truths.zoo_of(result))
             evidence = _predictions(path, result)
             scores = _rescored(path, result, runs, truths)
             target = home / "results" / path.relative_to(runs)
@@ -130,7 +134,6 @@ def checked_record(path: Path, runs: Path) -> Result:
     place_of = (result.task.name, result.zoo.name, result.method.name, result.spec_hash, f"seed-{result.seed}.json")
     if path.relative_to(runs).parts != place_of:
         raise BadInput(f"{path}: its content belongs at {'/'.join(place_of)}: was it edited?")
-    _check_task(path, result)
     return result
 
 
@@ -153,16 +156,17 @@ def _match(path: Path, place: str, value: str, pattern: re.Pattern[str]) -> None
         raise BadInput(f"{path}: {place}: {value[:80]!a} is refused; expected {wanted[pattern]}")
 
 
-def _check_task(path: Path, result: Result) -> None:
-    """Raises BadInput unless the record's task is one of the suite's, with its version and metric."""
+def _check_task(path: Path, result: Result, zoo: Zoo | None) -> None:
+    """Raises BadInput unless the record's task is one of the suite's, with its version, metric and direction."""
     from ..benchmarks.task import task_class, task_names
 
     if result.task.name not in task_names():
         raise BadInput(f"{path}: task.name: {unknown('task', result.task.name, task_names())}")
-    task = task_class(result.task.name)
+    known = task_class(result.task.name)
+    task = known(zoo) if zoo else known
     for name in ("version", "metric", "unit", "higher_is_better"):
-        said, is_so = getattr(result.task, name), getattr(task, name, None)
-        if is_so is not None and said != is_so:
+        said, is_so = getattr(result.task, name), getattr(task, name)
+        if said != is_so:
             raise BadInput(f"{path}: task.{name}: says {said!r}, the task has {is_so!r}; run the cell again")
 
 
@@ -221,6 +225,7 @@ class _Truths:
     def __init__(self, home: Path, scratch: Path, zoos: Sequence[Path]) -> None:
         self.home, self.scratch = home, scratch
         self.zoos = {folder: read_manifest(folder)[0] for folder in zoos}
+        self.opened: dict[tuple[str, str, str], Zoo | None] = {}
         self.found: dict[Path, list[Truth]] = {}
         self.new: list[Path] = []
 
@@ -238,10 +243,8 @@ class _Truths:
     def _read(self, path: Path, result: Result, committed: Path) -> list[Truth]:
         about = result.zoo
         found = [load_truth(self.home, result)] if committed.exists() else []
-        if folder := self._folder(result):
-            from ..zoo.collection import open_zoo
-
-            write_truth(self.scratch, open_zoo(folder))
+        if zoo := self.zoo_of(result):
+            write_truth(self.scratch, zoo)
             self.new += [] if found else [truth_file(self.scratch, result)]
             found.append(load_truth(self.scratch, result))
         if not found:
@@ -251,18 +254,26 @@ class _Truths:
             )
         return found
 
-    def _folder(self, result: Result) -> Path | None:
-        """The folder of exactly this zoo, version and recipe."""
+    def zoo_of(self, result: Result) -> Zoo | None:
+        """Exactly this zoo, version and recipe, if it is on this machine."""
         about = result.zoo
         wanted = (about.name, about.version, about.recipe_sha256)
+        if wanted not in self.opened:
+            self.opened[wanted] = self._open(wanted)
+        return self.opened[wanted]
+
+    def _open(self, wanted: tuple[str, str, str]) -> Zoo | None:
+        from ..zoo.collection import open_zoo
+
+        name, version, _ = wanted
         candidates = dict(self.zoos)
-        if about.name in zoo_names():
-            for folder in {locate(about.name), locate(about.name).parent / f"{about.name}@{about.version}"}:
+        if name in zoo_names():
+            for folder in (locate(name), locate(name).with_name(f"{name}@{version}")):
                 if (folder / MANIFEST).exists():
                     candidates[folder] = read_manifest(folder)[0]
         for folder, manifest in candidates.items():
             if (manifest.name, manifest.version, manifest.recipe_sha256) == wanted:
-                return folder
+                return open_zoo(folder)
         return None
 
 

@@ -78,6 +78,7 @@ RUN = ("run", "mlp", "--task", "inr-classification", "--zoo")
         ((*RUN, "ZOO", "-p", "widht=3"), "did you mean width"),
         ((*RUN, "ZOO", "-p", "width=wide"), "takes int, not 'wide'"),
         ((*RUN, "ZOO", "-p", "width"), "key=value"),
+        ((*RUN, "ZOO", "-p", "width=[1"), "write a list as JSON"),
         ((*RUN, "ZOO", "--seeds", "a,b"), "0,1,2"),
         ((*RUN, "ZOO", "--out", "/proc/runs"), "/proc/runs: cannot write there"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -122,10 +123,15 @@ def _parsed_seeds(text: str) -> list[str]:
     return seeds
 
 
-def _parsed_param(text: str) -> tuple[str, str]:
+def _parsed_param(text: str) -> tuple[str, str | list[object]]:
     key, equals, value = text.partition("=")
     if not equals:
         raise BadInput(f"-p {text}: write it as key=value")
+    if value.startswith("["):
+        try:
+            return key.strip(), list(json.loads(value))
+        except ValueError:
+            raise BadInput(f'-p {text}: write a list as JSON, for instance {key}=["mean", "std"]') from None
     return key.strip(), value
 
 

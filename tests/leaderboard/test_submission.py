@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -369,3 +370,21 @@ def test_markup_that_is_submitted_is_harmless(runs: Path, submit, cli, tmp_path:
     rows = [line for line in text.splitlines() if "javascript" in line]
     assert rows
     assert all(row.count(" | ") == text.splitlines()[6].count(" | ") for row in rows)
+
+
+def test_the_printed_command_runs_the_row_again(small_zoo: Path, cli, tmp_path: Path) -> None:
+    from weightbench.leaderboard.page import command
+
+    out = tmp_path / "runs"
+    method = wb.load_method("ng-gnn", width=4, depth=1, epochs=1, aggregators=["mean", "max"])
+    results = wb.run(method, task="inr-classification", zoo=small_zoo, out=out, seeds=[0, 3])
+    words = shlex.split(command(results))
+    assert words[:2] == ["weightbench", "run"]
+    assert words[words.index("--zoo") + 1] == "digits-inrs@1.0.0"
+    words[words.index("--zoo") + 1] = str(small_zoo)
+    code, _, err = cli(*words[1:], "--out", out)
+    assert code == 0
+    assert err.count("(kept)") == 2, "the same cells, to the spec hash"
+    hostile = results[0].model_copy(deep=True)
+    hostile.method.params = {"name": "x; rm -rf ~ #", "other": "$(reboot) `id` '"}
+    assert {"name=x; rm -rf ~ #", "other=$(reboot) `id` '"} <= set(shlex.split(command([hostile]), comments=True))

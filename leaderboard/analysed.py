@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from ..benchmarks import evidence, scoring
 from ..benchmarks.evidence import Truth, read_predictions, read_truth, truth_path
@@ -91,8 +92,9 @@ def analysed(rows: Sequence[Sequence[Cell]]) -> tuple[list[list[float]], Analysi
         "truth": file_sha256(official),
         "code": _code(),
     }
-    file = cache_dir() / "boards" / f"{digest(key)[:24]}.npz"
-    with contextlib.suppress(OSError, ValueError, KeyError), np.load(file) as stored:
+    file = cache_dir() / "boards" / f"{digest(key)[:24]}.safetensors"
+    with contextlib.suppress(OSError, SafetensorError, KeyError):
+        stored = load(file.read_bytes())
         scores = _split(stored["cells"], rows)
         return scores, Analysis(**{name: stored[name] for name in Analysis.__annotations__})
     truth = first.truth
@@ -102,10 +104,9 @@ def analysed(rows: Sequence[Sequence[Cell]]) -> tuple[list[list[float]], Analysi
     if not all(items):
         return scores, None
     analysis = analyse(items, units_of(truth, zoo.name))
-    sink = io.BytesIO()
-    np.savez(sink, cells=np.concatenate(scores), **vars(analysis))
+    arrays = {"cells": np.concatenate(scores)} | vars(analysis)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
-        write_atomically(file, sink.getvalue())
+        write_atomically(file, save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
     return scores, analysis
 
 

@@ -82,6 +82,10 @@ def unmeasured(boards: list[Board]) -> list[ReportedTable]:
 
 def markdown(boards: list[Board], ranked: list[Ranking]) -> str:
     lines = ["# Leaderboard", ""]
+    lines += [
+        "`index.html` beside this page is the same board, to sort, filter and open; `scores.csv` is for programs.",
+        "",
+    ]
     if not boards:
         lines += ["No results yet. `weightbench run` makes some, `weightbench submit` hands them in.", ""]
     for board in boards:
@@ -142,7 +146,13 @@ def csv(boards: list[Board]) -> str:
         )[columns].astype(object)
         for board in boards
     ]
-    return str((pd.concat(frames) if frames else pd.DataFrame(columns=columns)).to_csv(index=False))
+    whole = pd.concat(frames) if frames else pd.DataFrame(columns=columns)
+    return str(whole.map(_no_formula).to_csv(index=False))
+
+
+def _no_formula(value: object) -> object:
+    """Spreadsheets run text that begins like a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
 
 
 def board_files(boards: list[Board]) -> dict[str, str]:

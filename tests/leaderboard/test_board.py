@@ -49,6 +49,10 @@ def test_results_in_any_order_from_any_machine_give_equal_files(
     first = board_files(load_boards(results))
     assert board_files(load_boards(results)) == first, "from the cache"
     monkeypatch.setenv("WEIGHTBENCH_CACHE", str(tmp_path / "other cache"))
+    assert board_files(load_boards(results)) == first
+    for file in (tmp_path / "other cache" / "boards").iterdir():
+        file.write_bytes(file.read_bytes()[:1000])
+    assert board_files(load_boards(results)) == first, "a damaged cache is computed anew"
     moved = tmp_path / "elsewhere" / "copied"
     for file in sorted((path for path in results.rglob("*") if path.is_file()), reverse=True):
         target = moved / file.relative_to(results)

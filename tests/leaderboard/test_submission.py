@@ -351,7 +351,7 @@ def test_markup_that_is_submitted_is_harmless(runs: Path, submit, cli, tmp_path:
         "variant": f"{HOSTILE} | [x](javascript:1)",
         "params": {"a": HOSTILE, HOSTILE: 1},
     }
-    record["environment"] |= {"cpu": HOSTILE, HOSTILE: HOSTILE}
+    record["environment"] |= {"cpu": f"=HYPERLINK({HOSTILE})", HOSTILE: HOSTILE}
     record["selection"] |= {"rule": HOSTILE}
     record["finished"] = HOSTILE
     path.write_text(json.dumps(record))
@@ -364,12 +364,16 @@ def test_markup_that_is_submitted_is_harmless(runs: Path, submit, cli, tmp_path:
     assert HOSTILE not in page
     assert "<img" not in page
     assert own == 6, "data, licences, three libraries, our glue"
+    assert "\"'=HYPERLINK" in (home / "scores.csv").read_text(), "a spreadsheet takes it as text"
     text = (home / "README.md").read_text()
     assert "<script" not in text
     assert "[x](" not in text
     rows = [line for line in text.splitlines() if "javascript" in line]
     assert rows
-    assert all(row.count(" | ") == text.splitlines()[6].count(" | ") for row in rows)
+    assert all(
+        row.count(" | ") == next(line for line in text.splitlines() if line.startswith("| method")).count(" | ")
+        for row in rows
+    )
 
 
 def test_the_printed_command_runs_the_row_again(small_zoo: Path, cli, tmp_path: Path) -> None:

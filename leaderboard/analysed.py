@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from ..benchmarks import evidence, scoring
+from ..benchmarks import items as per_item
 from ..benchmarks.evidence import Truth, read_predictions, read_truth, truth_path
 from ..benchmarks.result import Result
 from ..zoo.errors import BadInput
@@ -41,7 +42,7 @@ class Cell:
         return load_truth(self.truth_folder, self.result)
 
 
-def read_cell(cell: Cell, truth: Truth) -> tuple[dict[str, float], scoring.Items | None]:
+def read_cell(cell: Cell, truth: Truth) -> tuple[dict[str, float], per_item.Items | None]:
     """Every score of a cell's predictions, and the items of the headline one. Raises BadInput for damaged evidence."""
     result, metric = cell.result, cell.result.task.metric
     assert result.predictions is not None
@@ -49,7 +50,7 @@ def read_cell(cell: Cell, truth: Truth) -> tuple[dict[str, float], scoring.Items
     try:
         if result.predictions.n != len(ids):
             raise BadInput(f"predictions.n: says {result.predictions.n}, the file holds {len(ids)}")
-        return scoring.score(metric, ids, arrays, truth), scoring.items(result.task, ids, arrays, truth)
+        return scoring.score(metric, ids, arrays, truth), per_item.items(result.task, ids, arrays, truth)
     except BadInput as error:
         raise BadInput(f"{cell.path}: {error}; remove it and run the cell again") from None
 
@@ -72,7 +73,7 @@ def units_of(truth: Truth, key: str) -> Units:
 
 @cache
 def _code() -> list[str]:
-    return [file_sha256(Path(str(module.__file__))) for module in (evidence, scoring, statistics)]
+    return [file_sha256(Path(str(module.__file__))) for module in (evidence, scoring, per_item, statistics)]
 
 
 def analysed(rows: Sequence[Sequence[Cell]]) -> tuple[list[list[float]], Analysis | None]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,7 @@ import pandas as pd
 from ..benchmarks.result import Result, read_results
 from ..zoo.errors import BadInput
 from .analysed import Cell, analysed
-from .reported import reported_score
+from .rows import device_class, rounded, summary
 from .statistics import Analysis, tie_groups
 
 COLUMNS = {
@@ -123,10 +121,6 @@ def _check_place(path: Path, result: Result) -> None:
         raise BadInput(f"{path}: its content belongs at {'/'.join(parts)}; move it there, or remove it")
 
 
-def device_class(result: Result) -> str:
-    return str(result.environment.get("gpu") or "CPU")
-
-
 def _board(cells: list[Cell]) -> Board:
     first = cells[0].result
     by_row: dict[tuple[str, str], list[Cell]] = {}
@@ -144,7 +138,7 @@ def _board(cells: list[Cell]) -> Board:
     for key in keys:
         runs = [cell.result for cell in by_row[key]]
         found = {cell.result.seed: value for cell, value in zip(good[key], values.get(key, []), strict=True)}
-        records.append(_row(runs, values.get(key, [])) | statistics.get(key, {}))
+        records.append(summary(runs, values.get(key, [])) | statistics.get(key, {}))
         results.append(runs)
         per_seed.append([found.get(run.seed) for run in runs])
         places.append(scored.index(key) if key in values else -1)
@@ -197,59 +191,6 @@ def _statistics(
             low, high = rounded(analysis.low[row]), rounded(analysis.high[row])
             found[keys[row]] = {"low": low, "high": high, "group": group}
     return found
-
-
-def _row(runs: list[Result], scores: list[float]) -> dict[str, Any]:
-    first = runs[0]
-    variant = f" ({first.method.variant})" if first.method.variant else ""
-    row: dict[str, Any] = {
-        "method": first.method.name + variant,
-        "score": rounded(np.mean(scores)) if scores else None,
-        "std": rounded(np.std(scores, ddof=1)) if len(scores) > 1 else None,
-        "low": None,
-        "high": None,
-        "group": None,
-        "reported": reported_score(first),
-        "seeds": len(scores),
-        "failed": "; ".join(f"seed {run.seed} {run.status}: {run.error}" for run in runs if run.status != "ok") or None,
-        "epochs": (first.budget or {}).get("epochs"),
-        "device": device_class(first),
-        "spec": first.spec_hash,
-    }
-    # Times of different machines are never mixed: those of the machine with most seeds stand for the row.
-    machines = Counter(hardware(run.environment) for run in runs)
-    row["hardware"] = min(machines, key=lambda name: (-machines[name], name))
-    costs = [run.cost for run in runs if run.cost and hardware(run.environment) == row["hardware"]]
-    for column, source in (
-        ("parameters", "parameters"),
-        ("fit_s", "fit_s"),
-        ("networks_per_s", "predict_networks_per_s"),
-        ("peak_mb", "peak_memory_mb"),
-    ):
-        known = [value for cost in costs if (value := getattr(cost, source)) is not None]
-        row[column] = rounded(median(known)) if known else None
-    for kind in ("permutation", "sign", "scale"):
-        changes = [value for run in runs if (value := (run.symmetry or {}).get(kind)) is not None]
-        row[kind] = rounded(max(map(float, changes))) if changes else None
-    return row
-
-
-def rounded(value: Any) -> float | None:
-    """Eight digits: processors differ in the sixteenth, and boards made anywhere should be equal files."""
-    return None if pd.isna(value) else float(f"{float(value):.8g}")
-
-
-@cache
-def _shortened(cpu: str) -> str:
-    for noise in ("(R)", "(TM)", "Processor", "CPU"):
-        cpu = cpu.replace(noise, "")
-    return " ".join(cpu.split())
-
-
-def hardware(environment: dict[str, Any]) -> str:
-    if gpu := environment.get("gpu"):
-        return str(gpu)
-    return f"{_shortened(str(environment.get('cpu', '?')))}, {environment.get('threads', '?')} threads"
 
 
 def boards(folder: str | Path = "runs") -> dict[str, pd.DataFrame]:

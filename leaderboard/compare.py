@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from ..benchmarks.items import Items, mean_of
 from ..benchmarks.result import Result
-from ..benchmarks.scoring import Items, mean_of
 from ..zoo.errors import BadInput, unknown
 from .analysed import Cell, read_cell, units_of
 from .board import Board, load_boards

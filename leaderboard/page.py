@@ -16,14 +16,14 @@ from typing import Any
 
 from ..benchmarks.result import Result
 from ..zoo.errors import BadInput
-from .board import COLUMNS, Board, hardware
+from .board import COLUMNS, Board
 from .ranking import Ranking, rankings
 from .reported import ReportedTable, reported_tables
+from .rows import hardware
 
 FOLDER = Path(__file__).parent
 TEMPLATES, VENDOR = FOLDER / "templates", FOLDER / "vendor"
 SCRIPTS = ("d3.min.js", "plot.umd.min.js", "tabulator.min.js")
-NUMBERS = [name for name in COLUMNS if name not in ("method", "failed", "device", "hardware", "spec")]
 
 
 def page(boards: list[Board], ranked: list[Ranking]) -> str:

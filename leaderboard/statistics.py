@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from ..benchmarks.scoring import Items
+from ..benchmarks.items import Items
 
 REPLICATES = 2000
 LEVEL = 0.95

@@ -6,15 +6,12 @@ machine, or from the truth that is committed already, never from the runs folder
 
 from __future__ import annotations
 
-import json
-import math
 import os
-import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..benchmarks.evidence import TRUTH, Truth, write_truth
 from ..benchmarks.result import Result, read_result
@@ -23,15 +20,12 @@ from ..zoo.errors import BadInput, unknown
 from ..zoo.machine import ROOT, file_sha256, write_atomically
 from ..zoo.manifest import MANIFEST, read_manifest
 from .analysed import Cell, load_truth, read_cell, truth_file
+from .records import checked_record
 
 if TYPE_CHECKING:
     from ..zoo.collection import Zoo
 
-RECORD_LIMIT, PREDICTIONS_LIMIT = 2**18, 64 * 2**20  # bytes
-NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*", re.ASCII)
-VERSION = re.compile(r"\d+\.\d+\.\d+(\+local)?", re.ASCII)
-SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
-LONGEST_NAME, LONGEST_TEXT = 64, 1000
+PREDICTIONS_LIMIT = 64 * 2**20  # bytes
 
 
 def home_folder() -> Path:
@@ -76,6 +70,7 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
                 done.failed += 1
                 continue
             _check_task(path, result, truths.zoo_of(result))
+            _check_settings(path, result)
             evidence = _predictions(path, result)
             scores = _rescored(path, result, runs, truths)
             target = home / "results" / path.relative_to(runs)
@@ -101,61 +96,6 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
     return done
 
 
-def checked_record(path: Path, runs: Path) -> Result:
-    """A record, if all that can be told without its predictions and zoo holds. Raises BadInput."""
-    for part in (path, *(runs / parent for parent in path.relative_to(runs).parents)):
-        if part.is_symlink():
-            raise BadInput(f"{part}: is a link; submit real files")
-    if (size := path.stat().st_size) > RECORD_LIMIT:
-        raise BadInput(f"{path}: the record has {size:,} bytes, at most {RECORD_LIMIT:,} are taken")
-    result = read_result(path)
-    for place, value in _leaves(json.loads(path.read_bytes())):
-        if isinstance(value, float) and not math.isfinite(value):
-            raise BadInput(f"{path}: {place}: is {value}; records hold finite numbers")
-        if isinstance(value, str) and not (value.isprintable() and len(value) <= LONGEST_TEXT):
-            raise BadInput(f"{path}: {place}: {value[:40]!a} is too long, or holds characters that do not print")
-    for place, value in (("task.name", result.task.name), ("zoo.name", result.zoo.name)):
-        _match(path, place, value, NAME)
-    _match(path, "method.name", result.method.name, NAME)
-    _match(path, "zoo.version", result.zoo.version, VERSION)
-    for place, value in (
-        ("zoo.recipe_sha256", result.zoo.recipe_sha256),
-        ("zoo.manifest_sha256", result.zoo.manifest_sha256),
-        ("method.source_sha256", result.method.source_sha256),
-    ):
-        _match(path, place, value, SHA256)
-    for place, text in (("method.variant", result.method.variant or ""), ("method.paper", result.method.paper)):
-        if not text.isascii():
-            raise BadInput(f"{path}: {place}: {text!a} holds letters beyond ASCII, which can pass for others")
-    if not (0 <= result.seed < 2**32):
-        raise BadInput(f"{path}: seed: is {result.seed}, expected 0 to 2^32 - 1")
-    if result.cost and min(v for v in result.cost.model_dump().values() if v is not None) < 0:
-        raise BadInput(f"{path}: cost: holds a negative number")
-    place_of = (result.task.name, result.zoo.name, result.method.name, result.spec_hash, f"seed-{result.seed}.json")
-    if path.relative_to(runs).parts != place_of:
-        raise BadInput(f"{path}: its content belongs at {'/'.join(place_of)}: was it edited?")
-    return result
-
-
-def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Every key and value of a JSON document, with its place."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield f"{place} (a key)".strip(), key
-            yield from _leaves(inner, f"{place}.{key}".lstrip("."))
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _leaves(inner, f"{place}[{number}]")
-    else:
-        yield place, value
-
-
-def _match(path: Path, place: str, value: str, pattern: re.Pattern[str]) -> None:
-    if not pattern.fullmatch(value) or len(value) > LONGEST_NAME:
-        wanted = {NAME: "small letters, digits, single dashes and dots", VERSION: "1.2.3", SHA256: "64 hex digits"}
-        raise BadInput(f"{path}: {place}: {value[:80]!a} is refused; expected {wanted[pattern]}")
-
-
 def _check_task(path: Path, result: Result, zoo: Zoo | None) -> None:
     """Raises BadInput unless the record's task is one of the suite's, with its version, metric and direction."""
     from ..benchmarks.task import task_class, task_names
@@ -168,6 +108,20 @@ def _check_task(path: Path, result: Result, zoo: Zoo | None) -> None:
         said, is_so = getattr(result.task, name), getattr(task, name)
         if said != is_so:
             raise BadInput(f"{path}: task.{name}: says {said!r}, the task has {is_so!r}; run the cell again")
+
+
+def _check_settings(path: Path, result: Result) -> None:
+    """Raises BadInput when the record names the settings of a known method otherwise than the method does."""
+    from ..methods.registry import load_method, method_names
+
+    if result.method.name in method_names():
+        try:
+            named = load_method(result.method.name, result.method.params).variant
+        except BadInput:  # parameters of another version: nothing to compare with
+            return
+        if named != result.method.variant:
+            said = result.method.variant
+            raise BadInput(f"{path}: method.variant: says {said!r}, these settings are {named!r}; run the cell again")
 
 
 def _predictions(path: Path, result: Result) -> Path:

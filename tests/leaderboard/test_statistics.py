@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import r2_score
-from weightbench.benchmarks.scoring import Items, regression_items
+from weightbench.benchmarks.items import Items, regression_items
 from weightbench.leaderboard.statistics import Ranked, Units, analyse, average_ranks, holm, tie_groups
 
 Draw = Callable[[np.random.Generator], list[Items]]

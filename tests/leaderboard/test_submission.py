@@ -279,9 +279,12 @@ CLASSIFICATION = {
     "bidi in settings": (moved(method__params={"trees": "\u2066x"}), "method.params.trees"),
     "bidi in a key": (edited(environment={"\u202ecpu": "x"}), "environment (a key)"),
     "confusable variant": (edited(method__variant="tr\u0435es=2"), "holds letters beyond ASCII"),
+    "settings in name only": (edited(method__variant="trees=999"), "method.variant: 'trees=999' is not among"),
+    "settings unsaid": (edited(method__variant=None), "method.variant: says None, these settings are 'trees=2'"),
+    "boast": (edited(method__variant="trees=2 (state of the art)"), "is not among method.params"),
     "endless text": (edited(method__paper="x" * 2000), "method.paper"),
     "huge record": (lambda path: edit(path, environment={"cpu": "x" * 300_000}), "at most 262,144 are taken"),
-    "edited settings": (edited(method__params={"trees": 999}), "its content belongs at"),
+    "edited settings": (edited(method__params={"trees": 2, "more": 1}), "its content belongs at"),
     "another seed": (_copied_as_another_seed, "seed-9.json: its content belongs at"),
     "link": (_linked, "is a link"),
 }
@@ -346,11 +349,8 @@ def test_markup_that_is_submitted_is_harmless(runs: Path, submit, cli, tmp_path:
     """Texts that no rule forbids: each reaches the page escaped, and none leaves its cell of the Markdown table."""
     path = record_of(runs)
     record = json.loads(path.read_text())
-    record["method"] |= {
-        "paper": HOSTILE,
-        "variant": f"{HOSTILE} | [x](javascript:1)",
-        "params": {"a": HOSTILE, HOSTILE: 1},
-    }
+    name = f"{HOSTILE} | [x](javascript:1)"
+    record["method"] |= {"paper": HOSTILE, "variant": f"a={name}", "params": {"a": name, HOSTILE: 1}}
     record["environment"] |= {"cpu": f"=HYPERLINK({HOSTILE})", HOSTILE: HOSTILE}
     record["selection"] |= {"rule": HOSTILE}
     record["finished"] = HOSTILE

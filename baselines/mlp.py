@@ -47,8 +47,9 @@ class MLP(NeuralMethod):
     """
 
     name = "mlp"
-    tasks = ("inr-classification", "inr-dilation")
+    tasks = ("inr-classification", "inr-dilation", "property")
     paper = "arXiv:2301.12780"
+    one_architecture = True
 
     width: int = 32
     depth: int = 4

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from torch import Tensor
 
 from ..methods.base import Method, TaskView
+from ..methods.readout import class_logits
 from ..zoo.collection import Split
 from ..zoo.networks import Networks
 
@@ -27,12 +29,15 @@ def statistics(networks: Networks) -> Tensor:
 class WeightStats(Method):
     """Gradient-boosted trees on the statistics.
 
+    Several architectures share the columns: tensors are numbered from the input on, in pairs of weight and bias, and
+    what an architecture does not have is missing (NaN), which trees can split on.
+
     Fields:
-        trees, lr, leaves: of scikit-learn's HistGradientBoostingClassifier; training stops early on val.
+        trees, lr, leaves: of scikit-learn's HistGradientBoosting; training stops early on val.
     """
 
     name = "weight-stats"
-    tasks = ("inr-classification",)
+    tasks = ("inr-classification", "property")
     paper = "arXiv:2002.11448"
 
     trees: int = 200
@@ -40,24 +45,39 @@ class WeightStats(Method):
     leaves: int = 15
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
-        self.model = HistGradientBoostingClassifier(
+        self.columns = 7 * max(len(arch.tensors) for arch in task.architectures)
+        self.output, self.output_dim = task.output, task.output_dim
+        if task.output == "embeddings":
+            return
+        booster = HistGradientBoostingRegressor if task.output == "values" else HistGradientBoostingClassifier
+        self.model = booster(
             max_iter=self.trees,
             learning_rate=self.lr,
             max_leaf_nodes=self.leaves,
             early_stopping=True,
             random_state=seed,
         )
-        self.output_dim = task.output_dim
-        # Whole images would leak into the booster's own random split, so it is given val instead.
+        # Whole images and runs would leak into the booster's own random split, so it is given val instead.
         self.model.fit(
-            statistics(train.networks).numpy(),
-            task.targets(train).numpy(),
-            X_val=statistics(val.networks).numpy(),
-            y_val=task.targets(val).numpy(),
+            self._features(train.groups),
+            task.targets(train).flatten().numpy(),
+            X_val=self._features(val.groups),
+            y_val=task.targets(val).flatten().numpy(),
+        )
+
+    def _features(self, groups: list[Networks]) -> np.ndarray:
+        """`[N, columns]` of the networks of every group."""
+        blocks = [statistics(networks).double().numpy() for networks in groups]
+        return np.concatenate(
+            [np.pad(block, ((0, 0), (0, self.columns - block.shape[1])), constant_values=np.nan) for block in blocks]
         )
 
     def predict(self, networks: Networks) -> Tensor:
-        probabilities = torch.from_numpy(self.model.predict_proba(statistics(networks).numpy()))
-        logits = torch.full((len(networks), self.output_dim), -30.0)
-        logits[:, torch.from_numpy(self.model.classes_)] = probabilities.clamp(min=1e-12).log().float()
-        return logits
+        features = self._features([networks])
+        if self.output == "values":
+            return torch.from_numpy(self.model.predict(features)).float().unsqueeze(1)
+        return class_logits(self.model, features, self.output_dim)
+
+    def transform(self, networks: Networks) -> Tensor:
+        """The statistics themselves, `[B, columns]`; 0 for what an architecture does not have."""
+        return torch.from_numpy(self._features([networks])).nan_to_num(0.0).float()

@@ -1,7 +1,8 @@
 """Evidence beside a result: predictions per network id, and the truth that they are scored against. Torch-free.
 
 Predictions are one safetensors file per cell; its metadata hold the ids, and how its byte arrays are compressed. The
-truth of a zoo's test split (table and images) is one small parquet file, so that scores are recomputed without the zoo.
+truth of a zoo's test split (its table, images where it has some) is one small parquet file, so that scores are
+recomputed without the zoo.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import hashlib
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 
 from ..zoo.errors import BadInput
 from ..zoo.machine import write_atomically
-from .result import ZooPart
+from .result import Options, ZooPart
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,23 +87,58 @@ def read_predictions(path: Path, sha256: str) -> tuple[list[str], dict[str, np.n
         raise BadInput(f"{path}: not a predictions file ({type(error).__name__}: {error}); {mend}") from None
 
 
-def truth_path(folder: Path, name: str, version: str, recipe_sha256: str) -> Path:
-    return folder / TRUTH / f"{name}@{version}-{recipe_sha256[:8]}.parquet"
+def class_names(zoo: Zoo, column: str) -> list[Any] | None:
+    """The classes of a column over all splits, in the order of the logits; None for a column of numbers.
+
+    Text and booleans are classes, and so is `label`, whose number says which class of the source it is.
+    """
+    import pandas as pd
+
+    tables = [split.table for split in zoo.splits.values()]
+    if any(column not in table for table in tables):
+        return None
+    if column == "label":
+        return list(range(len(zoo.source.classes)))
+    values = pd.concat([table[column] for table in tables])
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return None
+    return sorted(values.dropna().unique().tolist())
 
 
-def write_truth(folder: Path, zoo: Zoo) -> None:
-    """Keep the test split's table and images in `folder`, once."""
-    path = truth_path(folder, zoo.name, zoo.version, zoo.manifest.recipe_sha256)
+def truth_path(folder: Path, zoo: ZooPart, options: Options) -> Path:
+    policy = f"-{options.split}" if options.split else ""
+    return folder / TRUTH / f"{zoo.name}@{zoo.version}-{zoo.recipe_sha256[:8]}{policy}.parquet"
+
+
+def write_truth(folder: Path, zoo: Zoo, about: ZooPart, options: Options) -> None:
+    """Keep the test split's table, and its images where it has some, in `folder`, once.
+
+    Arguments:
+        zoo: with the splits that `options` name.
+    """
+    path = truth_path(folder, about, options)
     if path.exists():
         return
+    from ..zoo.symmetry import neuron_groups
+
     table = pa.Table.from_pandas(zoo["test"].table, preserve_index=False)
-    images = zoo["test"].array("image").numpy()
-    table = table.append_column(
-        "image", pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), images.shape[1])
-    )
-    source = {"image_shape": zoo.source.image_shape, "image_max": zoo.source.image_max}
+    if "image" in zoo.manifest.columns:
+        images = zoo["test"].array("image").numpy()
+        table = table.append_column(
+            "image", pa.FixedSizeListArray.from_arrays(pa.array(images.reshape(-1)), images.shape[1])
+        )
+    columns = [str(name) for name in zoo["test"].table if name not in ("id", "architecture")]
+    classes = {name: class_names(zoo, name) for name in columns}
+    metadata = {
+        "source": {"image_shape": zoo.source.image_shape, "image_max": zoo.source.image_max},
+        "classes": {name: found for name, found in classes.items() if found is not None},
+        "neurons": {
+            name: [group.size for group in neuron_groups(arch)] for name, arch in zoo.manifest.architectures.items()
+        },
+    }
     sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata({"source": json.dumps(source)}), sink, compression="zstd")
+    texts = {name: json.dumps(value) for name, value in metadata.items()}
+    pq.write_table(table.replace_schema_metadata(texts), sink, compression="zstd")
     write_atomically(path, sink.getvalue().to_pybytes())
 
 
@@ -111,20 +147,30 @@ class Truth:
 
     Attributes:
         table: one row per network, indexed by id.
-        images: `[N, *image_shape]` in [0, 1], in the table's order.
+        classes: for each column of classes, which class each logit stands for.
+        neurons: for each architecture the sizes of its groups of hidden neurons that can be moved.
+        images: `[N, *image_shape]` in [0, 1], in the table's order; None where the networks encode none.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             found = pq.read_table(path)
-        except (OSError, pa.ArrowInvalid) as error:
+            metadata = found.schema.metadata
+            source = json.loads(metadata[b"source"])
+            # The first truths held labels alone and said nothing of classes and neurons.
+            digits = json.dumps({"label": list(range(10))})
+            self.classes: dict[str, list[Any]] = json.loads(metadata.get(b"classes", digits))
+            self.neurons: dict[str, list[int]] = json.loads(metadata.get(b"neurons", "{}"))
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
             raise BadInput(f"{path}: cannot be read ({error}); run any cell of that zoo again to write it") from None
-        source = json.loads(found.schema.metadata[b"source"])
-        pixels = found.column("image").combine_chunks().flatten().to_numpy(zero_copy_only=False)
-        self.images = pixels.reshape(len(found), *source["image_shape"]) / source["image_max"]
-        self.table: pd.DataFrame = found.drop(["image"]).to_pandas().set_index("id")
+        self.images: np.ndarray | None = None
+        if "image" in found.column_names:
+            pixels = found.column("image").combine_chunks().flatten().to_numpy(zero_copy_only=False)
+            self.images = pixels.reshape(len(found), *source["image_shape"]) / source["image_max"]
+            found = found.drop(["image"])
+        self.table: pd.DataFrame = found.to_pandas().set_index("id")
 
 
-def read_truth(folder: Path, zoo: ZooPart) -> Truth:
-    """The truth that results on a zoo are scored against."""
-    return Truth(truth_path(folder, zoo.name, zoo.version, zoo.recipe_sha256))
+def read_truth(folder: Path, zoo: ZooPart, options: Options) -> Truth:
+    """The truth that results on a zoo, in the splits that `options` name, are scored against."""
+    return Truth(truth_path(folder, zoo, options))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from .evidence import Truth
 from .result import TaskPart
+from .scoring import column_values, right_classes
 
 Arrays = dict[str, np.ndarray]
 
@@ -91,19 +92,34 @@ def items(task: TaskPart, ids: list[str], arrays: Arrays, truth: Truth) -> Items
     if task.metric not in ITEMS:
         return None
     order = np.argsort(truth.table.index.get_indexer(pd.Index(ids)))
-    return ITEMS[task.metric](arrays, truth, order)
+    sorted_arrays = {name: values[order] if len(values) == len(order) else values for name, values in arrays.items()}
+    return ITEMS[task.metric](task, sorted_arrays, truth)
 
 
-def _accuracy_items(arrays: Arrays, truth: Truth, order: np.ndarray) -> Items:
-    right = arrays["logits"].argmax(1)[order] == truth.table["label"].to_numpy()
-    return Items(100.0 * right[:, None])
+def _accuracy(task: TaskPart, arrays: Arrays, truth: Truth) -> Items:
+    return Items(100.0 * right_classes(arrays, truth, np.arange(len(truth.table)), task.options)[:, None])
 
 
-def _dilation_items(arrays: Arrays, truth: Truth, order: np.ndarray) -> Items:
-    return Items(100.0 * arrays["squared_error"].astype(np.float64)[order, None])
+def _dilation(task: TaskPart, arrays: Arrays, truth: Truth) -> Items:
+    return Items(100.0 * arrays["squared_error"].astype(np.float64)[:, None])
 
 
-ITEMS: dict[str, Callable[[Arrays, Truth, np.ndarray], Items]] = {
-    "accuracy": _accuracy_items,
-    "dilation-mse": _dilation_items,
+def _regression(task: TaskPart, arrays: Arrays, truth: Truth) -> Items:
+    values = column_values(truth.table, task.options.target or "").to_numpy(float)
+    strata = None
+    if task.options.split == "within-run":  # one score per run; runs with a constant target have none
+        runs = truth.table["run"].to_numpy()
+        strata = np.unique(runs, return_inverse=True)[1]
+        for run in np.unique(strata):
+            if np.ptp(values[strata == run]) == 0:
+                strata = np.where(strata == run, -1, strata)
+    return regression_items(task.metric, arrays["values"][:, 0], values, strata)
+
+
+ITEMS: dict[str, Callable[[TaskPart, Arrays, Truth], Items]] = {
+    "accuracy": _accuracy,
+    "dilation-mse": _dilation,
+    "pearson-r": _regression,
+    "r2": _regression,
+    "kendall-tau": _regression,
 }

@@ -15,13 +15,34 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
+class Options(_Part):
+    """What may be chosen about a task; boards never mix them.
+
+    `split` is None where a zoo has one set of splits only, `target` where the task has a fixed one.
+    """
+
+    split: str | None = None
+    target: str | None = None
+    protocol: Literal["supervised", "representation"] = "supervised"
+
+    def __str__(self) -> str:
+        """For titles, after a task's name: " of test_accuracy (within-run, representation)"."""
+        said = [self.split, self.protocol if self.protocol != "supervised" else None]
+        found = ", ".join(text for text in said if text)
+        return (f" of {self.target}" if self.target else "") + (f" ({found})" if found else "")
+
+
 class TaskPart(_Part):
     name: str
     version: int
-    options: dict[str, Any]
+    options: Options
     metric: str
     unit: str
     higher_is_better: bool
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}{self.options}"
 
 
 class ZooPart(_Part):

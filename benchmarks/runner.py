@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 import traceback
@@ -10,14 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
 from ..methods.base import Method
-from ..methods.registry import load_method, source_sha256
+from ..methods.registry import load_method
 from ..zoo.collection import Zoo
-from ..zoo.errors import BadInput
 from ..zoo.machine import (
     environment,
     make_folder,
@@ -26,101 +24,23 @@ from ..zoo.machine import (
     reset_peak_memory,
     write_atomically,
 )
-from ..zoo.networks import Networks
 from .audit import audit
+from .cell import Cell, checked_cell
 from .evidence import read_predictions, read_truth, write_predictions, write_truth
-from .result import CostPart, MethodPart, PredictionsPart, Result, TaskPart, ZooPart, read_result, spec_hash
+from .protocols import Alignment, Representation, Supervised, protocol_of
+from .result import CostPart, PredictionsPart, Result
 from .scoring import score
-from .suite import Suite
-from .task import Task, load_task
+from .task import load_task
 
 WARM_UP = 64  # networks of an untimed first prediction
 
 
-class BadOutput(RuntimeError):
-    """A method's `predict` broke the contract."""
-
-
 @dataclass(frozen=True, eq=False)
-class Cell:
-    """One (method, task, zoo, seed) and where its result belongs."""
+class Encoder:
+    """A method fitted without targets, and the seconds that took."""
 
-    task: Task
     method: Method
-    seed: int
-    out: Path
-
-    @property
-    def parts(self) -> tuple[TaskPart, ZooPart, MethodPart]:
-        task, zoo, method = self.task, self.task.zoo, self.method
-        sizes = {f"n_{name}": len(split) for name, split in task.splits.items()}
-        return (
-            TaskPart(
-                name=task.name,
-                version=task.version,
-                options=task.options,
-                metric=task.metric,
-                unit=task.unit,
-                higher_is_better=task.higher_is_better,
-            ),
-            ZooPart(
-                name=zoo.name,
-                version=zoo.version,
-                recipe_sha256=zoo.manifest.recipe_sha256,
-                manifest_sha256=zoo.manifest_sha256,
-                own_build=True,
-                **sizes,
-            ),
-            MethodPart(
-                name=method.name,
-                params=method.params,
-                source_sha256=source_sha256(type(method)),
-                paper=method.paper,
-                variant=method.variant,
-            ),
-        )
-
-    @property
-    def path(self) -> Path:
-        """`<out>/<task>/<zoo>/<method>/<spec hash>/seed-<k>.json`."""
-        parts = self.parts
-        folder = self.out / self.task.name / self.task.zoo.name / self.method.name / spec_hash(*parts)
-        return folder / f"seed-{self.seed}.json"
-
-    @property
-    def title(self) -> str:
-        variant = f" ({self.method.variant})" if self.method.variant else ""
-        return f"{self.task.name} · {self.task.zoo.name} · {self.method.name}{variant} · seed {self.seed}"
-
-    def finished(self) -> Result | None:
-        """The result of an earlier run, if it was a success and its predictions are there."""
-        with contextlib.suppress(BadInput):
-            result = read_result(self.path)
-            if result.status == "ok" and result.predictions is not None:
-                read_predictions(self.path.with_name(result.predictions.file), result.predictions.sha256)
-                return result
-        return None
-
-
-def plan(suite: Suite, *, seeds: Sequence[int] | None, out: Path) -> list[Cell]:
-    """The cells of a suite. Everything that can be checked before the first fit is checked here. Raises BadInput."""
-    cells = []
-    for runs in suite.runs:
-        task = load_task(runs.task, runs.zoo)
-        for entry in runs.methods:
-            params = dict(entry)
-            if "name" not in params:
-                raise BadInput(f"a method of task {runs.task} has no name: {entry}")
-            method = load_method(params.pop("name"), params)
-            cells += [checked_cell(task, method, seed, out) for seed in (seeds or suite.seeds)]
-    return cells
-
-
-def checked_cell(task: Task, method: Method, seed: int, out: Path) -> Cell:
-    """Raises BadInput when the method does not support the task."""
-    if task.name not in method.tasks:
-        raise BadInput(f"method {method.name} supports {', '.join(method.tasks)}, not {task.name}")
-    return Cell(task, method, seed, out)
+    fit_s: float
 
 
 def run(
@@ -128,6 +48,9 @@ def run(
     *,
     task: str,
     zoo: str | Path | Zoo,
+    split: str | None = None,
+    target: str | None = None,
+    protocol: Literal["supervised", "representation"] = "supervised",
     seeds: Sequence[int] = (0,),
     device: str | None = None,
     out: str | Path = "runs",
@@ -136,13 +59,14 @@ def run(
 
     Arguments:
         methods: one or several: instances, classes, names, or paths of files.
+        split, target, protocol: the task's options, see `load_task`.
         device: by default a GPU where there is one.
         out: the results folder.
 
     Returns one `Result` per method and seed. Raises BadInput; a method's own error is a result with status "failed".
     """
     several = [methods] if isinstance(methods, str | type | Method) else list(methods)
-    loaded = load_task(task, zoo)
+    loaded = load_task(task, zoo, split=split, target=target, protocol=protocol)
     cells = [checked_cell(loaded, load_method(method), seed, Path(out)) for method in several for seed in seeds]
     return run_cells(cells, device=device, tell=lambda text: None)
 
@@ -151,29 +75,33 @@ def run_cells(cells: Sequence[Cell], *, device: str | None, tell: Callable[[str]
     """Run what is not finished yet, in order; `tell` is given a line per cell."""
     device = pick_device(device)
     results = []
+    encoders: dict[str, Encoder] = {}
     for number, cell in enumerate(cells, 1):
         make_folder(cell.out)
         result = cell.finished()
         state = "kept"
         if result is None:
-            result = run_cell(cell, device=device)
+            result = run_cell(cell, device=device, encoders=encoders)
             state = f"{result.cost.fit_s:.1f} s" if result.cost else "failed"
-        write_truth(cell.out, cell.task.zoo)
+        write_truth(cell.out, cell.task.zoo, cell.parts[1], cell.task.options)
         outcome = f"{result.score:.2f} {result.task.unit}" if result.score is not None else f"{result.error}"
         tell(f"[{number}/{len(cells)}] {cell.title}: {outcome} ({state})")
         results.append(result)
     return results
 
 
-def run_cell(cell: Cell, *, device: str) -> Result:
-    """Run one cell and write its record; errors of the method become a failed result. Ctrl-C writes nothing."""
-    method: Method = dataclasses.replace(cell.method)  # type: ignore[type-var]
+def run_cell(cell: Cell, *, device: str, encoders: dict[str, Encoder] | None = None) -> Result:
+    """Run one cell and write its record; errors of the method become a failed result. Ctrl-C writes nothing.
+
+    Arguments:
+        encoders: where the last fitted encoder is kept, for the next target of the same representation.
+    """
     cell.path.parent.mkdir(parents=True, exist_ok=True)
     outcome: dict[str, Any]
     log = cell.path.with_suffix(".traceback.txt")
     log.unlink(missing_ok=True)
     try:
-        outcome = _measure(cell, method, device)
+        outcome = _measure(cell, device, {} if encoders is None else encoders)
     except Exception as error:
         log.write_text(traceback.format_exc())
         out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
@@ -193,49 +121,46 @@ def run_cell(cell: Cell, *, device: str) -> Result:
     return result
 
 
-def _measure(cell: Cell, method: Method, device: str) -> dict[str, Any]:
-    task = cell.task
-    train, val, test = (task.splits[name] for name in ("train", "val", "test"))
+def _measure(cell: Cell, device: str, encoders: dict[str, Encoder]) -> dict[str, Any]:
+    task, test = cell.task, cell.task.splits["test"]
     reset_peak_memory()
-    started = time.perf_counter()
-    method.fit(task, train, val, seed=cell.seed, device=device)
-    _synchronise(device)
-    fit_s = time.perf_counter() - started
+    asked, fit_s = _fitted(cell, device, encoders)
 
     # In random order, so that a method cannot profit from how the split is sorted.
-    order = torch.randperm(len(test), generator=torch.Generator().manual_seed(cell.seed))
-    networks, targets = test.networks, task.targets(test)
-    shuffled = networks[order]
-    method.predict(shuffled[:WARM_UP])
+    generator = torch.Generator().manual_seed(cell.seed)
+    inputs = task.inputs(test)
+    orders = [torch.randperm(len(networks), generator=generator) for networks in inputs]
+    shuffled = [networks[order] for networks, order in zip(inputs, orders, strict=True)]
+    for networks in shuffled:
+        asked.output(networks[:WARM_UP])
     _synchronise(device)
     started = time.perf_counter()
-    output = _checked(method.predict(shuffled), task, shuffled)
+    outputs = [asked.output(networks) for networks in shuffled]
     _synchronise(device)
     predict_s = time.perf_counter() - started
     peak = peak_memory_mb(device)
-    output = output[order.argsort()]
+    outputs = [output[order.argsort()] for output, order in zip(outputs, orders, strict=True)]
 
-    write_truth(cell.out, task.zoo)
+    _, zoo, _ = cell.parts
+    write_truth(cell.out, task.zoo, zoo, task.options)
     file = cell.path.with_suffix(".safetensors")
-    sha256 = write_predictions(file, test.ids, task.evidence(output, targets))
-    report = dict(method.fit_report)
-    report.setdefault(
-        "selection",
-        {
-            "rule": "as fitted",
-            "val_score": task.quality(_checked(method.predict(val.networks), task, val.networks), task.targets(val)),
-            "trials": 1,
-        },
-    )
-    scores = score(task.metric, *read_predictions(file, sha256), read_truth(cell.out, cell.parts[1]))
+    observed, targets = asked.judged(outputs, test.table), task.targets(test)
+    sha256 = write_predictions(file, test.ids, task.evidence(observed, targets))
+    report = asked.report
+    if "selection" not in report:
+        val = task.splits["val"]
+        judged = asked.judged([asked.output(networks) for networks in val.groups], val.table)
+        quality = task.quality(judged, task.targets(val))
+        report["selection"] = {"rule": "as fitted", "val_score": quality, "trials": 1}
+    scores = score(cell.parts[0], *read_predictions(file, sha256), read_truth(cell.out, zoo, task.options))
     return report | {
         "status": "ok",
         "score": scores[task.metric],
         "scores": scores,
-        "symmetry": audit(method, task, networks, targets, seed=cell.seed),
+        "symmetry": None if isinstance(asked, Alignment) else audit(asked, test, seed=cell.seed),
         "predictions": PredictionsPart(file=file.name, sha256=sha256, n=len(test)),
         "cost": CostPart(
-            parameters=method.num_parameters,
+            parameters=asked.method.num_parameters,
             fit_s=round(fit_s, 3),
             predict_networks_per_s=round(len(test) / predict_s, 1),
             peak_memory_mb=peak,
@@ -243,28 +168,20 @@ def _measure(cell: Cell, method: Method, device: str) -> dict[str, Any]:
     }
 
 
-def _checked(output: Any, task: Task, networks: Networks) -> Any:
-    """`output`, detached and on the CPU, if it is what the task asks for. Raises BadOutput."""
-    if task.output == "networks":
-        if not isinstance(output, Networks) or output.arch != networks.arch or len(output) != len(networks):
-            raise BadOutput(f"predict returned {_describe(output)}, expected {len(networks)} edited Networks")
-        values = output.params
-    else:
-        expected = (len(networks), task.output_dim)
-        if not isinstance(output, torch.Tensor) or tuple(output.shape) != expected:
-            raise BadOutput(f"predict returned {_describe(output)}, expected a tensor of shape {expected}")
-        values = output
-    values = values.detach().cpu().float()
-    if not torch.isfinite(values).all():
-        rows = (~torch.isfinite(values)).flatten(1).any(1).sum().item()
-        raise BadOutput(f"predict returned NaN or infinity for {rows} of {len(networks)} networks")
-    return Networks(networks.arch, values) if task.output == "networks" else values
-
-
-def _describe(output: Any) -> str:
-    if isinstance(output, torch.Tensor):
-        return f"a tensor of shape {tuple(output.shape)}"
-    return f"{len(output)} Networks" if isinstance(output, Networks) else f"a {type(output).__name__}"
+def _fitted(cell: Cell, device: str, encoders: dict[str, Encoder]) -> tuple[Supervised, float]:
+    """The cell's method, fitted, and the seconds that took, also where an encoder was fitted for an earlier cell."""
+    asked = protocol_of(cell.task)(cell.task, dataclasses.replace(cell.method))  # type: ignore[type-var]
+    known = encoders.get(cell.encoder) if isinstance(asked, Representation) else None
+    if known is not None and isinstance(asked, Representation):
+        asked.method, asked.fitted = known.method, True
+    started = time.perf_counter()
+    asked.fit(seed=cell.seed, device=device)
+    _synchronise(device)
+    seconds = time.perf_counter() - started + (known.fit_s if known else 0.0)
+    encoders.clear()
+    if isinstance(asked, Representation):
+        encoders[cell.encoder] = known or Encoder(asked.method, seconds)
+    return asked, seconds
 
 
 def _one_line(error: Exception) -> str:

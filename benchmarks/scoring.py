@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+import warnings
+import zlib
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import grey_dilation
-from sklearn.metrics import accuracy_score
+from scipy.stats import NearConstantInputWarning, kendalltau, pearsonr
+from sklearn.metrics import average_precision_score, r2_score
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.preprocessing import StandardScaler
 
 from ..zoo.errors import BadInput, unknown
 from .evidence import PIXEL_ITEMS, Truth, dequantise
+from .result import Options, TaskPart
 
 Arrays = dict[str, np.ndarray]
 
 
-def score(metric: str, ids: list[str], arrays: Arrays, truth: Truth) -> dict[str, float]:
+def column_values(table: pd.DataFrame, target: str) -> pd.Series:
+    """A column of a zoo's table, or the difference of two: "train_loss - test_loss". Raises BadInput for no column."""
+    columns = []
+    for name in target.split(" - ", 1):
+        if name not in table:
+            raise unknown("column", name, map(str, set(table) - {"id", "architecture"}))
+        columns.append(table[name])
+    try:
+        return columns[0] if len(columns) == 1 else columns[0] - columns[1]
+    except TypeError:
+        raise BadInput(f"{target}: these columns hold text; a difference takes numbers") from None
+
+
+def score(task: TaskPart, ids: list[str], arrays: Arrays, truth: Truth) -> dict[str, float]:
     """Every score of a cell, the headline one under the metric's name.
 
     Raises BadInput when the predictions do not cover exactly the test networks or contradict themselves.
     """
-    rows = _rows(metric, ids, arrays, truth)
-    return SCORERS[metric](arrays, truth, rows)
-
-
-def _rows(metric: str, ids: list[str], arrays: Arrays, truth: Truth) -> np.ndarray:
-    """The truth's row of every prediction, after what must hold whatever the metric."""
-    if metric not in SCORERS:
-        raise unknown("metric", metric, SCORERS)
+    if task.metric not in SCORERS:
+        raise unknown("metric", task.metric, SCORERS)
     if len(set(ids)) != len(ids) or set(ids) != set(truth.table.index):
         raise BadInput(f"predictions for {len(set(ids))} networks, the test split has {len(truth.table)} others")
     for name, values in arrays.items():
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise BadInput(f"the array {name} holds NaN or infinity")
-    return truth.table.index.get_indexer(pd.Index(ids))
+    rows = truth.table.index.get_indexer(pd.Index(ids))
+    return SCORERS[task.metric](arrays, truth, rows, task.options)
 
 
 def _array(arrays: Arrays, name: str, *shape: int | None) -> np.ndarray:
@@ -45,14 +59,99 @@ def _array(arrays: Arrays, name: str, *shape: int | None) -> np.ndarray:
     return arrays[name]
 
 
-def _accuracy(arrays: Arrays, truth: Truth, rows: np.ndarray) -> dict[str, float]:
-    labels = truth.table["label"].to_numpy()[rows]
-    logits = _array(arrays, "logits", len(rows), None)
-    return {"accuracy": 100 * float(accuracy_score(labels, logits.argmax(1)))}
+def right_classes(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> np.ndarray:
+    """Whether each prediction names the right class, `[N]`."""
+    target = options.target or "label"
+    classes = truth.classes[target]
+    logits = _array(arrays, "logits", len(rows), len(classes))
+    found: np.ndarray = np.asarray(classes)[logits.argmax(1)] == column_values(truth.table, target).to_numpy()[rows]
+    return found
 
 
-def _dilation_mse(arrays: Arrays, truth: Truth, rows: np.ndarray) -> dict[str, float]:
+def _accuracy(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
+    return {"accuracy": 100 * float(right_classes(arrays, truth, rows, options).mean())}
+
+
+def _regression(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
+    """Under `within-run` every score is one per run, averaged over the runs whose target is not constant."""
+    values = column_values(truth.table, options.target or "").to_numpy(float)[rows]
+    predicted = _array(arrays, "values", len(rows), 1)[:, 0].astype(float)
+    if options.split != "within-run":
+        return regression_scores(values, predicted)
+    runs = truth.table["run"].to_numpy()[rows]
+    parts = [runs == run for run in np.unique(runs) if np.ptp(values[runs == run]) > 0]
+    found = pd.DataFrame([regression_scores(values[part], predicted[part]) for part in parts])
+    return {str(name): float(mean) for name, mean in found.mean().items()}
+
+
+def regression_scores(values: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Pearson r, coefficient of determination R2 and Kendall's tau-b; correlations with a constant are 0."""
+    values, predicted = values.astype(float), predicted.astype(float)
+    found = {"pearson-r": 0.0, "r2": float(r2_score(values, predicted)), "kendall-tau": 0.0}
+    if np.ptp(predicted) > 0 and np.ptp(values) > 0:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NearConstantInputWarning)
+            found["pearson-r"] = float(pearsonr(values, predicted).statistic)
+        found["kendall-tau"] = float(kendalltau(values, predicted).statistic)
+    return found
+
+
+def _retrieval(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
+    labels = column_values(truth.table, options.target or "").to_numpy()[rows]
+    owners = (truth.table["run"] if "run" in truth.table else pd.Series(range(len(truth.table)))).to_numpy()[rows]
+    return retrieval_scores(_array(arrays, "embeddings", len(rows), None), labels, owners)
+
+
+def retrieval_scores(embeddings: np.ndarray, labels: np.ndarray, owners: np.ndarray) -> dict[str, float]:
+    """Mean average precision and recall@k in %, by exact search.
+
+    Each row is a query; rows of another owner are ranked by Euclidean distance between standardised embeddings
+    `[N, d]`, and those of the query's label are relevant. recall@k: the share of queries with one of them among the
+    first k.
+    Queries without any relevant row are left out.
+    """
+    scaled = StandardScaler().fit_transform(embeddings.astype(float))
+    precisions, ranks = [], []
+    for start in range(0, len(scaled), 512):
+        for row, distances in enumerate(euclidean_distances(scaled[start : start + 512], scaled), start):
+            others = owners != owners[row]
+            relevant = labels[others] == labels[row]
+            if not relevant.any():
+                continue
+            precisions.append(average_precision_score(relevant, -distances[others]))
+            ranks.append(int(relevant[np.argsort(distances[others], kind="stable")].argmax()))
+    if not ranks:
+        raise BadInput("no test network has another of its kind in another run: there is nothing to retrieve")
+    found = {f"recall@{k}": 100 * float(np.mean(np.asarray(ranks) < k)) for k in (1, 5, 10)}
+    return {"map": 100 * float(np.mean(precisions))} | found
+
+
+def drawn_order(name: str, sizes: list[int]) -> np.ndarray:
+    """The order of the neurons in the copy of network `name`: one permutation per group, side by side."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    return np.concatenate([rng.permutation(size) for size in sizes])
+
+
+def _matched(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
+    """The share of neurons that each found permutation puts where they were, in %, averaged over networks."""
+    shares = []
+    for row, found in zip(rows, _array(arrays, "permutations", len(rows), None), strict=True):
+        sizes = truth.neurons[truth.table["architecture"].iloc[row]]
+        drawn = drawn_order(str(truth.table.index[row]), sizes)
+        right, start = 0, 0
+        for size in sizes:
+            part = found[start : start + size]
+            if not np.array_equal(np.sort(part), np.arange(size)):
+                raise BadInput(f"the neurons found for {truth.table.index[row]} are no permutation of {size}")
+            right += int((drawn[start : start + size][part] == np.arange(size)).sum())
+            start += size
+        shares.append(right / start)
+    return {"matched": 100 * float(np.mean(shares))}
+
+
+def _dilation_mse(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
     """Mean over items of the stored errors, which must agree with the stored renderings as far as bytes can tell."""
+    assert truth.images is not None  # the task needs them
     errors = _array(arrays, "squared_error", len(rows)).astype(np.float64)
     images = truth.images[: min(len(rows), PIXEL_ITEMS)]
     pixels = _array(arrays, "pixels", len(images), images[0].size)
@@ -69,7 +168,12 @@ def _dilation_mse(arrays: Arrays, truth: Truth, rows: np.ndarray) -> dict[str, f
     return {"dilation-mse": 100 * float(errors.mean())}
 
 
-SCORERS: dict[str, Callable[[Arrays, Truth, np.ndarray], dict[str, float]]] = {
+SCORERS: dict[str, Callable[[Arrays, Truth, np.ndarray, Options], dict[str, float]]] = {
     "accuracy": _accuracy,
+    "pearson-r": _regression,
+    "r2": _regression,
+    "kendall-tau": _regression,
+    "map": _retrieval,
+    "matched": _matched,
     "dilation-mse": _dilation_mse,
 }

@@ -4,23 +4,43 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..zoo.errors import BadInput, unknown
+from .result import Options
 
 FOLDER = Path(__file__).parent / "suites"
 
 
 class Runs(BaseModel):
-    """Methods on one task and zoo; a method is its name (or path) and its parameters."""
+    """Methods on a task; a method is its name (or path) and its parameters.
+
+    `split`, `target` and `protocol` are the task's options. Lists of zoos, splits and targets give cells for each.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
     task: str
-    zoo: str
+    zoo: str | list[str]
+    split: str | list[str] | None = None
+    target: str | list[str] | None = None
+    protocol: Literal["supervised", "representation"] = "supervised"
     methods: list[dict[str, Any]]
+
+    @property
+    def grounds(self) -> list[tuple[str, list[Options]]]:
+        """Each zoo with the options for each target; once per split."""
+        return [
+            (zoo, [Options(split=split, target=target, protocol=self.protocol) for target in _listed(self.target)])
+            for zoo in _listed(self.zoo)
+            for split in _listed(self.split)
+        ]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 class Suite(BaseModel):
@@ -32,7 +52,8 @@ class Suite(BaseModel):
 
 
 def suite_names() -> list[str]:
-    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+    """Built-in suites; those of a folder are called "tables/accuracy-decoding"."""
+    return sorted(path.relative_to(FOLDER).with_suffix("").as_posix() for path in FOLDER.rglob("*.toml"))
 
 
 def load_suite(reference: str) -> Suite:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..zoo.architecture import Architecture
 from ..zoo.collection import Split, Zoo
 from ..zoo.errors import BadInput, unknown
 from ..zoo.load import load_zoo
+from .result import Options
 
 
 class Task(ABC):
@@ -22,26 +23,47 @@ class Task(ABC):
 
     Class attributes:
         name, version: a changed definition is a new version, and never shares a board with the old one.
-        output: what `predict` returns, "logits" `[B, output_dim]` or edited "networks".
-        metric, unit, higher_is_better: the headline score as the papers print it; `scoring` computes it.
+        family: another task's name: methods that support that one support this one too.
         needs: columns that a zoo must have.
+        compares_embeddings: under the representation protocol the task judges embeddings, without a linear model.
+
+    Attributes, of the class or of the instance where the zoo decides:
+        output: what `predict` returns: "logits" or "values", both `[B, output_dim]`, or edited "networks"; or
+            "permutations", which `align` returns for pairs of networks.
+        metric, unit, higher_is_better: the headline score as the papers print it; `scoring` computes it.
+        options: split policy, target column and protocol, resolved.
     """
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    family: ClassVar[str | None] = None
     description: ClassVar[str]
-    output: ClassVar[Literal["logits", "networks"]]
-    metric: ClassVar[str]
-    unit: ClassVar[str]
-    higher_is_better: ClassVar[bool]
-    needs: ClassVar[tuple[str, ...]]
-    options: ClassVar[dict[str, Any]] = {"split": None, "target": None, "protocol": "supervised"}
+    output: Literal["logits", "values", "networks", "permutations"]
+    metric: str
+    unit: str
+    higher_is_better: bool
+    needs: ClassVar[tuple[str, ...]] = ()
+    compares_embeddings: ClassVar[bool] = False
 
-    def __init__(self, zoo: Zoo) -> None:
+    def __init__(self, zoo: Zoo, options: Options | None = None) -> None:
+        asked = options or Options()
+        split = asked.split or ("across-runs" if zoo.manifest.other_splits else None)
+        policy = None if split == "across-runs" else split
+        self.zoo = zoo if split is None or zoo.policy == policy else zoo.with_splits(split)
         missing = [column for column in self.needs if column not in zoo.manifest.columns]
         if missing:
             raise BadInput(f"task {self.name} needs the columns {missing}, which zoo {zoo.name} does not have")
-        self.zoo = zoo
+        self.options = asked.model_copy(update={"split": split, "target": self._target(asked.target)})
+
+    def _target(self, asked: str | None) -> str | None:
+        """The resolved target option."""
+        if asked is not None:
+            raise BadInput(f"task {self.name} takes no target, but is given {asked!r}: leave it out")
+        return None
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}{self.options}"
 
     @property
     def splits(self) -> dict[str, Split]:
@@ -51,14 +73,18 @@ class Task(ABC):
     def architectures(self) -> list[Architecture]:
         return self.zoo.architectures
 
+    def inputs(self, split: Split) -> Sequence[Any]:
+        """What the method is asked about, one batch per architecture, in the table's order."""
+        return split.groups
+
     @property
     @abstractmethod
     def output_dim(self) -> int:
-        """Length of the logits; for editing, of a network's parameters."""
+        """Length of logits or values; for editing, of a network's parameters."""
 
     @abstractmethod
     def targets(self, split: Split) -> Tensor:
-        """What is to be predicted, one row per network of the split."""
+        """What is to be predicted, one row per network of the split, in the table's order."""
 
     @abstractmethod
     def observe(self, output: Any) -> Tensor:
@@ -69,11 +95,11 @@ class Task(ABC):
         """The differentiable training loss of a batch."""
 
     @abstractmethod
-    def quality(self, output: Any, targets: Tensor) -> float:
-        """The headline metric of a batch, for choosing on the validation split."""
+    def quality(self, observed: Tensor, targets: Tensor) -> float:
+        """The headline metric of what `observe` returned, for choosing on the validation split."""
 
     @abstractmethod
-    def evidence(self, output: Any, targets: Tensor) -> dict[str, np.ndarray]:
+    def evidence(self, observed: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
         """What is stored of the test predictions, enough for `scoring.score`; rows in the split's order."""
 
 
@@ -90,34 +116,21 @@ def task_class(name: str) -> type[Task]:
     return found
 
 
-def load_task(name: str, zoo: str | Path | Zoo) -> Task:
-    """A task on a zoo, which is a name, a folder or a loaded `Zoo`. Raises BadInput."""
+def load_task(
+    name: str,
+    zoo: str | Path | Zoo,
+    *,
+    split: str | None = None,
+    target: str | None = None,
+    protocol: Literal["supervised", "representation"] = "supervised",
+) -> Task:
+    """A task on a zoo, which is a name, a folder or a loaded `Zoo`. Raises BadInput.
+
+    Arguments:
+        split: "within-run" or "across-runs" (the default) on a snapshot zoo.
+        target: the column asked for, where the task leaves that open.
+        protocol: "supervised", or "representation": the method embeds, the suite's linear model reads.
+    """
     found = task_class(name)
-    return found(zoo if isinstance(zoo, Zoo) else load_zoo(zoo))
-
-
-class Classification(Task):
-    """Classes from logits: cross-entropy in training, accuracy on the board."""
-
-    output = "logits"
-    metric, unit, higher_is_better = "accuracy", "%", True
-    target: ClassVar[str]
-
-    @property
-    def output_dim(self) -> int:
-        return len(self.zoo.source.classes)
-
-    def targets(self, split: Split) -> Tensor:
-        return torch.from_numpy(split.table[self.target].to_numpy(np.int64).copy())
-
-    def observe(self, output: Tensor) -> Tensor:
-        return output
-
-    def loss(self, output: Tensor, targets: Tensor) -> Tensor:
-        return torch.nn.functional.cross_entropy(output, targets)
-
-    def quality(self, output: Tensor, targets: Tensor) -> float:
-        return 100 * (output.argmax(1) == targets).float().mean().item()
-
-    def evidence(self, output: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
-        return {"logits": output.float().numpy()}
+    options = Options(split=split, target=target, protocol=protocol)
+    return found(zoo if isinstance(zoo, Zoo) else load_zoo(zoo), options)

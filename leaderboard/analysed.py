@@ -44,24 +44,24 @@ class Cell:
 
 def read_cell(cell: Cell, truth: Truth) -> tuple[dict[str, float], per_item.Items | None]:
     """Every score of a cell's predictions, and the items of the headline one. Raises BadInput for damaged evidence."""
-    result, metric = cell.result, cell.result.task.metric
+    result = cell.result
     assert result.predictions is not None
     ids, arrays = read_predictions(cell.path.with_name(result.predictions.file), result.predictions.sha256)
     try:
         if result.predictions.n != len(ids):
             raise BadInput(f"predictions.n: says {result.predictions.n}, the file holds {len(ids)}")
-        return scoring.score(metric, ids, arrays, truth), per_item.items(result.task, ids, arrays, truth)
+        return scoring.score(result.task, ids, arrays, truth), per_item.items(result.task, ids, arrays, truth)
     except BadInput as error:
         raise BadInput(f"{cell.path}: {error}; remove it and run the cell again") from None
 
 
 def truth_file(folder: Path, result: Result) -> Path:
     """Where the truth lies that a result is scored against."""
-    return truth_path(folder, result.zoo.name, result.zoo.version, result.zoo.recipe_sha256)
+    return truth_path(folder, result.zoo, result.task.options)
 
 
 def load_truth(folder: Path, result: Result) -> Truth:
-    return read_truth(folder, result.zoo)
+    return read_truth(folder, result.zoo, result.task.options)
 
 
 def units_of(truth: Truth, key: str) -> Units:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..benchmarks.result import Result, read_results
+from ..benchmarks.result import Options, Result, read_results
 from ..zoo.errors import BadInput
 from .analysed import Cell, analysed
 from .rows import device_class, rounded, summary
@@ -58,7 +58,7 @@ class Board:
 
     task: str
     task_version: int
-    options: dict[str, Any]
+    options: Options
     zoo: str
     zoo_version: str
     recipe_sha256: str
@@ -75,17 +75,16 @@ class Board:
     @property
     def chosen(self) -> str:
         """The task's options as text: those that say something."""
-        said = sorted(dict(self.options).items())
-        return ", ".join(str(value) for _, value in said if value not in (None, "supervised"))
+        return str(self.options).strip()
 
     @property
     def title(self) -> str:
-        return f"{self.task} on {self.zoo}@{self.zoo_version}" + (f" ({self.chosen})" if self.chosen else "")
+        return f"{self.task}{self.options} on {self.zoo}@{self.zoo_version}"
 
     @property
     def note(self) -> str:
         """What a reader must know about the splits; empty where they do not leak."""
-        return LEAKS if dict(self.options).get("split") == "within-run" else ""
+        return LEAKS if self.options.split == "within-run" else ""
 
     @property
     def score_label(self) -> str:
@@ -102,7 +101,7 @@ def load_boards(folder: Path) -> list[Board]:
         key = (
             result.task.name,
             str(result.task.version),
-            repr(sorted(dict(result.task.options).items(), key=str)),
+            str(result.task.options),
             result.task.metric,
             result.task.unit,
             str(result.task.higher_is_better),
@@ -155,7 +154,7 @@ def _board(cells: list[Cell]) -> Board:
     return Board(
         task=first.task.name,
         task_version=first.task.version,
-        options=dict(first.task.options),
+        options=first.task.options,
         zoo=first.zoo.name,
         zoo_version=first.zoo.version,
         recipe_sha256=first.zoo.recipe_sha256,

@@ -49,7 +49,9 @@ def page(boards: list[Board], ranked: list[Ranking]) -> str:
                 "rows": rows,
                 "failures": failures(board),
                 "hardware": sorted(set(board.rows["hardware"])),
-                "reported": [_reported(printed) for printed in reported_tables(board.task, board.zoo, board.options)],
+                "reported": [
+                    _reported(printed) for printed in reported_tables(board.task, board.zoo, dict(board.options))
+                ],
             }
         )
     data = {"boards": [_data(i, b) for i, b in zip(identities(boards), boards, strict=True)], "columns": COLUMNS}

@@ -77,10 +77,11 @@ def facts(board: Board) -> str:
 
 def unmeasured(boards: list[Board]) -> list[ReportedTable]:
     """Printed tables that no board stands for yet."""
-    return [t for t in published() if not any(t.fits(b.task, b.zoo, b.options) for b in boards)]
+    return [t for t in published() if not any(t.fits(b.task, b.zoo, dict(b.options)) for b in boards)]
 
 
-def markdown(boards: list[Board], ranked: list[Ranking]) -> str:
+def markdown(boards: list[Board], ranked: list[Ranking] | None = None) -> str:
+    """Every board as a table; `ranked` spares computing the average ranks again."""
     lines = ["# Leaderboard", ""]
     lines += [
         "`index.html` beside this page is the same board, to sort, filter and open; `scores.csv` is for programs.",
@@ -93,10 +94,10 @@ def markdown(boards: list[Board], ranked: list[Ranking]) -> str:
         header, rows = table(board)
         lines += [*_markdown_table(header, rows), ""]
         lines += [f"Failed: {_text(line)}" for line in failures(board)]
-        for printed in reported_tables(board.task, board.zoo, board.options):
+        for printed in reported_tables(board.task, board.zoo, dict(board.options)):
             lines += ["", *_reported(printed)]
         lines += [""]
-    for ranking in ranked:
+    for ranking in rankings(boards) if ranked is None else ranked:
         lines += [f"## Average rank: {ranking.title}, {_text(ranking.device)}", "", *_ranking(ranking), ""]
     if boards:
         lines += ["## Columns", "", *(f"- **{name}**: {text}" for name, text in COLUMNS.items()), ""]

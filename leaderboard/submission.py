@@ -103,10 +103,10 @@ def _check_task(path: Path, result: Result, zoo: Zoo | None) -> None:
     if result.task.name not in task_names():
         raise BadInput(f"{path}: task.name: {unknown('task', result.task.name, task_names())}")
     known = task_class(result.task.name)
-    task = known(zoo) if zoo else known
+    task = known(zoo, result.task.options) if zoo else known
     for name in ("version", "metric", "unit", "higher_is_better"):
-        said, is_so = getattr(result.task, name), getattr(task, name)
-        if said != is_so:
+        said, is_so = getattr(result.task, name), getattr(task, name, None)
+        if is_so is not None and said != is_so:
             raise BadInput(f"{path}: task.{name}: says {said!r}, the task has {is_so!r}; run the cell again")
 
 
@@ -198,7 +198,10 @@ class _Truths:
         about = result.zoo
         found = [load_truth(self.home, result)] if committed.exists() else []
         if zoo := self.zoo_of(result):
-            write_truth(self.scratch, zoo)
+            from ..benchmarks.task import task_class
+
+            chosen = task_class(result.task.name)(zoo, result.task.options).zoo  # with the splits of its options
+            write_truth(self.scratch, chosen, about, result.task.options)
             self.new += [] if found else [truth_file(self.scratch, result)]
             found.append(load_truth(self.scratch, result))
         if not found:

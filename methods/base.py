@@ -24,13 +24,21 @@ Output = Tensor | Networks
 class TaskView(Protocol):
     """What a method may ask of its task.
 
-    `output` says what `predict` returns: "logits", a tensor `[B, output_dim]`; or "networks", edited `Networks`.
+    `output` says what `predict` returns: "logits" or "values", both a tensor `[B, output_dim]`; "networks", edited
+    `Networks`; or "embeddings": nothing is predicted, `fit` has no targets, and `transform` is what will be called.
     """
 
-    name: ClassVar[str]
-    output: ClassVar[Literal["logits", "networks"]]
-    metric: ClassVar[str]
-    higher_is_better: ClassVar[bool]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def output(self) -> Literal["logits", "values", "networks", "permutations", "embeddings"]: ...
+
+    @property
+    def metric(self) -> str: ...
+
+    @property
+    def higher_is_better(self) -> bool: ...
 
     @property
     def splits(self) -> dict[str, Split]: ...
@@ -43,9 +51,11 @@ class TaskView(Protocol):
 
     def targets(self, split: Split) -> Tensor: ...
 
+    def observe(self, output: Any) -> Tensor: ...
+
     def loss(self, output: Any, targets: Tensor) -> Tensor: ...
 
-    def quality(self, output: Any, targets: Tensor) -> float: ...
+    def quality(self, observed: Tensor, targets: Tensor) -> float: ...
 
 
 def _as_text(value: Any) -> str:
@@ -54,18 +64,22 @@ def _as_text(value: Any) -> str:
 
 @dataclass_transform(kw_only_default=True)
 class Method:
-    """The plug-in. Write `fit` and `predict`; annotated fields are hyperparameters.
+    """The plug-in. Write `fit` and `predict`, or `transform`, or both; annotated fields are hyperparameters.
+
+    Every batch of networks is of one architecture; a zoo with several calls `predict` and `transform` once for each.
 
     Class attributes:
         name: how results call it.
-        tasks: names of the tasks that it supports.
+        tasks: names of the tasks that it supports; "property" covers every task about a column of a zoo's table.
         paper: the source, for instance "arXiv:2403.12143".
+        one_architecture: the method is tied to the architecture that it was fitted on.
         recipe_fields: fields that say how to train, not what is trained; they do not show in a row's name.
     """
 
     name: ClassVar[str]
     tasks: ClassVar[tuple[str, ...]]
     paper: ClassVar[str] = ""
+    one_architecture: ClassVar[bool] = False
     recipe_fields: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -117,17 +131,59 @@ class Method:
         """After `fit`: how the model was chosen and what it cost, {"selection": {...}, "budget": {...}}."""
         return {}
 
+    def check(self, task: TaskView) -> None:
+        """Refuse networks that this method cannot read, before anything is fitted. Raises BadInput.
+
+        Extend it where a method has needs of its own: `super().check(task)` first.
+        """
+        found = task.architectures
+        if self.one_architecture and len(found) > 1:
+            shown = ", ".join(map(str, found[:3]))
+            raise BadInput(
+                f"method {self.name} is tied to one architecture, but this zoo has {len(found)} ({shown}): "
+                "choose a zoo of one architecture or a method that takes any"
+            )
+
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
-        """Learn from `train` and `task.targets(train)`; choose on `val` only."""
+        """Learn from `train` and `task.targets(train)`; choose on `val` only.
+
+        Where `task.output` is "embeddings" there are no targets: learn from the networks alone.
+        """
         raise TypeError(f"{type(self).__name__} has no fit method: write one")
 
     def predict(self, networks: Networks) -> Output:
         """The task's output for unlabelled networks, in their order."""
         raise TypeError(f"{type(self).__name__} has no predict method: write one")
 
+    def transform(self, networks: Networks) -> Tensor:
+        """Embeddings `[B, d]` of networks, in their order; d is the same for every architecture."""
+        raise TypeError(f"{type(self).__name__} has no transform method: write one")
+
+    def node_embeddings(self, networks: Networks) -> list[Tensor]:
+        """One `[B, n, d]` per group of hidden neurons, those of `symmetry.neuron_groups(networks.arch)`."""
+        raise TypeError(f"{type(self).__name__} has no node_embeddings method: write one")
+
+    def align(self, a: Networks, b: Networks) -> list[Tensor]:
+        """One order `[B, n]` per group of hidden neurons, such that `b.permuted(orders)` is like `a`.
+
+        Here the matching with the smallest sum of squared distances between node embeddings.
+        """
+        from .matching import assign, distances
+
+        pairs = zip(self.node_embeddings(a), self.node_embeddings(b), strict=True)
+        return [assign(-distances(left, right)) for left, right in pairs]
+
+    @classmethod
+    def has(cls, verb: Literal["predict", "transform", "align"]) -> bool:
+        """Whether this class has written that verb; node embeddings are enough to align."""
+        names = ("align", "node_embeddings") if verb == "align" else (verb,)
+        return any(getattr(cls, name) is not getattr(Method, name) for name in names)
+
 
 class NeuralMethod(Method):
     """A method that is a torch module: write `build`, get the training loop (see `training.train`).
+
+    A module for values answers in standard deviations from the mean of the training targets.
 
     Fields:
         epochs, batch_size, lr, weight_decay, warmup_steps, clip_norm: as everywhere; clip_norm 0 does not clip.
@@ -152,12 +208,20 @@ class NeuralMethod(Method):
         """The module: forward(Networks) -> `[B, task.output_dim]`, or edited `Networks` for an editing task."""
         raise TypeError(f"{type(self).__name__} has no build method: write one that returns a torch module")
 
+    def augmented(self, networks: Networks) -> Networks:
+        """A training batch as the module sees it; here as it is."""
+        return networks
+
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        from .training import InUnitsOf
         from .training import train as run
 
         with torch.random.fork_rng(devices=[device] if device.startswith("cuda") else []):
             torch.manual_seed(seed)
-            self.module = self.build(task).to(device)
+            module = self.build(task)
+            if task.output == "values":
+                module = InUnitsOf(task.targets(train), module)
+            self.module = module.to(device)
             self._report = run(self, self.module, task, train, val, device=device)
         self._device = device
 

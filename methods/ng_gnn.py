@@ -257,6 +257,7 @@ class NGGNN(NeuralMethod):
     name = "ng-gnn"
     tasks = ("inr-classification", "inr-dilation")
     paper = "arXiv:2403.12143"
+    one_architecture = True
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 
     width: int = 32

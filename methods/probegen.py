@@ -1,42 +1,61 @@
 """ProbeGen: read a network only through its outputs on learned inputs (Kahana et al., ICLR 2025, arXiv:2410.10811).
 
-The probes come from a deep *linear* generator: k latent vectors through two linear maps without an activation between
-them, which ties the probes together more than free parameters would. Every network runs on all probes; an MLP reads the
-concatenated outputs. Neuron order, signs and scales cannot matter: only the function is seen.
+The probes come from a deep *linear* generator: k latent vectors through two linear maps (for images a few transposed
+convolutions) without an activation between them, which ties the probes together more than free parameters would. Every
+network runs on all probes; an MLP reads the concatenated outputs. Neuron order, signs and scales cannot matter: only
+the function is seen.
 """
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from ..zoo.architecture import Architecture
+from ..zoo.errors import BadInput
 from ..zoo.networks import Networks
 from .base import NeuralMethod, TaskView
 
 
 class ProbeGenerator(nn.Module):
-    """k probes `[k, in]` from learned latents: Linear(32 -> 32), Linear(32 -> in)."""
+    """k probes `[k, *input_shape]` from learned latents.
 
-    def __init__(self, probes: int, inputs: int, latent: int = 32) -> None:
+    Vectors: Linear(32 -> 32), Linear(32 -> in). Images: transposed convolutions that double the side, the last 16
+    channels wide or more, and tanh, because the pixels of CNN zoos lie in [-1, 1].
+    """
+
+    def __init__(self, probes: int, input_shape: tuple[int, ...], latent: int = 32) -> None:
         super().__init__()
+        self.input_shape = input_shape
         self.latents = nn.Parameter(torch.randn(probes, latent))
-        self.generate = nn.Sequential(nn.Linear(latent, latent), nn.Linear(latent, inputs))
+        if len(input_shape) == 1:
+            self.generate = nn.Sequential(nn.Linear(latent, latent), nn.Linear(latent, input_shape[0]))
+            return
+        doublings = math.ceil(math.log2(max(input_shape[1:]) / 4))
+        widths = [latent, *(16 * 2**i for i in reversed(range(doublings))), input_shape[0]]
+        layers: list[nn.Module] = [nn.Unflatten(1, (latent, 1, 1))]
+        for number, (n_in, n_out) in enumerate(pairwise(widths)):  # 1x1 to 4x4, then 8x8, ...
+            layers.append(nn.ConvTranspose2d(n_in, n_out, 4, stride=2 if number else 1, padding=1 if number else 0))
+        self.generate = nn.Sequential(*layers, nn.Tanh())
 
     def forward(self) -> Tensor:
         probes: Tensor = self.generate(self.latents)
-        return probes
+        if len(self.input_shape) == 1:
+            return probes
+        return probes[..., : self.input_shape[1], : self.input_shape[2]]
 
 
 class ProbeReader(nn.Module):
     """Outputs on the probes `[B, k * out]` into an MLP of `depth` layers."""
 
-    def __init__(self, probes: int, inputs: int, outputs: int, width: int, depth: int, output_dim: int) -> None:
+    def __init__(self, probes: int, arch: Architecture, width: int, depth: int, output_dim: int) -> None:
         super().__init__()
-        self.probes = ProbeGenerator(probes, inputs)
-        sizes = [probes * outputs] + [width] * (depth - 1) + [output_dim]
+        self.probes = ProbeGenerator(probes, arch.input_shape)
+        sizes = [probes * math.prod(arch.output_shape)] + [width] * (depth - 1) + [output_dim]
         layers: list[nn.Module] = []
         for n_in, n_out in pairwise(sizes):
             layers += [nn.Linear(n_in, n_out), nn.ReLU()]
@@ -50,13 +69,15 @@ class ProbeReader(nn.Module):
 class ProbeGen(NeuralMethod):
     """Learned probes, generated, and an MLP on the networks' answers.
 
+    Networks may be of any architectures with equal inputs and outputs.
+
     Fields:
         probes: how many inputs every network is run on.
         width, depth: of the reading MLP (6 layers of 256 in the paper).
     """
 
     name = "probegen"
-    tasks = ("inr-classification",)
+    tasks = ("inr-classification", "property")
     paper = "arXiv:2410.10811"
 
     probes: int = 64
@@ -68,8 +89,11 @@ class ProbeGen(NeuralMethod):
     weight_decay: float = 0.0
     schedule: Literal["constant", "cosine", "one-cycle"] = "cosine"
 
+    def check(self, task: TaskView) -> None:
+        super().check(task)
+        ends = {(arch.input_shape, arch.output_shape) for arch in task.architectures}
+        if len(ends) > 1:
+            raise BadInput(f"probegen takes networks of equal inputs and outputs, this zoo has {sorted(ends)}")
+
     def build(self, task: TaskView) -> nn.Module:
-        arch = task.architectures[0]
-        return ProbeReader(
-            self.probes, arch.input_shape[0], arch.output_shape[0], self.width, self.depth, task.output_dim
-        )
+        return ProbeReader(self.probes, task.architectures[0], self.width, self.depth, task.output_dim)

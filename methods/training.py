@@ -21,17 +21,34 @@ class NotFinite(FloatingPointError):
     """The loss became NaN or infinite."""
 
 
+class InUnitsOf(nn.Module):
+    """Turns a module's answers, in standard deviations from the mean of `targets [N, d]`, into values."""
+
+    def __init__(self, targets: Tensor, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.mean: Tensor
+        self.scale: Tensor
+        self.register_buffer("mean", targets.mean(0))
+        self.register_buffer("scale", targets.std(0) + 1e-8)
+
+    def forward(self, networks: Networks) -> Tensor:
+        values: Tensor = self.mean + self.scale * self.module(networks)
+        return values
+
+
 def train(
     method: NeuralMethod, module: nn.Module, task: TaskView, train: Split, val: Split, *, device: str
 ) -> dict[str, Any]:
     """AdamW on shuffled batches; keeps the parameters of the epoch with the best validation score.
 
-    The whole split lies on the device as one tensor; an epoch is one random order of its rows. Returns the selection
-    and the budget for the result record. Raises NotFinite.
+    The whole split lies on the device, one tensor per architecture. A batch is of one architecture; an epoch goes
+    through the batches of all of them in random order. Returns the selection and the budget for the result record.
+    Raises NotFinite.
     """
-    networks, targets = train.networks.to(device), task.targets(train).to(device)
-    val_networks, val_targets = val.networks.to(device), task.targets(val).to(device)
-    batches = -(-len(networks) // method.batch_size)
+    groups, targets = _on_device(task, train, device)
+    val_groups, val_targets = _on_device(task, val, device)
+    batches = sum(-(-len(networks) // method.batch_size) for networks in groups)
     optimizer = torch.optim.AdamW(module.parameters(), lr=method.lr, weight_decay=method.weight_decay, amsgrad=True)
     scheduler = _scheduler(method, optimizer, method.epochs * batches)
     best, best_epoch, best_state = None, 0, copy.deepcopy(module.state_dict())
@@ -39,8 +56,9 @@ def train(
     with track(f"train {method.name}", method.epochs * batches, "steps") as advance:
         for epoch in range(1, method.epochs + 1):
             module.train()
-            for rows in torch.randperm(len(networks), device=device).split(method.batch_size):
-                loss = task.loss(module(networks[rows]), targets[rows])
+            for group, rows in _shuffled(groups, method.batch_size):
+                networks = method.augmented(groups[group][rows])
+                loss = task.loss(module(networks), targets[group][rows])
                 if not torch.isfinite(loss):
                     raise NotFinite(f"the loss is {loss.item()} in epoch {epoch}: lower lr or set clip_norm")
                 optimizer.zero_grad(set_to_none=True)
@@ -50,7 +68,7 @@ def train(
                 optimizer.step()
                 scheduler.step()
                 advance(1, "" if best is None else f"val {task.metric} {best:.4g}")
-            score = _validate(module, task, val_networks, val_targets, method.batch_size)
+            score = _validate(module, task, val_groups, val_targets, method.batch_size)
             if best is None or (score > best if task.higher_is_better else score < best):
                 best, best_epoch, best_state = score, epoch, copy.deepcopy(module.state_dict())
             elif method.patience and epoch - best_epoch >= method.patience:
@@ -60,6 +78,22 @@ def train(
         "selection": {"rule": f"best val {task.metric}", "val_score": best, "trials": 1, "epoch": best_epoch},
         "budget": {"epochs": epoch, "steps": epoch * batches, "seconds_limit": None},
     }
+
+
+def _on_device(task: TaskView, split: Split, device: str) -> tuple[list[Networks], list[Tensor]]:
+    """The networks of each architecture, and their targets."""
+    targets = task.targets(split).to(device).split([len(networks) for networks in split.groups])
+    return [networks.to(device) for networks in split.groups], list(targets)
+
+
+def _shuffled(groups: list[Networks], batch_size: int) -> list[tuple[int, Tensor]]:
+    """An epoch's batches as (group, rows): rows shuffled within their group, then the batches of all groups."""
+    batches = [
+        (group, rows)
+        for group, networks in enumerate(groups)
+        for rows in torch.randperm(len(networks), device=networks.params.device).split(batch_size)
+    ]
+    return [batches[i] for i in torch.randperm(len(batches))] if len(groups) > 1 else batches
 
 
 def _scheduler(method: NeuralMethod, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
@@ -76,8 +110,13 @@ def _scheduler(method: NeuralMethod, optimizer: torch.optim.Optimizer, steps: in
 
 
 @torch.no_grad()
-def _validate(module: nn.Module, task: TaskView, networks: Networks, targets: Tensor, batch_size: int) -> float:
+def _validate(
+    module: nn.Module, task: TaskView, groups: list[Networks], targets: list[Tensor], batch_size: int
+) -> float:
     module.eval()
-    rows = torch.arange(len(networks), device=networks.params.device).split(batch_size)
-    qualities = [(task.quality(module(networks[part]), targets[part]), len(part)) for part in rows]
-    return sum(quality * n for quality, n in qualities) / len(networks)
+    observed = [
+        task.observe(module(networks[i : i + batch_size]))
+        for networks in groups
+        for i in range(0, len(networks), batch_size)
+    ]
+    return task.quality(torch.cat(observed), torch.cat(targets))

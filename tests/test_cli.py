@@ -83,7 +83,7 @@ RUN = ("run", "mlp", "--task", "inr-classification", "--zoo")
         ((*RUN, "ZOO", "--out", "/proc/runs"), "/proc/runs: cannot write there"),
         (
             ("run", "probegen", "--task", "inr-dilation", "--zoo", "ZOO"),
-            "supports inr-classification, not inr-dilation",
+            "method probegen supports inr-classification, property, not inr-dilation",
         ),
         (("run", "absent.py", "--task", "inr-dilation", "--zoo", "ZOO"), "absent.py: no such file"),
         (("leaderboard", "--results", "nowhere"), "nowhere: no such folder"),

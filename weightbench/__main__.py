@@ -12,7 +12,7 @@ import typer
 from weightbench import board_commands, terminal
 from weightbench.board_commands import show_boards
 from weightbench.terminal import HELP, Device, Json
-from weightbench.zoo.errors import BadInput
+from weightbench.zoo.errors import BadInput, unknown
 from weightbench.zoo_commands import zoo_app
 
 app = typer.Typer(
@@ -45,7 +45,7 @@ def tasks(as_json: Json = False) -> None:
 
     found = [task_class(name) for name in task_names()]
     keys = ("name", "version", "output", "metric", "unit", "higher_is_better", "description")
-    terminal.print_rows([{key: getattr(task, key) for key in keys} for task in found], as_json)
+    terminal.print_rows([{key: getattr(task, key, None) for key in keys} for task in found], as_json)
 
 
 @app.command("methods")
@@ -71,7 +71,14 @@ def run(
     ] = None,
     task: Annotated[str | None, typer.Option(help="What is asked of the methods.")] = None,
     zoo: Annotated[str | None, typer.Option(help="A zoo's name, or the path of a zoo folder.")] = None,
-    suite: Annotated[str | None, typer.Option(help="A suite's name or TOML file, instead of the three above.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="within-run or across-runs, of a snapshot zoo.  [default: across-runs]")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="The column asked for, where the task leaves it open.")] = None,
+    protocol: Annotated[
+        str, typer.Option(help="supervised: predict; representation: embed, for the suite's own linear model.")
+    ] = "supervised",
+    suite: Annotated[str | None, typer.Option(help="A suite's name or TOML file, instead of all above.")] = None,
     seeds: Annotated[str | None, typer.Option(help="For instance 0,1,2.  [default: the suite's, or 0]")] = None,
     param: Annotated[
         list[str] | None, typer.Option("-p", metavar="KEY=VALUE", help="A hyperparameter; repeatable.")
@@ -80,6 +87,8 @@ def run(
     out: Annotated[Path, typer.Option(help="The results folder.")] = Path("runs"),
 ) -> None:
     """Run methods on a task, or a whole suite; finished cells are kept. Then print the boards."""
+    if protocol not in ("supervised", "representation"):
+        raise unknown("protocol", protocol, ("supervised", "representation"))
     chosen = [int(seed) for seed in _parsed_seeds(seeds)] if seeds else None
     if bool(suite) == bool(names):
         raise BadInput("say either METHOD... with --task and --zoo, or --suite NAME")
@@ -87,10 +96,14 @@ def run(
         raise BadInput(
             "running a method takes --task and --zoo; `weightbench tasks` and `weightbench zoo list` name them"
         )
-    if suite and (task or zoo or param):
-        raise BadInput("--suite brings its own tasks, zoos and parameters: leave out --task, --zoo and -p")
+    if suite and (task or zoo or param or split or target or protocol != "supervised"):
+        raise BadInput(
+            "--suite brings its own tasks, zoos and parameters: "
+            "leave out --task, --zoo, --split, --target, --protocol and -p"
+        )
     terminal.tune()
-    from weightbench.benchmarks.runner import plan, run_cells
+    from weightbench.benchmarks.cell import plan
+    from weightbench.benchmarks.runner import run_cells
     from weightbench.benchmarks.suite import Runs, Suite, load_suite
     from weightbench.zoo.progress import console
 
@@ -100,7 +113,16 @@ def run(
         if suite
         else Suite(
             description="",
-            runs=[Runs(task=task or "", zoo=zoo or "", methods=[{"name": n} | params for n in names or []])],
+            runs=[
+                Runs(
+                    task=task or "",
+                    zoo=zoo or "",
+                    split=split,
+                    target=target,
+                    protocol=protocol,  # type: ignore[arg-type]  # checked above
+                    methods=[{"name": n} | params for n in names or []],
+                )
+            ],
         )
     )
     cells = plan(wanted, seeds=chosen, out=out)

@@ -23,6 +23,7 @@ RECORD = next(Path("tests/fixtures/records/1").glob("inr-classification/*/mlp/*/
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("thousand")
     random = np.random.default_rng(0)
+    template = Result.model_validate_json(RECORD.read_bytes())
     for number in range(BOARDS):
         recipe = f"{number:064x}"
         ids, labels = [f"{i:04d}" for i in range(NETWORKS)], random.integers(0, 10, NETWORKS)
@@ -32,7 +33,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "source": json.dumps({"image_shape": [1, 1], "image_max": 1}),
             "classes": json.dumps({"label": list(range(10))}),
         }
-        path = truth_path(folder, f"zoo-{number}", "1.0.0", recipe)
+        about_zoo = template.zoo.model_copy(update={"name": f"zoo-{number}", "recipe_sha256": recipe})
+        path = truth_path(folder, about_zoo, template.task.options)
         path.parent.mkdir(exist_ok=True)
         pq.write_table(table.replace_schema_metadata(about), path)
         for method in range(METHODS):

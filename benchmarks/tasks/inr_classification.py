@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from ..task import Classification
+from ..column import Column
 
 
-class INRClassification(Classification):
+class INRClassification(Column):
     name = "inr-classification"
     description = "Tell the class of an image from the weights of its INR"
-    target = "label"
-    needs = ("label", "image")
+    needs = ("label",)
+    fixed_target = "label"
+    output, metric, unit, higher_is_better = "logits", "accuracy", "%", True
 
 
 TASK = INRClassification

@@ -1,0 +1,48 @@
+"""Activation matching: neurons are the same if they answer the same inputs alike (Li et al. 2015)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..methods.base import Method, TaskView
+from ..methods.matching import assign
+from ..zoo.collection import Split
+from ..zoo.networks import Networks
+from ..zoo.symmetry import neuron_groups
+
+
+class ActivationMatching(Method):
+    """The matching with the largest total correlation of activations, layer by layer.
+
+    Fields:
+        inputs: how many, uniform in [-1, 1], the range that zoos scale pixels to.
+    """
+
+    name = "activation-matching"
+    tasks = ("neuron-alignment",)
+    paper = "arXiv:1511.07543"
+
+    inputs: int = 128
+
+    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        self.seed = seed
+
+    def align(self, a: Networks, b: Networks) -> list[Tensor]:
+        generator = torch.Generator().manual_seed(self.seed)
+        x = 2 * torch.rand(self.inputs, *a.arch.input_shape, generator=generator) - 1
+        levels = [self._answers(networks, x) for networks in (a, b)]
+        found = []
+        for group in neuron_groups(a.arch):
+            level = group.producers[0] + 1
+            found.append(assign(levels[0][level] @ levels[1][level].mT))
+        return found
+
+    def _answers(self, networks: Networks, x: Tensor) -> list[Tensor]:
+        """Per level every neuron's activations on all inputs (and pixels), mean 0 and length 1, `[B, n, answers]`."""
+        found = []
+        for values in networks.features(x):
+            answers = values.movedim(2, 1).flatten(2)
+            centred = answers - answers.mean(2, keepdim=True)
+            found.append(centred / centred.norm(dim=2, keepdim=True).clamp(min=1e-12))
+        return found

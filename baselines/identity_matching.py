@@ -1,0 +1,23 @@
+"""No matching: every neuron is taken for the one at its own place."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..methods.base import Method, TaskView
+from ..zoo.collection import Split
+from ..zoo.networks import Networks
+from ..zoo.symmetry import neuron_groups
+
+
+class IdentityMatching(Method):
+    """Every neuron keeps its place; the floor of neuron alignment."""
+
+    name = "identity-matching"
+    tasks = ("neuron-alignment",)
+
+    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None: ...
+
+    def align(self, a: Networks, b: Networks) -> list[Tensor]:
+        return [torch.arange(group.size).repeat(len(a), 1) for group in neuron_groups(a.arch)]

@@ -1,0 +1,47 @@
+"""Weight matching: put the neurons so that the two networks' weights are as near as can be (Ainsworth et al. 2023)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..methods.base import Method, TaskView
+from ..methods.matching import assign, distances, incoming, outgoing
+from ..zoo.collection import Split
+from ..zoo.networks import Networks
+from ..zoo.symmetry import neuron_groups
+
+
+class WeightMatching(Method):
+    """Coordinate descent over layers, each step exact by the linear assignment solver.
+
+    The first sweep goes from the inputs on and looks at incoming weights alone, whose other ends are settled by then;
+    so a copy without noise is matched exactly. Later sweeps look at outgoing weights too.
+
+    Fields:
+        sweeps: over all layers; it stops earlier when nothing moves.
+    """
+
+    name = "weight-matching"
+    tasks = ("neuron-alignment",)
+    paper = "arXiv:2209.04836"
+
+    sweeps: int = 20
+
+    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None: ...
+
+    def align(self, a: Networks, b: Networks) -> list[Tensor]:
+        groups = neuron_groups(a.arch)
+        found = [torch.arange(group.size).repeat(len(a), 1) for group in groups]
+        for sweep in range(self.sweeps):
+            before = torch.cat(found, 1)
+            for number, group in enumerate(groups):
+                still = torch.arange(group.size).repeat(len(a), 1)
+                moved = b.permuted([still if other == number else order for other, order in enumerate(found)])
+                far = distances(incoming(a, group), incoming(moved, group))
+                if sweep:
+                    far = far + distances(outgoing(a, group), outgoing(moved, group))
+                found[number] = assign(-far)
+            if sweep and torch.equal(before, torch.cat(found, 1)):
+                break
+        return found

@@ -1,0 +1,125 @@
+"""Cells: what a run or a suite asks for, checked before the first fit."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..methods.base import Method
+from ..methods.registry import load_method, source_sha256
+from ..zoo.collection import Zoo
+from ..zoo.errors import BadInput
+from ..zoo.load import load_zoo
+from .evidence import read_predictions
+from .protocols import protocol_of
+from .result import MethodPart, Result, TaskPart, ZooPart, read_result, spec_hash
+from .suite import Suite
+from .task import Task, task_class
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One (method, task, zoo, seed) and where its result belongs."""
+
+    task: Task
+    method: Method
+    seed: int
+    out: Path
+
+    @property
+    def parts(self) -> tuple[TaskPart, ZooPart, MethodPart]:
+        task, zoo, method = self.task, self.task.zoo, self.method
+        sizes = {f"n_{name}": len(split) for name, split in task.splits.items()}
+        return (
+            TaskPart(
+                name=task.name,
+                version=task.version,
+                options=task.options,
+                metric=task.metric,
+                unit=task.unit,
+                higher_is_better=task.higher_is_better,
+            ),
+            ZooPart(
+                name=zoo.name,
+                version=zoo.version,
+                recipe_sha256=zoo.manifest.recipe_sha256,
+                manifest_sha256=zoo.manifest_sha256,
+                own_build=True,
+                **sizes,
+            ),
+            MethodPart(
+                name=method.name,
+                params=method.params,
+                source_sha256=source_sha256(type(method)),
+                paper=method.paper,
+                variant=method.variant,
+            ),
+        )
+
+    @property
+    def path(self) -> Path:
+        """`<out>/<task>/<zoo>/<method>/<spec hash>/seed-<k>.json`."""
+        parts = self.parts
+        folder = self.out / self.task.name / self.task.zoo.name / self.method.name / spec_hash(*parts)
+        return folder / f"seed-{self.seed}.json"
+
+    @property
+    def title(self) -> str:
+        variant = f" ({self.method.variant})" if self.method.variant else ""
+        return f"{self.task.title} · {self.task.zoo.name} · {self.method.name}{variant} · seed {self.seed}"
+
+    @property
+    def encoder(self) -> str:
+        """Identifies what a representation's `fit` depends on: everything but the target."""
+        task, zoo, method = self.parts
+        task = task.model_copy(update={"options": task.options.model_copy(update={"target": None})})
+        return f"{spec_hash(task, zoo, method)}-{self.seed}"
+
+    def finished(self) -> Result | None:
+        """The result of an earlier run, if it was a success and its predictions are there."""
+        with contextlib.suppress(BadInput):
+            result = read_result(self.path)
+            if result.status == "ok" and result.predictions is not None:
+                read_predictions(self.path.with_name(result.predictions.file), result.predictions.sha256)
+                return result
+        return None
+
+
+def plan(suite: Suite, *, seeds: Sequence[int] | None, out: Path) -> list[Cell]:
+    """The cells of a suite, those that share an encoder side by side.
+
+    Everything that can be checked before the first fit is checked here. Raises BadInput.
+    """
+    cells: list[Cell] = []
+    zoos: dict[tuple[str, str | None], Zoo] = {}
+    for runs in suite.runs:
+        methods = [_method(runs.task, entry) for entry in runs.methods]
+        for name, choices in runs.grounds:
+            tasks: list[Task] = []
+            for options in choices:
+                zoo = zoos.get((name, options.split)) or load_zoo(name)
+                tasks.append(task_class(runs.task)(zoo, options))
+                zoos[name, options.split] = tasks[-1].zoo
+            for method in methods:
+                cells += [checked_cell(task, method, seed, out) for seed in (seeds or suite.seeds) for task in tasks]
+    return cells
+
+
+def _method(task: str, entry: dict[str, Any]) -> Method:
+    if "name" not in entry:
+        raise BadInput(f"a method of task {task} has no name: {entry}")
+    return load_method(entry["name"], {key: value for key, value in entry.items() if key != "name"})
+
+
+def checked_cell(task: Task, method: Method, seed: int, out: Path) -> Cell:
+    """Raises BadInput when the method does not support the task, its protocol or its networks."""
+    if not {task.name, task.family} & set(method.tasks):
+        raise BadInput(f"method {method.name} supports {', '.join(method.tasks)}, not {task.name}")
+    verb = protocol_of(task).verb
+    if not method.has(verb):
+        raise BadInput(f"method {method.name} has no `{verb}`, which the {task.options.protocol} protocol needs")
+    method.check(task)
+    return Cell(task, method, seed, out)

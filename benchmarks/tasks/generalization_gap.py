@@ -1,0 +1,19 @@
+"""Generalisation gap: the score on the training items minus the score on the test items (Jiang et al. 2019)."""
+
+from __future__ import annotations
+
+from ..task import Task
+from .accuracy_decoding import AccuracyDecoding
+
+
+class GeneralizationGap(AccuracyDecoding):
+    name = "generalization-gap"
+    description = "Predict by how much a network does better on its training data than on its test data"
+    value_metric = "kendall-tau"
+
+    def _target(self, asked: str | None) -> str:
+        Task._target(self, asked)  # refuses any
+        return f"{super()._target('train')} - {super()._target('test')}"
+
+
+TASK = GeneralizationGap

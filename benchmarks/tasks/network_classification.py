@@ -1,0 +1,15 @@
+"""Network classification: which optimiser, data set, architecture or initialisation made this network?"""
+
+from __future__ import annotations
+
+from .property import Property
+
+
+class NetworkClassification(Property):
+    name = "network-classification"
+    family = "property"
+    description = "Tell how a network was made: its optimizer, source, variant or init (--target)"
+    kinds = ("classes",)
+
+
+TASK = NetworkClassification

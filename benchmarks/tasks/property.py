@@ -1,0 +1,20 @@
+"""Property: read any column of a zoo's table off the weights; classes from text, values from numbers."""
+
+from __future__ import annotations
+
+from ...zoo.errors import BadInput
+from ..column import Column
+
+
+class Property(Column):
+    name = "property"
+    description = "Predict any column of the zoo's table, or the difference of two (--target)"
+
+    def _target(self, asked: str | None) -> str:
+        if asked is None:
+            columns = ", ".join(name for name in self.zoo.manifest.columns if name not in ("id", "params", "image"))
+            raise BadInput(f"task {self.name} takes --target COLUMN, for zoo {self.zoo.name} one of {columns}")
+        return asked
+
+
+TASK = Property

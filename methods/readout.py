@@ -1,0 +1,49 @@
+"""Linear models on features: ridge or plain linear regression for values, logistic regression for classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor
+
+
+class Readout:
+    """scikit-learn's linear model on standardised features.
+
+    Arguments:
+        output: "values" or "logits".
+        output_dim: the number of classes, for logits.
+        alpha: weight of the L2 penalty. Classes need some (scikit-learn's C is 1 / alpha); 0 stands for C = 1.
+    """
+
+    def __init__(self, output: str, output_dim: int, alpha: float = 0.0) -> None:
+        self.output, self.output_dim = output, output_dim
+        if output == "values":
+            model = Ridge(alpha) if alpha else LinearRegression()
+        else:
+            model = LogisticRegression(C=1 / (alpha or 1.0), max_iter=5000)
+        self.model: Pipeline = make_pipeline(StandardScaler(), model)
+
+    def fit(self, features: Tensor, targets: Tensor) -> None:
+        """features `[N, d]`; targets `[N, 1]` for values, class numbers `[N]` for logits."""
+        self.model.fit(features.double().numpy(), targets.flatten().numpy())
+
+    def predict(self, features: Tensor) -> Tensor:
+        """Values `[N, 1]` or logits `[N, output_dim]`."""
+        if self.output == "values":
+            values = self.model.predict(features.double().numpy())
+            return torch.from_numpy(np.asarray(values)).float().unsqueeze(1)
+        return class_logits(self.model, features.double().numpy(), self.output_dim)
+
+
+def class_logits(model: Any, features: np.ndarray, output_dim: int) -> Tensor:
+    """Log-probabilities `[N, output_dim]` of a fitted scikit-learn classifier; -30 for classes that it never saw."""
+    probabilities = torch.from_numpy(model.predict_proba(features))
+    logits = torch.full((len(features), output_dim), -30.0)
+    logits[:, torch.from_numpy(model.classes_)] = probabilities.clamp(min=1e-12).log().float()
+    return logits

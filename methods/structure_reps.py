@@ -1,0 +1,185 @@
+"""StructureReps: embed networks by their graphs' structure, without labels ("Structure Matters", 2025).
+
+Neurons (or channels) are nodes, weights (or kernels) are edge features. Three parts, each with the paper's ablation:
+edge attention makes node features of the incoming edges (EA), Laplacian eigenvectors say where a node stands in the
+graph (LF, or random features, RF), and two layers of message passing (TransformerConv, TC, or GATConv, GC) give each
+node a mean and a deviation: a variational graph auto-encoder (Kipf and Welling 2016), trained to tell edges from pairs
+of nodes without one. A network's embedding is the mean of its nodes' means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch_geometric.nn import VGAE, GATConv, TransformerConv
+from torch_geometric.utils import scatter, softmax
+
+from ..zoo.architecture import Architecture
+from ..zoo.collection import Split
+from ..zoo.networks import Networks
+from ..zoo.progress import track
+from ..zoo.symmetry import neuron_groups
+from .base import Method, TaskView
+from .readout import Readout
+from .topology import Topology
+
+NOISE = 0.1  # standard deviation of edge attention's noise, in those of the weights
+
+
+class EdgeAttention(nn.Module):
+    """Node features `[N, K]` from edge features `[E, K]`: x_j = sum_i alpha_ij e_ij over incoming edges.
+
+    alpha_ij = softmax_i LeakyReLU(a^T Theta [LeakyReLU(Theta_e e_ij + b_e), e_ij, n(e_ij)]); the noise n is added in
+    training only, so that an embedding is a function of its network.
+    """
+
+    def __init__(self, edge_dim: int, width: int) -> None:
+        super().__init__()
+        self.transform = nn.Linear(edge_dim, width)
+        self.project = nn.Linear(width + 2 * edge_dim, width, bias=False)
+        self.score = nn.Linear(width, 1, bias=False)
+
+    def forward(self, edges: Tensor, edge_index: Tensor, nodes: int) -> Tensor:
+        noised = edges + NOISE * torch.randn_like(edges) if self.training else edges
+        transformed = nn.functional.leaky_relu(self.transform(edges))
+        scores = self.score(self.project(torch.cat([transformed, edges, noised], 1)))
+        alpha = softmax(nn.functional.leaky_relu(scores), edge_index[1], num_nodes=nodes)
+        found: Tensor = scatter(alpha * edges, edge_index[1], dim=0, dim_size=nodes, reduce="sum")
+        return found
+
+
+class Encoder(nn.Module):
+    """Mean and log deviation of every node, each `[N, width]`."""
+
+    def __init__(self, method: StructureReps, edge_dim: int) -> None:
+        super().__init__()
+        width = method.width
+        self.attention = EdgeAttention(edge_dim, width) if method.attention else None
+        conv = TransformerConv if method.conv == "transformer" else GATConv
+        inputs = method.eigenvectors + (edge_dim if method.attention else 0)
+        self.first, self.mean, self.deviation = conv(inputs, width), conv(width, width), conv(width, width)
+
+    def forward(self, places: Tensor, edges: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
+        x = places
+        if self.attention is not None:
+            x = torch.cat([self.attention(edges, edge_index, len(places)), places], 1)
+        x = nn.functional.relu(self.first(x, edge_index))
+        return self.mean(x, edge_index), self.deviation(x, edge_index)
+
+
+class StructureReps(Method):
+    """A graph auto-encoder's embedding of a network; read by a linear model.
+
+    Where a Laplacian eigenvector points is arbitrary: in training every batch flips each at random.
+
+    Fields:
+        attention: edge attention (EA); without it, node features are places alone.
+        conv: "transformer" (TC) or "gat" (GC); they pass on node features only, so that weights enter through edge
+            attention alone, and without it an embedding knows only the graph.
+        features: "laplacian" (LF) or "random" (RF), drawn anew for every network.
+        eigenvectors: how many of these features.
+        width: of the layers and of the embedding.
+        alpha: of ridge regression, where labels are there (the supervised protocol).
+        graphs: networks that the encoder is fitted on, drawn from the training split; all are embedded.
+    """
+
+    name = "structure-reps"
+    tasks = ("property", "neuron-alignment")
+    recipe_fields = frozenset(("graphs", "epochs", "batch_size", "lr"))
+
+    attention: bool = True
+    conv: Literal["transformer", "gat"] = "transformer"
+    features: Literal["laplacian", "random"] = "laplacian"
+    eigenvectors: int = 8
+    width: int = 32
+    alpha: float = 1.0
+    graphs: int = 256
+    epochs: int = 10
+    batch_size: int = 16
+    lr: float = 1e-3
+
+    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        self.device = device
+        self.topologies: dict[Architecture, Topology] = {}
+        with torch.random.fork_rng(devices=[device] if device.startswith("cuda") else []):
+            torch.manual_seed(seed)
+            shares = [-(-self.graphs * len(networks) // len(train)) for networks in train.groups]
+            chosen = [n[torch.randperm(len(n))[:share]] for n, share in zip(train.groups, shares, strict=True)]
+            self._fit_encoder(chosen)
+        if task.output in ("values", "logits"):
+            self.readout = Readout(task.output, task.output_dim, self.alpha)
+            self.readout.fit(torch.cat([self.transform(networks) for networks in train.groups]), task.targets(train))
+
+    def _fit_encoder(self, groups: list[Networks]) -> None:
+        """Adam on the reconstruction of edges and non-edges, plus the divergence of the nodes from N(0, 1)."""
+        self.edge_dim = max(w[0, 0, 0].numel() for networks in groups for w in networks.weights)
+        self.scale = torch.cat([w.flatten() for networks in groups for w in networks.weights]).std()
+        self.model = VGAE(Encoder(self, self.edge_dim)).to(self.device)
+        optimizer = torch.optim.Adam(self.model.parameters(), lr=self.lr)
+        batches = [(n, rows) for n in groups for rows in torch.arange(len(n)).split(self.batch_size)]
+        self.steps = self.epochs * len(batches)
+        self.model.train()
+        with track(f"train {self.name}", self.steps, "steps") as advance:
+            for _ in range(self.epochs):
+                for number in torch.randperm(len(batches)):
+                    networks, rows = batches[number]
+                    loss = self._loss(networks[rows])
+                    optimizer.zero_grad(set_to_none=True)
+                    loss.backward()
+                    optimizer.step()
+                    advance(1, f"loss {loss.item():.3f}")
+
+    def _loss(self, networks: Networks) -> Tensor:
+        topology = self._topology(networks.arch)
+        signs = torch.randint(0, 2, (self.eigenvectors,)) * 2.0 - 1
+        places, edges, edge_index = self._inputs(networks)
+        z = self.model.encode(places * signs.to(places), edges, edge_index)
+        drawn = topology.absent[:, torch.randint(topology.absent.shape[1], (topology.edge_index.shape[1],))]
+        absent = topology.tiled(drawn, len(networks)).to(self.device)
+        loss: Tensor = self.model.recon_loss(z, edge_index, absent) + self.model.kl_loss() / topology.nodes
+        return loss
+
+    def _topology(self, arch: Architecture) -> Topology:
+        if arch not in self.topologies:
+            self.topologies[arch] = Topology(arch, self.eigenvectors)
+        return self.topologies[arch]
+
+    def _inputs(self, networks: Networks) -> tuple[Tensor, Tensor, Tensor]:
+        topology = self._topology(networks.arch)
+        edges = topology.edges(networks, self.edge_dim) / self.scale
+        edge_index = topology.tiled(topology.edge_index, len(networks))
+        places = (
+            topology.laplacian_places(networks) if self.features == "laplacian" else topology.random_places(networks)
+        )
+        return places.to(self.device), edges.to(self.device), edge_index.to(self.device)
+
+    @torch.no_grad()
+    def _nodes(self, networks: Networks) -> Iterator[Tensor]:
+        """The nodes' means, `[batch, nodes, width]`, batch by batch."""
+        self.model.eval()
+        for i in range(0, len(networks), self.batch_size):
+            batch = networks[i : i + self.batch_size]
+            yield self.model.encode(*self._inputs(batch)).view(len(batch), -1, self.width).cpu()
+
+    def transform(self, networks: Networks) -> Tensor:
+        """Mean over the nodes of their means, `[B, width]`."""
+        return torch.cat([z.mean(1) for z in self._nodes(networks)])
+
+    def node_embeddings(self, networks: Networks) -> list[Tensor]:
+        z = torch.cat(list(self._nodes(networks)))
+        levels = z.split([networks.arch.input_shape[0], *(w.shape[1] for w in networks.weights)], 1)
+        return [levels[group.producers[0] + 1] for group in neuron_groups(networks.arch)]
+
+    def predict(self, networks: Networks) -> Tensor:
+        return self.readout.predict(self.transform(networks))
+
+    @property
+    def num_parameters(self) -> int:
+        return sum(p.numel() for p in self.model.parameters())
+
+    @property
+    def fit_report(self) -> dict[str, Any]:
+        return {"budget": {"epochs": self.epochs, "steps": self.steps, "seconds_limit": None}}

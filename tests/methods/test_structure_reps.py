@@ -1,0 +1,61 @@
+"""StructureReps' parts, each against its formula."""
+
+from __future__ import annotations
+
+import torch
+from weightbench.methods.structure_reps import EdgeAttention
+from weightbench.methods.topology import Topology, laplacian_features
+from weightbench.zoo.architecture import Architecture
+from weightbench.zoo.networks import Networks
+
+ARCH = Architecture.mlp((2, 5, 3))
+
+
+def test_laplacian_features_are_the_smallest_eigenvectors_but_the_trivial_one() -> None:
+    edges = torch.tensor([[0, 1, 2, 3, 1], [1, 2, 3, 4, 4]])
+    found = laplacian_features(edges, 5, 3).double()
+    adjacency = torch.zeros(5, 5).double()
+    adjacency[edges[0], edges[1]] = adjacency[edges[1], edges[0]] = 1
+    scale = adjacency.sum(1).rsqrt()
+    laplacian = torch.eye(5) - scale[:, None] * adjacency * scale
+    values = torch.linalg.eigvalsh(laplacian)[1:4]
+    torch.testing.assert_close(laplacian @ found, found * values, atol=1e-6, rtol=0)
+    torch.testing.assert_close(found.T @ found, torch.eye(3).double(), atol=1e-6, rtol=0)
+    assert torch.equal(laplacian_features(edges[:, :1], 2, 4)[:, 1:], torch.zeros(2, 3)), "padded"
+
+
+def test_edge_attention_is_the_papers_formula() -> None:
+    torch.manual_seed(0)
+    layer = EdgeAttention(2, 4).eval()
+    edges, index = torch.randn(3, 2), torch.tensor([[0, 1, 0], [2, 2, 1]])
+    found = layer(edges, index, 3)
+    leaky = torch.nn.functional.leaky_relu
+    theta, a = layer.project.weight, layer.score.weight[0]
+    scores = [leaky(a @ (theta @ torch.cat([leaky(layer.transform(e)), e, e]))) for e in edges]
+    weights = torch.stack(scores[:2]).softmax(0)
+    torch.testing.assert_close(found[2], weights[0] * edges[0] + weights[1] * edges[1])
+    torch.testing.assert_close(found[1], edges[2])
+    assert torch.equal(found[0], torch.zeros(2)), "an input has no incoming edges"
+    layer.train()
+    assert not torch.equal(layer(edges, index, 3), found), "in training there is noise"
+
+
+def test_many_graphs_are_one_large_graph() -> None:
+    networks = Networks(ARCH, torch.randn(3, ARCH.num_params))
+    graphs = Topology(ARCH, 8)
+    singles = networks.to_pyg()
+    tiled = graphs.tiled(graphs.edge_index, 3)
+    expected = torch.cat([data.edge_index + 10 * number for number, data in enumerate(singles)], 1)
+    assert torch.equal(tiled, expected)
+    assert torch.equal(graphs.edges(networks, 1), torch.cat([data.edge_attr for data in singles]))
+    assert graphs.edges(networks, 4).shape == (3 * 25, 4)
+
+
+def test_random_features_differ_between_networks_and_return() -> None:
+    networks = Networks(ARCH, torch.randn(2, ARCH.num_params))
+    topology = Topology(ARCH, 3)
+    first, second = topology.random_places(networks).view(2, 10, 3)
+    assert not torch.equal(first, second)
+    assert torch.equal(topology.random_places(networks[1]), second)
+    first, second = topology.laplacian_places(networks).view(2, 10, 3)
+    assert torch.equal(first, second)

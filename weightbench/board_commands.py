@@ -130,10 +130,11 @@ def show_boards(
 
 
 def _as_dict(board: Board) -> dict[str, Any]:
-    keys = ("task", "task_version", "options", "zoo", "zoo_version", "recipe_sha256", "metric", "unit")
+    keys = ("task", "task_version", "zoo", "zoo_version", "recipe_sha256", "metric", "unit")
     more = ("higher_is_better", "n_train", "n_test")
     rows = json.loads(board.rows.to_json(orient="records", double_precision=10))
-    return {"title": board.title} | {key: getattr(board, key) for key in (*keys, *more)} | {"rows": rows}
+    about = {key: getattr(board, key) for key in (*keys, *more)}
+    return {"title": board.title, "options": dict(board.options)} | about | {"rows": rows}
 
 
 def _print_board(board: Board) -> None:

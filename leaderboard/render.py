@@ -80,7 +80,8 @@ def unmeasured(boards: list[Board]) -> list[ReportedTable]:
     return [t for t in published() if not any(t.fits(b.task, b.zoo, b.options) for b in boards)]
 
 
-def markdown(boards: list[Board], ranked: list[Ranking]) -> str:
+def markdown(boards: list[Board], ranked: list[Ranking] | None = None) -> str:
+    """Every board as a table; `ranked` spares computing the average ranks again."""
     lines = ["# Leaderboard", ""]
     lines += [
         "`index.html` beside this page is the same board, to sort, filter and open; `scores.csv` is for programs.",
@@ -96,7 +97,7 @@ def markdown(boards: list[Board], ranked: list[Ranking]) -> str:
         for printed in reported_tables(board.task, board.zoo, board.options):
             lines += ["", *_reported(printed)]
         lines += [""]
-    for ranking in ranked:
+    for ranking in rankings(boards) if ranked is None else ranked:
         lines += [f"## Average rank: {ranking.title}, {_text(ranking.device)}", "", *_ranking(ranking), ""]
     if boards:
         lines += ["## Columns", "", *(f"- **{name}**: {text}" for name, text in COLUMNS.items()), ""]

@@ -112,7 +112,8 @@ class GraphMetrics(Method):
         """The metrics themselves, `[B, columns]`; those of paths come last."""
         # In double precision and rounded, so that the order of the neurons cannot show in the last bits.
         exact = Networks(finite(networks, self.name).arch, networks.params.double())
-        starts = range(0, max(len(exact), 1), CHUNK)
-        found = torch.cat([metrics(exact[start : start + CHUNK]) for start in starts]).float()
+        if not len(exact):
+            return torch.empty(0, self.columns)
+        found = torch.cat([metrics(exact[start : start + CHUNK]) for start in range(0, len(exact), CHUNK)]).float()
         layers, paths = found[:, :-3], found[:, -3:]
         return torch.cat([torch.nn.functional.pad(layers, (0, self.columns - found.shape[1])), paths], 1)

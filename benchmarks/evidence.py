@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 PIXEL_ITEMS = 1000  # edited INRs whose rendering is kept, the first of the split's order
 PIXEL_LOW, PIXEL_HIGH = -0.5, 1.5
 TRUTH = "zoos"
+MOST_BYTES = 2**30  # of one decompressed array
 
 
 def quantise(pixels: np.ndarray) -> np.ndarray:
@@ -58,6 +60,7 @@ def write_predictions(path: Path, ids: list[str], arrays: dict[str, np.ndarray])
 
 def read_predictions(path: Path, sha256: str) -> tuple[list[str], dict[str, np.ndarray]]:
     """The ids and arrays of a cell. Raises BadInput for a missing or changed file."""
+    from safetensors import SafetensorError
     from safetensors.numpy import load
 
     mend = f"remove {path.with_suffix('.json')} and run the cell again"
@@ -68,15 +71,20 @@ def read_predictions(path: Path, sha256: str) -> tuple[list[str], dict[str, np.n
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
         raise BadInput(f"{path}: found sha256 {found}, its record expects {sha256}; {mend}")
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    metadata = header["__metadata__"]
-    arrays = load(content)
-    for name in arrays:
-        if shape := metadata.get(f"zstd:{name}"):
-            shape = json.loads(shape)
-            raw = pa.decompress(arrays[name].tobytes(), int(np.prod(shape)), "zstd", asbytes=True)
-            arrays[name] = np.frombuffer(raw, np.uint8).reshape(shape)
-    return metadata["ids"].split("\n"), arrays
+    try:
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        metadata = header["__metadata__"]
+        arrays = load(content)
+        for name in arrays:
+            if shape := metadata.get(f"zstd:{name}"):
+                shape = json.loads(shape)
+                if not 0 <= math.prod(shape) <= MOST_BYTES:
+                    raise ValueError(f"the array {name} claims the shape {shape}")
+                raw = pa.decompress(arrays[name].tobytes(), math.prod(shape), "zstd", asbytes=True)
+                arrays[name] = np.frombuffer(raw, np.uint8).reshape(shape)
+        return metadata["ids"].split("\n"), arrays
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        raise BadInput(f"{path}: not a predictions file ({type(error).__name__}: {error}); {mend}") from None
 
 
 def class_names(zoo: Zoo, column: str) -> list[Any] | None:
@@ -147,10 +155,13 @@ class Truth:
     def __init__(self, path: Path) -> None:
         try:
             found = pq.read_table(path)
-            self.classes: dict[str, list[Any]] = json.loads(found.schema.metadata[b"classes"])
-            self.neurons: dict[str, list[int]] = json.loads(found.schema.metadata[b"neurons"])
-            source = json.loads(found.schema.metadata[b"source"])
-        except (OSError, pa.ArrowInvalid, KeyError) as error:
+            metadata = found.schema.metadata
+            source = json.loads(metadata[b"source"])
+            # The first truths held labels alone and said nothing of classes and neurons.
+            digits = json.dumps({"label": list(range(10))})
+            self.classes: dict[str, list[Any]] = json.loads(metadata.get(b"classes", digits))
+            self.neurons: dict[str, list[int]] = json.loads(metadata.get(b"neurons", "{}"))
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
             raise BadInput(f"{path}: cannot be read ({error}); run any cell of that zoo again to write it") from None
         self.images: np.ndarray | None = None
         if "image" in found.column_names:

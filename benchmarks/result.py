@@ -126,6 +126,10 @@ def read_result(path: Path) -> Result:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the file"
+        if where == "schema":
+            raise BadInput(
+                f"{path}: schema: found {first['input']!r}, this version reads 1: update weightbench"
+            ) from None
         raise BadInput(f"{path}: {where}: {first['msg']}; remove it and run the cell again") from None
 
 

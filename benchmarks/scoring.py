@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import grey_dilation
 from scipy.stats import NearConstantInputWarning, kendalltau, pearsonr
-from sklearn.metrics import accuracy_score, average_precision_score, r2_score
+from sklearn.metrics import average_precision_score, r2_score
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.preprocessing import StandardScaler
 
 from ..zoo.errors import BadInput, unknown
-from .evidence import Truth, dequantise
+from .evidence import PIXEL_ITEMS, Truth, dequantise
 from .result import Options, TaskPart
 
 Arrays = dict[str, np.ndarray]
@@ -39,23 +39,43 @@ def score(task: TaskPart, ids: list[str], arrays: Arrays, truth: Truth) -> dict[
 
     Raises BadInput when the predictions do not cover exactly the test networks or contradict themselves.
     """
+    if task.metric not in SCORERS:
+        raise unknown("metric", task.metric, SCORERS)
     if len(set(ids)) != len(ids) or set(ids) != set(truth.table.index):
         raise BadInput(f"predictions for {len(set(ids))} networks, the test split has {len(truth.table)} others")
+    for name, values in arrays.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise BadInput(f"the array {name} holds NaN or infinity")
     rows = truth.table.index.get_indexer(pd.Index(ids))
     return SCORERS[task.metric](arrays, truth, rows, task.options)
 
 
-def _accuracy(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
+def _array(arrays: Arrays, name: str, *shape: int | None) -> np.ndarray:
+    """A stored array, its shape checked; None stands for any length."""
+    found = arrays[name].shape if name in arrays else None
+    if found is None or len(found) != len(shape) or any(w not in (None, n) for w, n in zip(shape, found, strict=True)):
+        wanted = tuple("any" if length is None else length for length in shape)
+        raise BadInput(f"the array {name} should have the shape {wanted}, found {found or 'none'}")
+    return arrays[name]
+
+
+def right_classes(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> np.ndarray:
+    """Whether each prediction names the right class, `[N]`."""
     target = options.target or "label"
-    labels = column_values(truth.table, target).to_numpy()[rows]
-    named = np.asarray(truth.classes[target])[arrays["logits"].argmax(1)]
-    return {"accuracy": 100 * float(accuracy_score(labels, named))}
+    classes = truth.classes[target]
+    logits = _array(arrays, "logits", len(rows), len(classes))
+    found: np.ndarray = np.asarray(classes)[logits.argmax(1)] == column_values(truth.table, target).to_numpy()[rows]
+    return found
+
+
+def _accuracy(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
+    return {"accuracy": 100 * float(right_classes(arrays, truth, rows, options).mean())}
 
 
 def _regression(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
     """Under `within-run` every score is one per run, averaged over the runs whose target is not constant."""
     values = column_values(truth.table, options.target or "").to_numpy(float)[rows]
-    predicted = arrays["values"][:, 0].astype(float)
+    predicted = _array(arrays, "values", len(rows), 1)[:, 0].astype(float)
     if options.split != "within-run":
         return regression_scores(values, predicted)
     runs = truth.table["run"].to_numpy()[rows]
@@ -79,7 +99,7 @@ def regression_scores(values: np.ndarray, predicted: np.ndarray) -> dict[str, fl
 def _retrieval(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
     labels = column_values(truth.table, options.target or "").to_numpy()[rows]
     owners = (truth.table["run"] if "run" in truth.table else pd.Series(range(len(truth.table)))).to_numpy()[rows]
-    return retrieval_scores(arrays["embeddings"], labels, owners)
+    return retrieval_scores(_array(arrays, "embeddings", len(rows), None), labels, owners)
 
 
 def retrieval_scores(embeddings: np.ndarray, labels: np.ndarray, owners: np.ndarray) -> dict[str, float]:
@@ -115,7 +135,7 @@ def drawn_order(name: str, sizes: list[int]) -> np.ndarray:
 def _matched(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
     """The share of neurons that each found permutation puts where they were, in %, averaged over networks."""
     shares = []
-    for row, found in zip(rows, arrays["permutations"], strict=True):
+    for row, found in zip(rows, _array(arrays, "permutations", len(rows), None), strict=True):
         sizes = truth.neurons[truth.table["architecture"].iloc[row]]
         drawn = drawn_order(str(truth.table.index[row]), sizes)
         right, start = 0, 0
@@ -131,10 +151,12 @@ def _matched(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -
 
 def _dilation_mse(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
     """Mean over items of the stored errors, which must agree with the stored renderings as far as bytes can tell."""
-    errors = arrays["squared_error"].astype(np.float64)
-    pixels = arrays["pixels"]
     assert truth.images is not None  # the task needs them
-    images = truth.images[rows[: len(pixels)]]
+    errors = _array(arrays, "squared_error", len(rows)).astype(np.float64)
+    images = truth.images[: min(len(rows), PIXEL_ITEMS)]
+    pixels = _array(arrays, "pixels", len(images), images[0].size)
+    if (rows[: len(images)] != np.arange(len(images))).any() or (errors < 0).any():
+        raise BadInput("stored errors are negative, or the renderings are not those of the first test networks")
     dilated = np.stack([grey_dilation(image, size=(3, 3), mode="constant") for image in images])
     rms = np.sqrt(np.square(dequantise(pixels) - dilated.reshape(len(pixels), -1)).mean(1))
     stored = np.sqrt(errors[: len(pixels)])

@@ -1,24 +1,31 @@
-"""Boards: result records, re-scored from their predictions, as one DataFrame per task and zoo."""
+"""Boards: result records, re-scored from their predictions, as one DataFrame per task, options and zoo."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
-from functools import cache
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from ..benchmarks.evidence import Truth, read_predictions, read_truth, truth_path
 from ..benchmarks.result import Options, Result, read_results
-from ..benchmarks.scoring import score
 from ..zoo.errors import BadInput
+from .analysed import Cell, analysed
+from .rows import device_class, rounded, summary
+from .statistics import Analysis, tie_groups
 
 COLUMNS = {
     "method": "method, with the settings that differ from its defaults",
     "score": "mean over seeds, recomputed from the stored predictions",
     "std": "standard deviation over seeds",
+    "low": "lower end of the 95 % interval over test items: images or runs are redrawn, seeds kept (bootstrap)",
+    "high": "upper end of that interval",
+    "group": "tie group: rows that a paired test over the test items cannot tell from the first row of their group "
+    "(all pairs together at 5 %, Holm); counted for each class of hardware apart",
+    "reported": "what the paper printed for this method, under its own regime; never ranked",
     "seeds": "how many seeds",
     "failed": "failed runs, and why",
     "parameters": "trained parameters",
@@ -26,25 +33,32 @@ COLUMNS = {
     "networks_per_s": "networks predicted per second, median over seeds",
     "peak_mb": "peak memory, MB",
     "epochs": "epochs of training",
-    "permutation": "largest change of an output, in the outputs' standard deviations, when hidden neurons are permuted",
+    "permutation": "symmetry audit: largest change of an output, in the outputs' standard deviations, when hidden "
+    "neurons are permuted, which changes no network's function; 0 is invariant",
     "sign": "the same for sign flips of sine and tanh neurons",
     "scale": "the same for positive rescaling of ReLU neurons",
-    "hardware": "device, processor and threads",
+    "device": "class of hardware: CPU, or the GPU's name",
+    "hardware": "device, processor and threads that the times were taken on",
     "spec": "identifies task, zoo, method, settings and source, as in the results folder",
 }
+
 LEAKS = (
     "within-run: epochs of every run lie in train and test, so the test networks' neighbours in time were seen in "
-    "training; one score per run, averaged over runs"
+    "training; one score per run, averaged over runs."
 )
 
 
 @dataclass(frozen=True)
 class Board:
-    """One task on one zoo: `rows` has the columns of `COLUMNS`, the best row first."""
+    """One task, with its options, on one zoo: `rows` has the columns of `COLUMNS`, the best row first.
+
+    `results` are the records of each row, by seed; `replicates` `[draws, rows]` the scores of the bootstrap's draws,
+    None for a metric without items.
+    """
 
     task: str
-    options: Options
     task_version: int
+    options: Options
     zoo: str
     zoo_version: str
     recipe_sha256: str
@@ -54,6 +68,14 @@ class Board:
     n_train: int
     n_test: int
     rows: pd.DataFrame
+    results: list[list[Result]] = field(repr=False)
+    cells: list[list[float | None]] = field(repr=False)
+    replicates: np.ndarray | None = field(repr=False)
+
+    @property
+    def chosen(self) -> str:
+        """The task's options as text: those that say something."""
+        return str(self.options).strip()
 
     @property
     def title(self) -> str:
@@ -67,56 +89,72 @@ class Board:
     @property
     def score_label(self) -> str:
         unit = {"1e-2": "x 10^-2"}.get(self.unit, self.unit)
-        named = f"{self.metric}, {unit}" if unit else self.metric
-        return f"{named}, {'higher' if self.higher_is_better else 'lower'} is better"
+        parts = [self.metric, unit, f"{'higher' if self.higher_is_better else 'lower'} is better"]
+        return ", ".join(part for part in parts if part)
 
 
 def load_boards(folder: Path) -> list[Board]:
     """Every board of a results folder, scores recomputed. Raises BadInput for damaged evidence."""
-    truths: dict[Path, Truth] = {}
-    groups: dict[tuple[Any, ...], list[tuple[Result, float | None]]] = {}
+    groups: dict[tuple[str, ...], list[Cell]] = {}
     for path, result in read_results(folder):
+        _check_place(path, result)
         key = (
             result.task.name,
-            result.task.version,
+            str(result.task.version),
             str(result.task.options),
+            result.task.metric,
+            result.task.unit,
+            str(result.task.higher_is_better),
             result.zoo.name,
             result.zoo.version,
             result.zoo.recipe_sha256,
         )
-        groups.setdefault(key, []).append((result, _rescored(path, result, folder, truths)))
-    return [_board(rows) for _, rows in sorted(groups.items())]
+        groups.setdefault(key, []).append(Cell(path, result, folder))
+    return [_board(cells) for _, cells in sorted(groups.items(), key=lambda pair: pair[0])]
 
 
-def _rescored(path: Path, result: Result, folder: Path, truths: dict[Path, Truth]) -> float | None:
-    if result.status != "ok" or result.predictions is None:
-        return None
-    ids, arrays = read_predictions(path.with_name(result.predictions.file), result.predictions.sha256)
-    key = truth_path(folder, result.zoo, result.task.options)
-    if key not in truths:
-        truths[key] = read_truth(folder, result.zoo, result.task.options)
-    try:
-        found = score(result.task, ids, arrays, truths[key])[result.task.metric]
-    except BadInput as error:
-        raise BadInput(f"{path}: {error}; remove it and run the cell again") from None
-    if result.score is not None and abs(found - result.score) > 1e-6 * max(1.0, abs(found)):
-        warnings.warn(f"{path} claims {result.score:.6g}, its predictions give {found:.6g}", stacklevel=2)
-    return found
+def _check_place(path: Path, result: Result) -> None:
+    """Raises BadInput unless the record lies where its content says."""
+    parts = (result.task.name, result.zoo.name, result.method.name, result.spec_hash, f"seed-{result.seed}.json")
+    if path.parts[-5:] != parts:
+        raise BadInput(f"{path}: its content belongs at {'/'.join(parts)}; move it there, or remove it")
 
 
-def _board(cells: list[tuple[Result, float | None]]) -> Board:
-    specs: dict[str, list[tuple[Result, float | None]]] = {}
-    for result, value in cells:
-        specs.setdefault(result.spec_hash, []).append((result, value))
-    first = cells[0][0]
-    rows = pd.DataFrame([_row(spec, runs) for spec, runs in specs.items()], columns=list(COLUMNS))
-    duplicated = rows["method"].duplicated(keep=False)
-    rows.loc[duplicated, "method"] += " #" + rows.loc[duplicated, "spec"].str[:4]
-    rows = rows.sort_values(["score", "method"], ascending=[not first.task.higher_is_better, True], na_position="last")
+def _board(cells: list[Cell]) -> Board:
+    first = cells[0].result
+    by_row: dict[tuple[str, str], list[Cell]] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.result.spec_hash, cell.result.seed)):
+        by_row.setdefault((cell.result.spec_hash, device_class(cell.result)), []).append(cell)
+    keys = sorted(by_row)
+    good = {key: [c for c in by_row[key] if c.result.status == "ok" and c.result.predictions] for key in keys}
+    scored = [key for key in keys if good[key]]
+    scores, analysis = analysed([good[key] for key in scored]) if scored else ([], None)
+    values = dict(zip(scored, scores, strict=True))
+    for key in scored:
+        _warn_of_claims(good[key], values[key])
+    statistics = _statistics(scored, analysis, first.task.higher_is_better)
+    records, results, per_seed, places = [], [], [], []
+    for key in keys:
+        runs = [cell.result for cell in by_row[key]]
+        found = {cell.result.seed: value for cell, value in zip(good[key], values.get(key, []), strict=True)}
+        records.append(summary(runs, values.get(key, [])) | statistics.get(key, {}))
+        results.append(runs)
+        per_seed.append([found.get(run.seed) for run in runs])
+        places.append(scored.index(key) if key in values else -1)
+    rows = pd.DataFrame(records, columns=list(COLUMNS))
+    labelled = rows[["method", "device"]].duplicated(keep=False)
+    rows.loc[labelled, "method"] += " #" + rows.loc[labelled, "spec"].str[:4]
+    rows = rows.sort_values(
+        ["score", "method", "spec", "device"],
+        ascending=[not first.task.higher_is_better, True, True, True],
+        na_position="last",
+    )
+    order = rows.index.tolist()
+    replicates = analysis.replicates[:, [places[i] for i in order if places[i] >= 0]] if analysis else None
     return Board(
         task=first.task.name,
-        options=first.task.options,
         task_version=first.task.version,
+        options=first.task.options,
         zoo=first.zoo.name,
         zoo_version=first.zoo.version,
         recipe_sha256=first.zoo.recipe_sha256,
@@ -126,56 +164,36 @@ def _board(cells: list[tuple[Result, float | None]]) -> Board:
         n_train=first.zoo.n_train,
         n_test=first.zoo.n_test,
         rows=rows.reset_index(drop=True),
+        results=[results[i] for i in order],
+        cells=[per_seed[i] for i in order],
+        replicates=replicates,
     )
 
 
-def _row(spec: str, runs: list[tuple[Result, float | None]]) -> dict[str, Any]:
-    first = runs[0][0]
-    good = [(result, value) for result, value in runs if value is not None]
-    scores = pd.Series([value for _, value in good], dtype=float)
-    costs = pd.DataFrame([result.cost.model_dump() for result, _ in good if result.cost])
-    symmetry = pd.DataFrame([result.symmetry for result, _ in good if result.symmetry])
-    errors = [f"seed {result.seed} {result.status}: {result.error}" for result, value in runs if value is None]
-    variant = f" ({first.method.variant})" if first.method.variant else ""
-    row: dict[str, Any] = {
-        "method": first.method.name + variant,
-        "score": scores.mean() if len(scores) else None,
-        "std": scores.std() if len(scores) > 1 else None,
-        "seeds": len(scores),
-        "failed": "; ".join(errors) or None,
-        "epochs": (first.budget or {}).get("epochs"),
-        "hardware": _hardware(first.environment),
-        "spec": spec,
-    }
-    for column, source in (
-        ("parameters", "parameters"),
-        ("fit_s", "fit_s"),
-        ("networks_per_s", "predict_networks_per_s"),
-        ("peak_mb", "peak_memory_mb"),
-    ):
-        row[column] = _number(costs[source].median()) if source in costs else None
-    for kind in ("permutation", "sign", "scale"):
-        row[kind] = _number(symmetry[kind].astype(float).max()) if kind in symmetry else None
-    return row
+def _warn_of_claims(cells: list[Cell], scores: list[float]) -> None:
+    for cell, found in zip(cells, scores, strict=True):
+        claimed = cell.result.score
+        if claimed is not None and abs(found - claimed) > 1e-6 * max(1.0, abs(found)):
+            warnings.warn(f"{cell.path} claims {claimed:.6g}, its predictions give {found:.6g}", stacklevel=2)
 
 
-def _number(value: float) -> float | None:
-    return None if pd.isna(value) else float(value)
-
-
-@cache
-def _shortened(cpu: str) -> str:
-    for noise in ("(R)", "(TM)", "Processor", "CPU"):
-        cpu = cpu.replace(noise, "")
-    return " ".join(cpu.split())
-
-
-def _hardware(environment: dict[str, Any]) -> str:
-    if gpu := environment.get("gpu"):
-        return str(gpu)
-    return f"{_shortened(environment.get('cpu', '?'))}, {environment.get('threads', '?')} threads"
+def _statistics(
+    keys: list[tuple[str, str]], analysis: Analysis | None, higher_is_better: bool
+) -> dict[tuple[str, str], dict[str, Any]]:
+    """Interval and tie group of each row; groups are counted within a class of hardware."""
+    if analysis is None:
+        return {}
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for device in sorted({device for _, device in keys}):
+        rows = [row for row, key in enumerate(keys) if key[1] == device]
+        for row, group in tie_groups(analysis, rows, higher_is_better).items():
+            low, high = rounded(analysis.low[row]), rounded(analysis.high[row])
+            found[keys[row]] = {"low": low, "high": high, "group": group}
+    return found
 
 
 def boards(folder: str | Path = "runs") -> dict[str, pd.DataFrame]:
     """The boards of a results folder as DataFrames, by title; the columns are explained in `board.COLUMNS`."""
-    return {board.title: board.rows for board in load_boards(Path(folder))}
+    loaded = load_boards(Path(folder))
+    often = Counter(board.title for board in loaded)
+    return {b.title + (f" #{b.recipe_sha256[:8]}" if often[b.title] > 1 else ""): b.rows for b in loaded}

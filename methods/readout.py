@@ -35,6 +35,8 @@ class Readout:
 
     def predict(self, features: Tensor) -> Tensor:
         """Values `[N, 1]` or logits `[N, output_dim]`."""
+        if not len(features):
+            return torch.empty(0, 1 if self.output == "values" else self.output_dim)
         if self.output == "values":
             values = self.model.predict(features.double().numpy())
             return torch.from_numpy(np.asarray(values)).float().unsqueeze(1)

@@ -78,6 +78,7 @@ RUN = ("run", "mlp", "--task", "inr-classification", "--zoo")
         ((*RUN, "ZOO", "-p", "widht=3"), "did you mean width"),
         ((*RUN, "ZOO", "-p", "width=wide"), "takes int, not 'wide'"),
         ((*RUN, "ZOO", "-p", "width"), "key=value"),
+        ((*RUN, "ZOO", "-p", "width=[1"), "write a list as JSON"),
         ((*RUN, "ZOO", "--seeds", "a,b"), "0,1,2"),
         ((*RUN, "ZOO", "--out", "/proc/runs"), "/proc/runs: cannot write there"),
         (
@@ -86,6 +87,12 @@ RUN = ("run", "mlp", "--task", "inr-classification", "--zoo")
         ),
         (("run", "absent.py", "--task", "inr-dilation", "--zoo", "ZOO"), "absent.py: no such file"),
         (("leaderboard", "--results", "nowhere"), "nowhere: no such folder"),
+        (("leaderboard", "--results", "nowhere", "--check"), "nowhere: no such folder"),
+        (("leaderboard", "--baseline", "scores.csv"), "--baseline goes with --check"),
+        (("leaderboard", "--check", "--baseline", "scores.csv"), "scores.csv: no such file"),
+        (("submit", "nowhere"), "nowhere: no such folder"),
+        (("submit", "."), ".: no results there"),
+        (("diff", "mlp", "probegen", "--results", "nowhere"), "nowhere: no such folder"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_code_2(

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from weightbench import terminal
+from weightbench import board_commands, terminal
+from weightbench.board_commands import show_boards
 from weightbench.exchange_commands import zoo_export, zoo_import
 from weightbench.terminal import HELP, Device, Json
 from weightbench.zoo.errors import BadInput, unknown
 from weightbench.zoo_commands import zoo_app
-
-if TYPE_CHECKING:
-    from weightbench.leaderboard.board import Board
 
 app = typer.Typer(
     context_settings=HELP,
@@ -144,7 +143,7 @@ def run(
     except KeyboardInterrupt:
         print(f"interrupted: finished cells are in {out}; the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
-    _show_boards(out, out / "board", {(r.task.name, r.zoo.recipe_sha256) for r in results})
+    show_boards(out, out / "board", {(r.task.name, r.zoo.recipe_sha256) for r in results})
     failed = [result for result in results if result.status != "ok"]
     if failed:
         print(f"{len(failed)} of {len(results)} cells failed; tracebacks lie beside their records", file=sys.stderr)
@@ -176,43 +175,6 @@ def status(
         print(f"weightbench run --suite {suite} --out {runs}" + (f" --seeds {seeds}" if seeds else ""))
 
 
-@app.command("leaderboard")
-def leaderboard(
-    results: Annotated[Path, typer.Option(help="The results folder.")] = Path("runs"),
-    out: Annotated[Path | None, typer.Option(help="Where the board goes.  [default: RESULTS/board]")] = None,
-) -> None:
-    """Re-score every result from its predictions and write Markdown, CSV and one HTML page."""
-    _show_boards(results, out or results / "board", None)
-
-
-def _show_boards(results: Path, out: Path, only: set[tuple[str, str]] | None) -> None:
-    """Write the board of a results folder and print it (or the parts named by (task, zoo recipe))."""
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    from weightbench.leaderboard.render import failures, table, write_board
-
-    boards, written = write_board(results, out)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=140)  # a log has no edge to wrap at
-    shown: list[Board] = [b for b in boards if only is None or (b.task, b.recipe_sha256) in only]
-    for board in shown:
-        header, rows = table(board)
-        view = Table(
-            title=f"\n{board.title}  [dim]{escape(board.score_label)}", title_justify="left", box=None, pad_edge=False
-        )
-        for number, name in enumerate(header):
-            view.add_column(name, justify="right" if number else "left", style="bold" if number == 1 else "")
-        for row in rows:
-            view.add_row(*(escape(cell) for cell in row))
-        console.print(view)
-        for line in failures(board):
-            console.print(f"Failed: {line}", style="red", markup=False)
-    print("\n" + "\n".join(str(path) for path in written))
-
-
 def _parsed_seeds(text: str) -> list[str]:
     seeds = text.split(",")
     if not all(seed.strip().isdigit() for seed in seeds):
@@ -220,11 +182,19 @@ def _parsed_seeds(text: str) -> list[str]:
     return seeds
 
 
-def _parsed_param(text: str) -> tuple[str, str]:
+def _parsed_param(text: str) -> tuple[str, str | list[object]]:
     key, equals, value = text.partition("=")
     if not equals:
         raise BadInput(f"-p {text}: write it as key=value")
+    if value.startswith("["):
+        try:
+            return key.strip(), list(json.loads(value))
+        except ValueError:
+            raise BadInput(f'-p {text}: write a list as JSON, for instance {key}=["mean", "std"]') from None
     return key.strip(), value
+
+
+board_commands.register(app)
 
 
 def main() -> None:

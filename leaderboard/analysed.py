@@ -1,0 +1,131 @@
+"""From the cells of a board to its statistics, cached until a prediction, the truth or the code changes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from ..benchmarks import evidence, scoring
+from ..benchmarks import items as per_item
+from ..benchmarks.evidence import Truth, read_predictions, read_truth, truth_path
+from ..benchmarks.result import Result
+from ..zoo.errors import BadInput
+from ..zoo.machine import cache_dir, file_sha256, write_atomically
+from ..zoo.manifest import digest
+from . import statistics
+from .statistics import Analysis, Units, analyse
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One successful result: its record, where the record lies, and the results folder that it belongs to."""
+
+    path: Path
+    result: Result
+    folder: Path
+
+    @property
+    def truth_folder(self) -> Path:
+        """Runs keep the truth within the results folder; the committed results have it beside them."""
+        within, beside = truth_file(self.folder, self.result), self.folder.parent
+        return self.folder if within.exists() or not (beside / evidence.TRUTH).is_dir() else beside
+
+    @property
+    def truth(self) -> Truth:
+        return load_truth(self.truth_folder, self.result)
+
+
+def read_cell(cell: Cell, truth: Truth) -> tuple[dict[str, float], per_item.Items | None]:
+    """Every score of a cell's predictions, and the items of the headline one. Raises BadInput for damaged evidence."""
+    result = cell.result
+    assert result.predictions is not None
+    ids, arrays = read_predictions(cell.path.with_name(result.predictions.file), result.predictions.sha256)
+    try:
+        if result.predictions.n != len(ids):
+            raise BadInput(f"predictions.n: says {result.predictions.n}, the file holds {len(ids)}")
+        return scoring.score(result.task, ids, arrays, truth), per_item.items(result.task, ids, arrays, truth)
+    except BadInput as error:
+        raise BadInput(f"{cell.path}: {error}; remove it and run the cell again") from None
+
+
+def truth_file(folder: Path, result: Result) -> Path:
+    """Where the truth lies that a result is scored against."""
+    return truth_path(folder, result.zoo, result.task.options)
+
+
+def load_truth(folder: Path, result: Result) -> Truth:
+    return read_truth(folder, result.zoo, result.task.options)
+
+
+def units_of(truth: Truth, key: str) -> Units:
+    """Test networks of one image or one run are drawn together; where the truth names neither, each for itself."""
+    column = next((name for name in ("item", "run") if name in truth.table), None)
+    values = truth.table[column] if column else truth.table.index
+    return Units(np.unique(values.to_numpy(str), return_inverse=True)[1], key)
+
+
+@cache
+def _code() -> list[str]:
+    return [file_sha256(Path(str(module.__file__))) for module in (evidence, scoring, per_item, statistics)]
+
+
+def analysed(rows: Sequence[Sequence[Cell]]) -> tuple[list[list[float]], Analysis | None]:
+    """The score of every cell of a board's rows, and the board's statistics (None for a metric without items).
+
+    Every prediction file is checked against its checksum, cached or not. Raises BadInput for damaged evidence.
+    """
+    first = rows[0][0]
+    zoo, task = first.result.zoo, first.result.task
+    official = truth_file(first.truth_folder, first.result)
+    if not official.exists():
+        load_truth(first.truth_folder, first.result)  # says what is missing
+    key = {
+        "metric": task.metric,
+        "zoo": zoo.name,
+        "rows": [[_checked_sha256(cell) for cell in row] for row in rows],
+        "truth": file_sha256(official),
+        "code": _code(),
+    }
+    file = cache_dir() / "boards" / f"{digest(key)[:24]}.safetensors"
+    with contextlib.suppress(OSError, SafetensorError, KeyError):
+        stored = load(file.read_bytes())
+        scores = _split(stored["cells"], rows)
+        return scores, Analysis(**{name: stored[name] for name in Analysis.__annotations__})
+    truth = first.truth
+    found = [[read_cell(cell, truth) for cell in row] for row in rows]
+    scores = [[every[task.metric] for every, _ in row] for row in found]
+    items = [[one for _, one in row if one is not None] for row in found]
+    if not all(items):
+        return scores, None
+    analysis = analyse(items, units_of(truth, zoo.name))
+    arrays = {"cells": np.concatenate(scores)} | vars(analysis)
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
+        write_atomically(file, save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
+    return scores, analysis
+
+
+def _checked_sha256(cell: Cell) -> str:
+    """The checksum of a cell's predictions. Raises BadInput for a missing or changed file."""
+    predictions = cell.result.predictions
+    assert predictions is not None
+    path = cell.path.with_name(predictions.file)
+    mend = f"remove {cell.path} and run the cell again"
+    try:
+        found = file_sha256(path)
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}; {mend}") from None
+    if found != predictions.sha256:
+        raise BadInput(f"{path}: found sha256 {found}, its record expects {predictions.sha256}; {mend}")
+    return found
+
+
+def _split(values: np.ndarray, rows: Sequence[Sequence[Cell]]) -> list[list[float]]:
+    ends = np.cumsum([len(row) for row in rows])
+    return [part.tolist() for part in np.split(values, ends[:-1])]

@@ -1,0 +1,1 @@
+"""Published tables as data: one TOML file per task, read by `reported`."""

@@ -1,0 +1,81 @@
+"""What papers printed, as data: shown beside measured rows of the same task and zoo, never ranked with them."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from ..benchmarks.result import Result
+
+FOLDER = Path(__file__).parent / "published"
+
+
+class ReportedRow(BaseModel):
+    """One printed number; `ours` names the method of this suite and the parameters that it stands for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: str
+    score: float
+    spread: float | None = None
+    ours: dict[str, Any] = {}
+
+    def shown(self, kind: str) -> str:
+        """The number as printed: "91.4 ± 0.6", or "0.74 (variance 0.002)"."""
+        if self.spread is None:
+            return f"{self.score:g}"
+        return f"{self.score:g} ± {self.spread:g}" if kind == "std" else f"{self.score:g} (variance {self.spread:g})"
+
+
+class ReportedTable(BaseModel):
+    """A printed table (one zoo of it), with where it stands, when it appeared, and under which conditions it holds."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: str
+    zoo: str
+    options: dict[str, Any] = {}
+    source: str
+    date: str
+    regime: str
+    metric: str
+    unit: str
+    higher_is_better: bool
+    spread: Literal["std", "variance"] = "std"
+    rows: list[ReportedRow]
+
+    @property
+    def title(self) -> str:
+        chosen = ", ".join(str(value) for _, value in sorted(self.options.items()))
+        return f"{self.task} on {self.zoo}" + (f" ({chosen})" if chosen else "")
+
+    def fits(self, task: str, zoo: str, options: dict[str, Any]) -> bool:
+        """Whether measured rows of this task, zoo and options may stand beside this table."""
+        asked = all(options.get(key) == value for key, value in self.options.items())
+        return (self.task, self.zoo) == (task, zoo) and asked
+
+
+@cache
+def published() -> list[ReportedTable]:
+    """Every table, in the order of the files."""
+    files = [tomllib.loads(path.read_text()) for path in sorted(FOLDER.glob("*.toml"))]
+    return [ReportedTable.model_validate(table) for file in files for table in file["tables"]]
+
+
+def reported_tables(task: str, zoo: str, options: dict[str, Any]) -> list[ReportedTable]:
+    return [table for table in published() if table.fits(task, zoo, options)]
+
+
+def reported_score(result: Result) -> float | None:
+    """The number printed for the method of a result, if there is one."""
+    method = {"name": result.method.name} | result.method.params
+    for table in reported_tables(result.task.name, result.zoo.name, dict(result.task.options)):
+        for row in table.rows:
+            same_metric = table.metric == result.task.metric
+            if same_metric and row.ours and all(method.get(key) == value for key, value in row.ours.items()):
+                return row.score
+    return None

@@ -1,0 +1,72 @@
+"""One row of a board: the seeds of one method and settings on one class of hardware, in a few figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import cache
+from statistics import median
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..benchmarks.result import Result
+from .reported import reported_score
+
+
+def device_class(result: Result) -> str:
+    return str(result.environment.get("gpu") or "CPU")
+
+
+def summary(runs: list[Result], scores: list[float]) -> dict[str, Any]:
+    """A row without its statistics over items: scores of its seeds, costs and symmetry errors."""
+    first = runs[0]
+    variant = f" ({first.method.variant})" if first.method.variant else ""
+    row: dict[str, Any] = {
+        "method": first.method.name + variant,
+        "score": rounded(np.mean(scores)) if scores else None,
+        "std": rounded(np.std(scores, ddof=1)) if len(scores) > 1 else None,
+        "low": None,
+        "high": None,
+        "group": None,
+        "reported": reported_score(first),
+        "seeds": len(scores),
+        "failed": "; ".join(f"seed {run.seed} {run.status}: {run.error}" for run in runs if run.status != "ok") or None,
+        "epochs": (first.budget or {}).get("epochs"),
+        "device": device_class(first),
+        "spec": first.spec_hash,
+    }
+    # Times of different machines are never mixed: those of the machine with most seeds stand for the row.
+    machines = Counter(hardware(run.environment) for run in runs)
+    row["hardware"] = min(machines, key=lambda name: (-machines[name], name))
+    costs = [run.cost for run in runs if run.cost and hardware(run.environment) == row["hardware"]]
+    for column, source in (
+        ("parameters", "parameters"),
+        ("fit_s", "fit_s"),
+        ("networks_per_s", "predict_networks_per_s"),
+        ("peak_mb", "peak_memory_mb"),
+    ):
+        known = [value for cost in costs if (value := getattr(cost, source)) is not None]
+        row[column] = rounded(median(known)) if known else None
+    for kind in ("permutation", "sign", "scale"):
+        changes = [value for run in runs if (value := (run.symmetry or {}).get(kind)) is not None]
+        row[kind] = rounded(max(map(float, changes))) if changes else None
+    return row
+
+
+def rounded(value: Any) -> float | None:
+    """Eight digits: processors differ in the sixteenth, and boards made anywhere should be equal files."""
+    return None if pd.isna(value) else float(f"{float(value):.8g}")
+
+
+@cache
+def _shortened(cpu: str) -> str:
+    for noise in ("(R)", "(TM)", "Processor", "CPU"):
+        cpu = cpu.replace(noise, "")
+    return " ".join(cpu.split())
+
+
+def hardware(environment: dict[str, Any]) -> str:
+    if gpu := environment.get("gpu"):
+        return str(gpu)
+    return f"{_shortened(str(environment.get('cpu', '?')))}, {environment.get('threads', '?')} threads"

@@ -1,0 +1,281 @@
+"use strict";
+// Glue between the data of the page, Tabulator (tables) and Observable Plot (pictures). Text from records is set as text.
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const isNumber = (value) => typeof value === "number";
+  const fixed = (digits) => (value) => (isNumber(value) ? value.toLocaleString("en", { maximumFractionDigits: digits }) : "–");
+  const audit = (value) => (!isNumber(value) ? "–" : value === 0 ? "0" : value < 0.01 ? value.toExponential(1) : value.toFixed(2));
+  const score = (value, row) =>
+    isNumber(value) ? value.toFixed(2) + (isNumber(row.std) ? " ± " + row.std.toFixed(2) : "") : "failed";
+  const columns = [
+    { field: "score", title: "score", text: score, shown: true },
+    { field: "low", title: "95 % interval", text: (v, row) => (isNumber(v) ? v.toFixed(2) + " to " + row.high.toFixed(2) : "–"), shown: true },
+    { field: "group", title: "tie group", text: fixed(0), shown: true },
+    { field: "reported", title: "reported", text: fixed(4), shown: true, sparse: true },
+    { field: "seeds", title: "seeds", text: fixed(0), shown: true },
+    { field: "parameters", title: "parameters", text: fixed(0), shown: true },
+    { field: "fit_s", title: "fit, s", text: (v) => (isNumber(v) && v < 100 ? v.toFixed(1) : fixed(0)(v)), shown: true },
+    { field: "networks_per_s", title: "networks/s", text: fixed(0), shown: true },
+    { field: "permutation", title: "permutation", text: audit, shown: true },
+    { field: "sign", title: "sign", text: audit, shown: true, sparse: true },
+    { field: "scale", title: "scale", text: audit, shown: true, sparse: true },
+    { field: "peak_mb", title: "peak, MB", text: fixed(0), shown: false },
+    { field: "epochs", title: "epochs", text: fixed(0), shown: false },
+    { field: "device", title: "device", text: (v) => v, shown: false },
+    { field: "hardware", title: "hardware", text: (v) => v, shown: false },
+    { field: "spec", title: "spec", text: (v) => v, shown: false },
+  ];
+  const visible = Object.fromEntries(columns.map((column) => [column.field, column.shown]));
+  const boards = new Map(data.boards.map((board) => [board.id, { ...board, open: new Set(), table: null }]));
+
+  function element(name, text, className) {
+    const made = document.createElement(name);
+    if (text !== undefined) made.textContent = text;
+    if (className) made.className = className;
+    return made;
+  }
+
+  function list(entries) {
+    const made = element("dl");
+    for (const [name, value] of entries) {
+      const pair = element("div");
+      pair.append(element("dt", name), element("dd", value));
+      made.append(pair);
+    }
+    return made;
+  }
+
+  function detail(row) {
+    const made = element("div", undefined, "detail");
+    made.append(element("h3", "Run it again"), element("pre", row.command));
+    const links = element("p");
+    const anchor = element("a", "link to this row");
+    anchor.href = "#" + row.id;
+    links.append(anchor);
+    if (/^arXiv:\d{4}\.\d{4,5}$/.test(row.paper)) {
+      const paper = element("a", row.paper);
+      paper.href = "https://arxiv.org/abs/" + row.paper.slice(6);
+      paper.rel = "noreferrer";
+      links.append(" · ", paper);
+    } else if (row.paper) links.append(" · " + row.paper);
+    links.append(" · zoo: " + (row.own_build ? "own build" : "published files"));
+    if (row.selection) links.append(" · chosen by " + row.selection.replace(/^rule: /, ""));
+    if (row.budget) links.append(" · budget " + row.budget);
+    made.append(links, element("h3", "Seeds"));
+    const table = element("table", undefined, "small seeds");
+    const fields = ["seed", "score", "status", "fit_s", "networks_per_s", "peak_mb", "hardware", "finished", "error"];
+    const used = fields.filter((field) => row.runs.some((run) => run[field] !== null));
+    const head = table.createTHead().insertRow();
+    for (const field of used) head.append(element("th", field.replaceAll("_", " ")));
+    const body = table.createTBody();
+    for (const run of row.runs) {
+      const line = body.insertRow();
+      for (const field of used) line.insertCell().textContent = isNumber(run[field]) ? fixed(4)(run[field]) : run[field] ?? "–";
+    }
+    made.append(table, element("h3", "Configuration"), list(Object.entries(row.params)));
+    made.append(element("h3", "Environment"), list([...Object.entries(row.environment), ["method source sha256", row.source_sha256.slice(0, 16)], ["spec", row.spec]]));
+    return made;
+  }
+
+  function nameCell(board) {
+    return (cell) => {
+      const row = cell.getRow().getData();
+      const wrapped = element("span");
+      const button = element("button", board.open.has(row.id) ? "▾" : "▸", "toggle");
+      button.type = "button";
+      button.setAttribute("aria-expanded", String(board.open.has(row.id)));
+      button.setAttribute("aria-label", "Details of " + row.method);
+      button.addEventListener("click", (event) => {
+        event.stopPropagation();
+        toggle(board, row.id);
+      });
+      wrapped.append(button, row.method);
+      return wrapped;
+    };
+  }
+
+  function toggle(board, id, keep) {
+    if (board.open.has(id) && !keep) board.open.delete(id);
+    else board.open.add(id);
+    const row = board.table.getRow(id);
+    if (row) row.reformat();
+    const button = row && row.getElement().querySelector("button.toggle");
+    if (button) button.focus({ preventScroll: true });
+  }
+
+  function definitions(board) {
+    const some = (field) => board.rows.some((row) => row[field] !== null);
+    const shown = columns.filter((column) => !column.sparse || some(column.field));
+    const made = shown.map((column) => ({
+      field: column.field,
+      title: column.title,
+      visible: visible[column.field],
+      headerTooltip: data.columns[column.field] || column.title,
+      hozAlign: ["device", "hardware", "spec"].includes(column.field) ? "left" : "right",
+      headerHozAlign: ["device", "hardware", "spec"].includes(column.field) ? "left" : "right",
+      cssClass: column.field,
+      sorter: ["device", "hardware", "spec"].includes(column.field) ? "string" : "number",
+      sorterParams: { alignEmptyValues: "bottom" },
+      headerSortStartingDir: column.field === "score" && board.higher ? "desc" : "asc",
+      formatter: (cell) => document.createTextNode(column.text(cell.getValue(), cell.getRow().getData())),
+    }));
+    const method = { field: "method", title: "method", formatter: nameCell(board), headerFilter: "input", sorter: "string",
+      headerFilterPlaceholder: "filter", headerTooltip: data.columns.method, frozen: window.innerWidth > 640, minWidth: 150,
+      cssClass: "method", widthGrow: 3 };
+    return [method, ...made];
+  }
+
+  function matches(row) {
+    const wanted = document.getElementById("search").value.trim().toLowerCase();
+    const text = [row.method, row.hardware, row.spec, ...Object.entries(row.params).flat()].join(" ").toLowerCase();
+    return wanted.split(/\s+/).every((word) => text.includes(word));
+  }
+
+  function draw(board) {
+    const figure = document.getElementById(board.id).querySelector("figure");
+    const costs = { fit_s: "training, seconds", parameters: "parameters", networks_per_s: "networks per second (right is faster)", peak_mb: "peak memory, MB" };
+    const usable = (cost) => board.rows.filter((row) => isNumber(row.score) && isNumber(row[cost]) && row[cost] > 0 && matches(row));
+    const wanted = figure.querySelector("select")?.value || "fit_s";
+    const rows = usable(wanted).sort((a, b) => a[wanted] - b[wanted]);
+    const select = element("select");
+    for (const [cost, text] of Object.entries(costs)) {
+      const option = element("option", text);
+      option.value = cost;
+      option.selected = cost === wanted;
+      select.append(option);
+    }
+    select.addEventListener("change", () => draw(board));
+    const label = element("label", "Score against ");
+    label.append(select);
+    figure.replaceChildren(label);
+    if (!rows.length) return;
+    const better = (a, b) => (board.higher ? a > b : a < b);
+    const fronts = new Map();
+    for (const row of wanted === "networks_per_s" ? [...rows].reverse() : rows) {
+      const front = fronts.get(row.device) || fronts.set(row.device, []).get(row.device);
+      if (!front.length || better(row.score, front.at(-1).score)) front.push(row);
+    }
+    const best = new Set([...fronts.values()].flat());
+    const devices = [...new Set(rows.map((row) => row.device))];
+    const named = rows.length <= 10 && figure.clientWidth > 560 ? rows : rows.filter((row) => best.has(row));
+    const middle = Math.sqrt(rows[0][wanted] * rows.at(-1)[wanted]);
+    const texts = (right) => Plot.text(named.filter((row) => row[wanted] > middle === right), {
+      x: wanted, y: "score", text: "method", dx: right ? -9 : 9, dy: -8, textAnchor: right ? "end" : "start", fill: "currentColor",
+      stroke: "var(--paper)", strokeWidth: 4, textOverflow: "ellipsis", lineWidth: 18 });
+    figure.append(Plot.plot({
+      width: Math.min(820, figure.clientWidth), height: 340, marginLeft: 50, marginRight: 20, marginTop: 28, marginBottom: 44, inset: 10, ariaLabel: "Score against " + costs[wanted],
+      style: { background: "transparent", fontSize: "12px", maxWidth: "100%" },
+      x: { type: "log", label: costs[wanted] + " →", labelOffset: 36, ticks: 5, tickFormat: "~s" },
+      y: { label: board.metric + (board.unit ? ", " + board.unit : "") + (board.higher ? " (up is better)" : " (down is better)"), grid: true, nice: true, ticks: 6 },
+      color: { domain: devices, range: ["var(--accent)", "#d97b29", "#7a9e3b", "#a05bb5", "#c9475d"], legend: devices.length > 1 },
+      marks: [
+        Plot.line([...fronts.values()].flat(), { x: wanted, y: "score", z: "device", stroke: "device", strokeOpacity: 0.5, curve: wanted === "networks_per_s" ? "step-before" : "step-after" }),
+        Plot.ruleX(rows.filter((row) => isNumber(row.low)), { x: wanted, y1: "low", y2: "high", stroke: "device", strokeOpacity: 0.5 }),
+        Plot.dot(rows, { x: wanted, y: "score", fill: "device", r: (row) => (best.has(row) ? 5 : 3.5) }),
+        texts(true), texts(false),
+        Plot.tip(rows, Plot.pointer({ x: wanted, y: "score", title: (row) => row.method + "\n" + score(row.score, row) + "\n" + fixed(1)(row[wanted]) + " " + costs[wanted], fill: "var(--paper)" })),
+      ],
+    }));
+    figure.append(element("figcaption", "Bars are 95 % intervals; the line joins the rows that no row on the same class of hardware beats at less cost."));
+  }
+
+  function ensure(id) {
+    const board = boards.get(id);
+    if (!board || board.table) return board && board.ready;
+    const section = document.getElementById(id);
+    const first = board.rows.find((row) => isNumber(row.score));
+    board.table = new Tabulator(section.querySelector(".grid"), {
+      data: board.rows,
+      index: "id",
+      columns: definitions(board),
+      layout: "fitDataFill",
+      renderVertical: "basic",
+      columnDefaults: { headerSortTristate: false, tooltip: false, resizable: false },
+      placeholder: "No row matches.",
+      rowFormatter: (row) => {
+        const node = row.getElement();
+        const about = row.getData();
+        node.querySelector(":scope > .detail")?.remove();
+        node.classList.toggle("first", about.group === 1 || (about.group === null && about === first));
+        node.classList.toggle("target", decodeURIComponent(location.hash.slice(1)) === about.id);
+        if (board.open.has(about.id)) node.append(detail(about));
+      },
+    });
+    board.ready = new Promise((resolve) => {
+      board.table.on("tableBuilt", () => {
+        for (const column of board.table.getColumns()) {
+          const node = column.getElement();
+          node.tabIndex = 0;
+          node.addEventListener("keydown", (event) => {
+            if (event.target !== node || (event.key !== "Enter" && event.key !== " ")) return;
+            event.preventDefault();
+            const sorted = board.table.getSorters()[0];
+            const down = sorted && sorted.field === column.getField() ? sorted.dir === "asc" : column.getDefinition().headerSortStartingDir === "desc";
+            board.table.setSort(column.getField(), down ? "desc" : "asc");
+          });
+        }
+        board.table.setFilter(matches);
+        draw(board);
+        resolve();
+      });
+    });
+    return board.ready;
+  }
+
+  async function follow() {
+    const id = decodeURIComponent(location.hash.slice(1));
+    const board = boards.get(id.split("/")[0]);
+    if (!board) return;
+    await ensure(board.id);
+    if (id === board.id) return document.getElementById(id).scrollIntoView();
+    const row = board.table.getRow(id);
+    if (!row) return;
+    for (const other of board.table.getRows()) other.getElement().classList.remove("target");
+    toggle(board, id, true);
+    row.getElement().scrollIntoView({ block: "center" });
+  }
+
+  if (!data.boards.length) return;
+  document.body.classList.add("live");
+  const menu = document.getElementById("columns");
+  for (const column of columns) {
+    const box = element("input");
+    box.type = "checkbox";
+    box.checked = visible[column.field];
+    box.value = column.field;
+    box.addEventListener("change", () => {
+      visible[column.field] = box.checked;
+      for (const board of boards.values()) {
+        const found = board.table && board.table.getColumn(column.field);
+        if (found) (box.checked ? found.show() : found.hide());
+      }
+    });
+    const label = element("label");
+    label.append(box, " " + column.title);
+    menu.append(label);
+  }
+  document.addEventListener("click", (event) => {
+    const open = document.querySelector(".menu[open]");
+    if (open && !open.contains(event.target)) open.open = false;
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") document.querySelector(".menu[open]")?.removeAttribute("open");
+  });
+  document.getElementById("search").addEventListener("input", () => {
+    for (const board of boards.values()) {
+      if (!board.table) continue;
+      board.table.setFilter(matches);
+      draw(board);
+    }
+  });
+  document.getElementById("jump").addEventListener("change", (event) => {
+    if (event.target.value) location.hash = event.target.value;
+    event.target.value = "";
+  });
+  const watcher = new IntersectionObserver((entries) => {
+    for (const entry of entries) if (entry.isIntersecting) ensure(entry.target.id);
+  }, { rootMargin: "400px" });
+  for (const id of boards.keys()) watcher.observe(document.getElementById(id));
+  window.addEventListener("hashchange", follow);
+  follow();
+})();

@@ -1,0 +1,274 @@
+"""Boards from records: equal files whatever the order, drift found, old records read, nothing heavy imported."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from weightbench.benchmarks.result import read_results
+from weightbench.leaderboard.board import load_boards
+from weightbench.leaderboard.ranking import rankings
+from weightbench.leaderboard.render import board_files
+
+import weightbench as wb
+
+RECORDS = Path(__file__).parent.parent / "fixtures" / "records"
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """A results folder of version 1's records: five methods, two seeds, two tasks, one failure."""
+    return Path(shutil.copytree(RECORDS / "1", tmp_path / "results"))
+
+
+@pytest.mark.parametrize("folder", sorted(RECORDS.iterdir()), ids=lambda folder: f"schema {folder.name}")
+def test_records_of_every_schema_load_and_score_as_they_did(folder: Path) -> None:
+    expected = json.loads((folder / "expected.json").read_text())
+    boards = load_boards(folder)
+    found = {board.title: board.rows.set_index("method")["score"].dropna().to_dict() for board in boards}
+    assert found == {title: pytest.approx(rows) for title, rows in expected.items()}
+    assert {result.status for _, result in read_results(folder)} == {"ok", "failed"}
+
+
+def rewritten(results: Path, change) -> None:
+    for path in results.glob("*/*/*/*/seed-*.json"):
+        record = json.loads(path.read_text())
+        change(record)
+        path.write_text(json.dumps(record))
+
+
+def test_results_in_any_order_from_any_machine_give_equal_files(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = board_files(load_boards(results))
+    assert board_files(load_boards(results)) == first, "from the cache"
+    monkeypatch.setenv("WEIGHTBENCH_CACHE", str(tmp_path / "other cache"))
+    assert board_files(load_boards(results)) == first
+    for file in (tmp_path / "other cache" / "boards").iterdir():
+        file.write_bytes(file.read_bytes()[:1000])
+    assert board_files(load_boards(results)) == first, "a damaged cache is computed anew"
+    moved = tmp_path / "elsewhere" / "copied"
+    for file in sorted((path for path in results.rglob("*") if path.is_file()), reverse=True):
+        target = moved / file.relative_to(results)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
+    rewritten(moved, lambda record: None)  # the same content in other bytes
+    assert board_files(load_boards(moved)) == first
+
+
+def test_a_board_has_intervals_groups_and_reported_numbers(results: Path) -> None:
+    boards = wb.boards(results)
+    rows = boards["inr-classification on digits-inrs@1.0.0"]
+    scored = rows.dropna(subset=["score"])
+    assert scored["score"].is_monotonic_decreasing
+    assert (scored["low"] <= scored["score"]).all()
+    assert (scored["score"] <= scored["high"]).all()
+    assert scored["group"].iloc[0] == 1
+    assert scored["group"].is_monotonic_increasing
+    assert rows["device"].unique().tolist() == ["CPU"]
+    failed = rows[rows["score"].isna()]
+    assert failed["method"].tolist() == ["broken"]
+    assert failed["group"].isna().all()
+
+
+def test_printed_numbers_stand_beside_the_rows_that_they_belong_to(results: Path) -> None:
+    def as_if_of_mnist(record: dict) -> None:
+        record["zoo"]["name"] = "mnist-inrs"
+
+    for path in sorted(results.glob("zoos/*")):
+        path.rename(path.with_name(path.name.replace("digits-inrs", "mnist-inrs")))
+    rewritten(results, as_if_of_mnist)
+    for path, result in read_results(results):
+        target = results / result.task.name / "mnist-inrs" / result.method.name / result.spec_hash
+        target.mkdir(parents=True, exist_ok=True)
+        for file in path.parent.glob(f"seed-{result.seed}.*"):
+            file.rename(target / file.name)
+    shutil.rmtree(results / "inr-classification" / "digits-inrs")
+    shutil.rmtree(results / "inr-dilation" / "digits-inrs")
+    rows = wb.boards(results)["inr-classification on mnist-inrs@1.0.0"].set_index("method")
+    assert rows["reported"].dropna().to_dict() == {"mlp": 17.6, "ng-gnn (width=8, depth=1, probes=4)": 91.8}
+    page = board_files(load_boards(results))["index.html"]
+    assert "Zhang et al. 2023 (TAG-ML), Table 1" in page
+
+
+def test_hardware_is_never_mixed(results: Path) -> None:
+    before = wb.boards(results)["inr-classification on digits-inrs@1.0.0"]
+
+    def second_seed_on_a_gpu(record: dict) -> None:
+        if record["seed"] == 1:
+            record["environment"]["gpu"] = "Accelerator 9000"
+
+    rewritten(results, second_seed_on_a_gpu)
+    rows = wb.boards(results)["inr-classification on digits-inrs@1.0.0"]
+    assert len(rows) == 2 * len(before) - 1  # the failure is on the CPU alone
+    assert set(rows["seeds"]) == {0, 1}
+    for _, part in rows.dropna(subset=["score"]).groupby("device"):
+        assert part["group"].min() == 1
+        assert part["hardware"].nunique() == 1
+    devices = {ranking.device for ranking in rankings(load_boards(results))}
+    assert devices == {"CPU", "Accelerator 9000"}
+
+
+def test_zoo_versions_options_and_tasks_have_boards_of_their_own(results: Path) -> None:
+    def other_options(record: dict) -> None:
+        if record["method"]["name"] == "mlp":
+            record["task"]["options"]["split"] = "within-run"
+
+    rewritten(results, other_options)
+    for path, result in read_results(results):
+        if path.parent.name != result.spec_hash:
+            path.parent.rename(path.parent.with_name(result.spec_hash)) if path.parent.exists() else None
+    for truth in list(results.glob("zoos/*")):
+        shutil.copyfile(truth, truth.with_name(f"{truth.stem}-within-run.parquet"))
+    boards = wb.boards(results)
+    assert len(boards) == 4
+    assert sum("within-run" in title for title in boards) == 2
+    page = board_files(load_boards(results))["index.html"]
+    assert "epochs of every run lie in train and test" in page
+
+
+def test_a_record_in_the_wrong_place_is_refused(results: Path, cli) -> None:
+    path = next(results.glob("inr-classification/*/mlp/*/seed-1.json"))
+    path.rename(path.with_name("seed-7.json"))
+    code, _, err = cli("leaderboard", "--results", results)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "seed-7.json: its content belongs at inr-classification/digits-inrs/mlp" in err
+
+
+def test_check_finds_drift_and_names_the_scores_that_moved(results: Path, cli, tmp_path: Path) -> None:
+    assert cli("leaderboard", "--results", results)[0] == 0
+    board = results / "board"
+    assert cli("leaderboard", "--results", results, "--check") == (0, f"{board}: equals what {results} gives\n", "")
+    before = {file: file.read_bytes() for file in board.iterdir()}
+    baseline = shutil.copyfile(board / "scores.csv", tmp_path / "before.csv")
+    scores = pd.read_csv(board / "scores.csv", dtype=str, keep_default_na=False)
+    scores.loc[0, "score"] = "99.5"
+    scores.to_csv(board / "scores.csv", index=False)
+    code, _, err = cli("leaderboard", "--results", results, "--check")
+    assert code == 1
+    assert f"{scores['method'][0]} [{scores['spec'][0]}]: the board's score 99.5 moved to" in err
+    assert f"{board / 'scores.csv'}: differs" in err
+    for file, content in before.items():
+        file.write_bytes(content)
+    (board / "index.html").unlink()
+    code, _, err = cli("leaderboard", "--results", results, "--check")
+    assert code == 1
+    assert err.startswith(f"{board / 'index.html'}: missing\n")
+    gone = next(results.glob("inr-dilation/*/mlp"))
+    shutil.rmtree(gone)
+    cli("leaderboard", "--results", results)
+    assert cli("leaderboard", "--results", results, "--check")[0] == 0
+    code, _, err = cli("leaderboard", "--results", results, "--check", "--baseline", baseline)
+    assert code == 1
+    assert "inr-dilation on digits-inrs@1.0.0: mlp" in err
+    assert "is gone" in err
+
+
+def test_a_claim_that_its_predictions_do_not_give_is_drift(results: Path, cli) -> None:
+    path = next(results.glob("inr-classification/*/mlp/*/seed-0.json"))
+    cli("leaderboard", "--results", results)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"score": 99.0}))
+    code, _, err = cli("leaderboard", "--results", results, "--check")
+    assert code == 1
+    assert "seed-0.json claims 99, its predictions give" in err
+
+
+def test_the_committed_board_is_what_the_committed_results_give(cli) -> None:
+    code, out, err = cli("leaderboard", "--check")
+    assert (code, err) == (0, "")
+    assert "leaderboard: equals what" in out
+
+
+def test_figures_that_are_no_numbers_leave_a_gap(results: Path) -> None:
+    path = next(results.glob("inr-classification/*/mlp/*/seed-0.json"))
+    record = json.loads(path.read_text())
+    record["cost"]["fit_s"] = record["symmetry"]["permutation"] = float("nan")
+    path.write_text(json.dumps(record))
+    files = board_files(load_boards(results))
+    assert "NaN" not in files["index.html"][files["index.html"].index('id="data"') :].split("</script>")[0]
+    assert "nan" not in files["scores.csv"]
+
+
+def test_json_and_an_empty_board(results: Path, cli, tmp_path: Path) -> None:
+    boards = json.loads(cli("leaderboard", "--results", results, "--out", tmp_path / "board", "--json")[1])
+    assert [board["title"] for board in boards] == [
+        "inr-classification on digits-inrs@1.0.0",
+        "inr-dilation on digits-inrs@1.0.0",
+    ]
+    assert boards[0]["rows"][0]["method"]
+    files = board_files([])
+    assert "No results yet" in files["README.md"]
+    assert "No results yet" in files["index.html"]
+    assert "97.3 ± 0.2" in files["README.md"], "what papers printed is there all the same"
+    assert files["scores.csv"].startswith("task,options,zoo,recipe,method,score,std,low,high,group,reported,seeds,")
+    assert files["scores.csv"].count("\n") == 1
+    (tmp_path / "nothing").mkdir()
+    assert "no results there" in cli("leaderboard", "--results", tmp_path / "nothing")[2]
+
+
+def test_boards_checks_and_comparisons_need_no_torch(results: Path) -> None:
+    program = (
+        "import sys\n"
+        "import weightbench.leaderboard\n"
+        "from weightbench.__main__ import main\n"
+        "for extra in ([], ['--check'], ['--json']):\n"
+        "    sys.argv = ['weightbench', 'leaderboard', '--results', sys.argv[-1], *extra][:4 + len(extra)]\n"
+        "    results = sys.argv[3]\n"
+        "    try: main()\n"
+        "    except SystemExit as stop: assert not stop.code, stop.code\n"
+        "    sys.argv = ['weightbench', results]\n"
+        "sys.argv = ['weightbench', 'diff', 'mlp', 'weight-stats', '--results', results]\n"
+        "try: main()\n"
+        "except SystemExit as stop: assert not stop.code, stop.code\n"
+        "assert not {'torch', 'torch_geometric'} & set(sys.modules)\n"
+        "print('done')"
+    )
+    done = subprocess.run([sys.executable, "-c", program, str(results)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("done\n")
+
+
+def test_diff_compares_item_by_item(results: Path, cli, tmp_path: Path) -> None:
+    found = json.loads(cli("diff", "mlp", "weight-stats", "--results", results, "--json")[1])[0]
+    assert found["difference"] == pytest.approx(found["score_b"] - found["score_a"])
+    assert found["better"] + found["worse"] + found["equal"] == 24
+    assert found["low"] <= found["difference"] <= found["high"]
+    other = Path(shutil.copytree(results, tmp_path / "other"))
+    same = json.loads(cli("diff", results, other, "--json")[1])
+    assert len(same) == 6
+    assert all((one["difference"], one["p"], one["equal"]) == (0, 1, 24) for one in same)
+    assert "b - a" in cli("diff", "mlp", "ng-gnn (width=8, depth=1, probes=4)", "--results", results)[1]
+    code, _, err = cli("diff", "mlp", "wieght-stats", "--results", results)
+    assert code == 2
+    assert "did you mean weight-stats" in err
+
+
+def test_published_tables_are_well_formed() -> None:
+    from weightbench.leaderboard.reported import published
+
+    tables = published()
+    cells = {(table.task, table.zoo, table.source, row.method): row for table in tables for row in table.rows}
+    assert len(cells) >= 90
+    assert all(table.source and table.date and table.regime for table in tables)
+    best = next(t for t in tables if (t.task, t.zoo) == ("inr-classification", "mnist-inrs"))
+    assert max(row.score for row in best.rows) == 97.3
+
+
+def test_what_the_page_carries_is_what_its_authors_published() -> None:
+    import hashlib
+    import tomllib
+
+    folder = ROOT / "leaderboard" / "vendor"
+    listed = tomllib.loads((folder / "vendor.toml").read_text())
+    assert set(listed) == {file.name for file in folder.iterdir() if ".min." in file.name}
+    for name, about in listed.items():
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == about["sha256"]
+    size = sum((folder / name).stat().st_size for name in listed)
+    assert size < 1_500_000

@@ -1,0 +1,230 @@
+"""The page in a real browser: the system's Chromium, without a display, driven by Playwright."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from weightbench.benchmarks.result import read_results
+from weightbench.leaderboard.render import write_board
+
+RECORDS = Path(__file__).parent.parent / "fixtures" / "records" / "1"
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CLASSIFICATION = "inr-classification-digits-inrs-1.0.0"
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
+
+if CHROMIUM is None:
+    pytest.skip("the board's page is NOT tested: no chromium here (apt-get install chromium)", allow_module_level=True)
+playwright = pytest.importorskip("playwright.sync_api", reason="the board's page is NOT tested: pip install playwright")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of version 1's records; one method's settings and errors hold markup."""
+    results = Path(shutil.copytree(RECORDS, tmp_path_factory.mktemp("page") / "results"))
+    for path, result in read_results(results):
+        if result.method.name == "broken":
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"error": HOSTILE}))
+        if result.method.name == "probegen":
+            record = json.loads(path.read_text())
+            record["environment"][HOSTILE] = HOSTILE
+            record["method"]["paper"] = HOSTILE
+            path.write_text(json.dumps(record))
+    _, written = write_board(results, results / "board")
+    return written[-1].as_uri()
+
+
+@pytest.fixture
+def opened(browser: Any, address: str) -> Iterator[Any]:
+    """opened(anchor="", **context) -> a page; afterwards: no error, no dialog, no request but the file itself."""
+    troubles: list[str] = []
+    contexts = []
+
+    def call(anchor: str = "", **options: Any) -> Any:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: troubles.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: troubles.append(f"error: {error}"))
+        page.on("dialog", lambda dialog: (troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda asked: asked.url.startswith(address) or troubles.append(f"request: {asked.url}"))
+        page.goto(address + anchor)
+        page.locator(f"#{CLASSIFICATION} .tabulator-row".replace(".0", r"\.0")).first.wait_for()
+        return page
+
+    yield call
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+def board(page: Any) -> Any:
+    return page.locator(f"section[id='{CLASSIFICATION}']")
+
+
+def column(page: Any, name: str) -> list[str]:
+    return [text.strip() for text in board(page).locator(f".tabulator-row .tabulator-cell.{name}").all_inner_texts()]
+
+
+def names(page: Any) -> list[str]:
+    return [text.lstrip("▸▾").split(" ")[0].strip() for text in column(page, "method")]
+
+
+def test_sorting_by_mouse_and_keyboard(opened: Any) -> None:
+    page = opened()
+    assert names(page) == ["probegen", "weight-stats", "ng-gnn", "mlp", "broken"]
+    assert column(page, "score")[-1] == "failed"
+    board(page).locator(".tabulator-col.networks_per_s").click()
+    rates = [float(text.replace(",", "")) for text in column(page, "networks_per_s") if text != "\u2013"]
+    assert len(rates) == 4
+    assert rates == sorted(rates)
+    header = board(page).locator(".tabulator-col.score")
+    header.focus()
+    page.keyboard.press("Enter")
+    assert header.get_attribute("aria-sort") == "descending"
+    assert names(page)[0] == "probegen"
+    page.keyboard.press("Enter")
+    assert header.get_attribute("aria-sort") == "ascending"
+    assert names(page)[0] == "mlp"
+    assert names(page)[-1] == "broken", "what has no score stays below"
+
+
+def test_filter_search_and_columns(opened: Any) -> None:
+    page = opened()
+    filtering = board(page).locator(".tabulator-header-filter input")
+    filtering.press_sequentially("ng-")
+    playwright.expect(board(page).locator(".tabulator-row")).to_have_count(1)
+    filtering.press("Control+a")
+    filtering.press("Delete")
+    playwright.expect(board(page).locator(".tabulator-row")).to_have_count(5)
+    page.locator("#search").fill("trees 5")  # a setting, not a name
+    playwright.expect(board(page).locator(".tabulator-row")).to_have_count(1)
+    assert names(page) == ["weight-stats"]
+    page.locator("#search").fill("nothing like this")
+    playwright.expect(board(page).get_by_text("No row matches.")).to_be_visible()
+    page.locator("#search").fill("")
+    playwright.expect(board(page).locator(".tabulator-row")).to_have_count(5)
+    assert not board(page).locator(".tabulator-col.hardware").is_visible()
+    page.get_by_text("Columns", exact=True).click()
+    page.get_by_label("hardware", exact=True).check()
+    page.get_by_label("seeds", exact=True).uncheck()
+    page.keyboard.press("Escape")
+    assert not page.locator("#columns").is_visible()
+    playwright.expect(board(page).locator(".tabulator-col.hardware")).to_be_visible()
+    playwright.expect(board(page).locator(".tabulator-col.seeds")).to_be_hidden()
+
+
+def test_a_row_expands_into_its_evidence(opened: Any) -> None:
+    page = opened()
+    button = board(page).get_by_role("button", name="Details of ng-gnn")
+    button.focus()
+    page.keyboard.press("Enter")
+    detail = board(page).locator(".detail")
+    playwright.expect(detail).to_have_count(1)
+    assert button.get_attribute("aria-expanded") == "true"
+    text = detail.inner_text()
+    assert "weightbench run ng-gnn --task inr-classification --zoo digits-inrs@1.0.0 --seeds 0,1 -p epochs=1" in text
+    assert "-p probes=4" in text
+    assert detail.locator("table.seeds tbody tr").count() == 2
+    assert "arXiv:2403.12143" in text
+    assert "torch" in text
+    box, cell = detail.bounding_box(), detail.locator("dl").last.bounding_box()
+    assert cell["y"] + cell["height"] <= box["y"] + box["height"], "nothing is cut off"
+    holder = board(page).locator(".tabulator-tableholder")
+    assert holder.evaluate("node => node.scrollHeight - node.clientHeight") <= 0
+    page.keyboard.press("Enter")
+    playwright.expect(detail).to_have_count(0)
+
+
+def test_a_link_leads_to_its_row(opened: Any) -> None:
+    page = opened()
+    board(page).get_by_role("button", name="Details of mlp").click()
+    link = board(page).get_by_role("link", name="link to this row").get_attribute("href")
+    assert link.startswith(f"#{CLASSIFICATION}/")
+    other = opened(link, viewport={"width": 1280, "height": 500})
+    row = board(other).locator(".tabulator-row.target")
+    playwright.expect(row).to_be_in_viewport()
+    assert "mlp" in row.inner_text()
+    assert row.locator(".detail").count() == 1
+
+
+def test_the_plot_shows_every_scored_row(opened: Any) -> None:
+    page = opened()
+    figure = board(page).locator("figure")
+    dots = figure.locator("svg [aria-label=dot] circle")
+    playwright.expect(dots).to_have_count(4)
+    assert figure.locator("svg [aria-label=line] path").count() == 1
+    assert figure.locator("svg [aria-label=text] text").count() == 4
+    before = dots.first.get_attribute("cx")
+    figure.get_by_role("combobox").select_option("networks_per_s")
+    assert figure.locator("svg [aria-label=dot] circle").first.get_attribute("cx") != before
+    assert "networks per second" in figure.locator("svg").get_attribute("aria-label")
+    figure.get_by_role("combobox").select_option("parameters")
+    playwright.expect(dots).to_have_count(3)  # weight-stats trains no parameters
+
+
+def test_phone_dark_and_paper(opened: Any) -> None:
+    phone = opened(viewport={"width": 360, "height": 740}, color_scheme="dark", has_touch=True)
+    assert phone.evaluate("document.documentElement.scrollWidth") <= 360
+    red, green, blue = eval_rgb(phone.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert max(red, green, blue) < 60
+    cell = board(phone).locator(".tabulator-row .tabulator-cell.score").first
+    assert min(eval_rgb(cell.evaluate("node => getComputedStyle(node).color"))) > 180
+    board(phone).get_by_role("button", name="Details of mlp").tap()
+    assert board(phone).locator(".detail").bounding_box()["width"] <= 360
+    assert board(phone).locator("figure svg").bounding_box()["width"] <= 360
+    paper = opened()
+    paper.emulate_media(media="print")
+    assert board(paper).locator("table").first.is_visible()
+    assert not board(paper).locator(".grid").is_visible()
+    assert not paper.locator("#bar").is_visible()
+
+
+def eval_rgb(text: str) -> list[int]:
+    return [int(part) for part in text[text.index("(") + 1 : -1].split(",")[:3]]
+
+
+def test_markup_in_records_is_text(opened: Any) -> None:
+    page = opened()
+    playwright.expect(board(page).locator(".failed")).to_contain_text(HOSTILE)
+    board(page).get_by_role("button", name="Details of probegen").click()
+    assert board(page).locator(".detail").inner_text().count(HOSTILE) == 3
+    assert page.locator("img").count() == 0
+    assert page.locator("script[src], link[href], iframe").count() == 0
+
+
+def test_without_scripts_there_are_plain_tables(browser: Any, address: str) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    assert board(page).locator("table").first.is_visible()
+    assert not page.locator("#bar").is_visible()
+    context.close()
+
+
+def test_a_space_is_the_page_and_its_card(browser: Any, cli, tmp_path: Path) -> None:
+    results = shutil.copytree(RECORDS, tmp_path / "results")
+    code, out, _ = cli("leaderboard", "--results", results, "--space", tmp_path / "space")
+    assert code == 0
+    assert "--repo-type space" in out
+    card = (tmp_path / "space" / "README.md").read_text()
+    assert card.startswith("---\n")
+    assert "sdk: static" in card
+    page = (tmp_path / "space" / "index.html").read_bytes()
+    assert page == (results / "board" / "index.html").read_bytes()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "precious").touch()
+    assert "holds other files" in cli("leaderboard", "--results", results, "--space", tmp_path / "other")[2]

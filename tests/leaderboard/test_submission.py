@@ -1,0 +1,394 @@
+"""Submission: honest results are copied, forged ones refused in one line with nothing written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from weightbench.benchmarks.evidence import read_predictions, write_predictions
+from weightbench.benchmarks.result import read_result, read_results
+
+import weightbench as wb
+
+
+@pytest.fixture(scope="module")
+def honest(small_zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One classification and one dilation cell on the small zoo."""
+    out = tmp_path_factory.mktemp("honest") / "runs"
+    wb.run(wb.load_method("weight-stats", trees=2), task="inr-classification", zoo=small_zoo, out=out, seeds=[0, 1])
+    wb.run(wb.load_method("mlp", epochs=1), task="inr-dilation", zoo=small_zoo, out=out)
+    return out
+
+
+@pytest.fixture
+def runs(honest: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(honest, tmp_path / "runs"))
+
+
+@pytest.fixture
+def submit(cli, small_zoo: Path, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
+    return lambda runs: cli("submit", runs, "--zoo", small_zoo, "--home", tmp_path / "home")
+
+
+def record_of(runs: Path, task: str = "inr-classification") -> Path:
+    return next(runs.glob(f"{task}/*/*/*/seed-0.json"))
+
+
+def edit(path: Path, **changes) -> None:
+    """Change fields of a record, named like `method__name`; the file stays where it is."""
+    record = json.loads(path.read_text())
+    for place, value in changes.items():
+        *parents, last = place.split("__")
+        part = record
+        for parent in parents:
+            part = part[parent]
+        part[last] = value
+    path.write_text(json.dumps(record))
+
+
+def rehome(path: Path) -> Path:
+    """Move a record and its predictions to where their content says, as a careful forger would."""
+    result, runs = read_result(path), path.parents[4]
+    home = runs / result.task.name / result.zoo.name / result.method.name / result.spec_hash
+    home.mkdir(parents=True, exist_ok=True)
+    for file in path.parent.glob("seed-0.*"):
+        file.rename(home / file.name)
+    return home / path.name
+
+
+def forge_predictions(path: Path, change: Callable[[list[str], dict], tuple[list[str], dict]], **claims) -> None:
+    """Rewrite the predictions of a record, with the checksum that the record needs."""
+    file = path.with_suffix(".safetensors")
+    record = json.loads(path.read_text())
+    ids, arrays = change(*read_predictions(file, record["predictions"]["sha256"]))
+    sha256 = write_predictions(file, ids, arrays)
+    edit(path, predictions__sha256=sha256, **claims)
+
+
+def test_honest_results_are_copied_and_make_a_board(runs: Path, submit, cli, tmp_path: Path) -> None:
+    code, out, err = submit(runs)
+    home = tmp_path / "home"
+    assert (code, err) == (0, "")
+    assert "3 results checked" in out
+    assert "pull request" in out
+    assert [p.relative_to(home / "results") for p, _ in read_results(home / "results")] == [
+        p.relative_to(runs) for p, _ in read_results(runs)
+    ]
+    assert len(list((home / "zoos").iterdir())) == 1
+    assert not list(home.rglob("*.traceback.txt"))
+    assert cli("leaderboard", "--results", home / "results", "--out", home)[0] == 0
+    assert cli("leaderboard", "--results", home / "results", "--out", home, "--check")[0] == 0
+    boards = wb.boards(home / "results")
+    assert boards.keys() == wb.boards(runs).keys()
+    code, out, _ = submit(runs)
+    assert code == 0
+    assert "0 results checked" in out
+    assert "3 were there already" in out
+
+
+def test_a_relative_folder_does_as_well(runs: Path, submit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(runs.parent)
+    _linked(record_of(runs))
+    refused(Path(runs.name), tmp_path / "home", submit, "is a link")
+    record_of(runs).with_suffix(".real").rename(record_of(runs))
+    assert submit(Path(runs.name))[0] == 0
+
+
+def test_failed_runs_stay_behind(runs: Path, submit, tmp_path: Path) -> None:
+    edit(record_of(runs), status="failed", error="no luck", score=None, scores=None, predictions=None)
+    code, out, _ = submit(runs)
+    assert code == 0
+    assert "1 failed runs stay behind" in out
+    assert len(read_results(tmp_path / "home" / "results")) == 2
+
+
+def test_a_committed_score_is_never_replaced_silently(runs: Path, submit, tmp_path: Path) -> None:
+    submit(runs)
+    path = record_of(runs)
+
+    def other(ids, arrays):
+        return ids, {"logits": -arrays["logits"]}
+
+    forge_predictions(path, other)
+    result = read_result(path)
+    truth = pq.read_table(next(runs.glob("zoos/*"))).to_pandas().set_index("id")["label"]
+    ids, arrays = read_predictions(path.with_suffix(".safetensors"), result.predictions.sha256)
+    score = 100 * float(np.mean(arrays["logits"].argmax(1) == truth[ids].to_numpy()))
+    edit(path, score=score, scores={"accuracy": score})
+    code, _, err = submit(runs)
+    assert code == 2
+    assert "holds another result of this cell" in err
+
+
+def test_a_forged_truth_does_not_pass(runs: Path, submit) -> None:
+    """All labels are made what the method said: in the runs folder the score is 100 %."""
+    path = record_of(runs)
+    ids, arrays = read_predictions(path.with_suffix(".safetensors"), read_result(path).predictions.sha256)
+    said = dict(zip(ids, arrays["logits"].argmax(1), strict=True))
+    truth = next(runs.glob("zoos/*"))
+    table = pq.read_table(truth)
+    labels = [int(said[i]) for i in table.column("id").to_pylist()]
+    place = table.column_names.index("label")
+    forged = table.set_column(place, "label", [labels])
+    pq.write_table(forged, truth)
+    edit(path, score=100.0, scores={"accuracy": 100.0})
+    with pytest.warns(UserWarning, match="claims"):
+        assert wb.boards(runs)["inr-classification on digits-inrs@1.0.0"]["score"][0] > 60, (
+            "it works on one's own board"
+        )
+    code, _, err = submit(runs)
+    assert code == 2
+    assert "claims accuracy 100.0, its predictions give" in err
+
+
+def moved(**changes) -> Callable[[Path], None]:
+    def attack(path: Path) -> None:
+        edit(path, **changes)
+        rehome(path)
+
+    return attack
+
+
+def edited(**changes) -> Callable[[Path], None]:
+    return lambda path: edit(path, **changes)
+
+
+def predictions(change, **claims) -> Callable[[Path], None]:
+    return lambda path: forge_predictions(path, change, **claims)
+
+
+def _fewer(ids, arrays):
+    return ids[:-1], {name: values[:-1] for name, values in arrays.items()}
+
+
+def _doubled(ids, arrays):
+    return [ids[0], ids[0], *ids[2:]], arrays
+
+
+def _others(ids, arrays):
+    return [f"other-{i}" for i in ids], arrays
+
+
+def _nan(ids, arrays):
+    return ids, {"logits": np.where(arrays["logits"] == arrays["logits"].max(), np.nan, arrays["logits"])}
+
+
+def _infinite(ids, arrays):
+    return ids, {"logits": np.full_like(arrays["logits"], np.inf)}
+
+
+def _short(ids, arrays):
+    return ids, {"logits": arrays["logits"][:3]}
+
+
+def _negative(ids, arrays):
+    return ids, arrays | {"squared_error": -arrays["squared_error"]}
+
+
+def _no_pixels(ids, arrays):
+    return ids, {"squared_error": np.zeros_like(arrays["squared_error"]), "pixels": arrays["pixels"][:0]}
+
+
+def _easiest_first(ids, arrays):
+    order = np.argsort(arrays["squared_error"])
+    return [ids[i] for i in order], {name: values[order] for name, values in arrays.items()}
+
+
+def _oversized(path: Path) -> None:
+    with open(path.with_suffix(".safetensors"), "r+b") as stream:
+        stream.truncate(64 * 2**20 + 1)  # a hole: no disk is used
+
+
+def _garbage(path: Path) -> None:
+    content = b"\xff" * 500
+    path.with_suffix(".safetensors").write_bytes(content)
+    edit(path, predictions__sha256=hashlib.sha256(content).hexdigest())
+
+
+def _bomb(path: Path) -> None:
+    """A few bytes that claim to unpack to ten gigabytes."""
+    file = path.with_suffix(".safetensors")
+    content = file.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = content[8 : 8 + length].replace(b"[24, 64]", b"[10000000000]").rstrip(b" ")
+    header += b" " * (-len(header) % 8)
+    content = len(header).to_bytes(8, "little") + header + content[8 + length :]
+    file.write_bytes(content)
+    edit(path, predictions__sha256=hashlib.sha256(content).hexdigest())
+
+
+def _linked(path: Path) -> None:
+    real = path.with_suffix(".real")
+    path.rename(real)
+    path.symlink_to(real)
+
+
+def _copied_as_another_seed(path: Path) -> None:
+    for suffix in (".json", ".safetensors"):
+        shutil.copyfile(path.with_suffix(suffix), path.with_name(f"seed-9{suffix}"))
+
+
+CLASSIFICATION = {
+    "score": (edited(score=99.0), "score: claims accuracy 99.0, its predictions give"),
+    "scores": (edited(scores={"accuracy": 99.0}), "score: claims"),
+    "no score": (edited(score=None), "score: claims accuracy None"),
+    "more scores": (edited(scores={"accuracy": 0.0, "fame": 9.0}), "score: claims"),
+    "count": (edited(predictions__n=1000), "predictions.n: says 1000, the file holds 24"),
+    "test size": (edited(zoo__n_test=10000), "zoo.n_test: says 10000, the zoo's test split has 24"),
+    "direction": (edited(task__higher_is_better=False), "task.higher_is_better: says False, the task has True"),
+    "metric": (edited(task__metric="dilation-mse"), "task.metric: says 'dilation-mse', the task has 'accuracy'"),
+    "unit": (edited(task__unit="points"), "task.unit"),
+    "task": (moved(task__name="inr-clasification"), "did you mean inr-classification"),
+    "task version": (moved(task__version=7), "task.version: says 7"),
+    "zoo version": (moved(zoo__version="2.0.0"), "zoo: digits-inrs@2.0.0 of recipe"),
+    "zoo recipe": (moved(zoo__recipe_sha256="0" * 64), "of recipe 00000000 is neither"),
+    "zoo": (moved(zoo__name="mnist-inrs"), "zoo: mnist-inrs@1.0.0"),
+    "missing ids": (predictions(_fewer, predictions__n=23), "predictions for 23 networks, the test split has 24"),
+    "duplicated ids": (predictions(_doubled), "predictions for 23 networks"),
+    "other ids": (predictions(_others), "predictions for 24 networks, the test split has 24 others"),
+    "too few logits": (predictions(_short), "found (3, 10)"),
+    "nan": (predictions(_nan), "the array logits holds NaN or infinity"),
+    "infinity": (predictions(_infinite), "the array logits holds NaN or infinity"),
+    "nan in a record": (edited(cost__fit_s=float("nan")), "cost.fit_s"),
+    "infinity in settings": (moved(method__params={"trees": float("inf")}), "method.params.trees: is inf"),
+    "negative cost": (edited(cost__fit_s=-1.0), "cost: holds a negative number"),
+    "oversized": (_oversized, "has 67,108,865 bytes, at most 67,108,864 are taken"),
+    "garbage": (_garbage, "not a predictions file"),
+    "future": (edited(schema=2), "schema: found 2, this version reads 1: update weightbench"),
+    "unknown field": (edited(bribe=1), "bribe: Extra inputs"),
+    "not json": (lambda path: path.write_text("{"), "the file: Invalid JSON"),
+    "path": (edited(method__name="../../../../etc"), "method.name: '../../../../etc' is refused"),
+    "absolute path": (edited(zoo__name="/etc/passwd"), "zoo.name: '/etc/passwd' is refused"),
+    "dots": (edited(method__name=".."), "method.name: '..' is refused"),
+    "predictions elsewhere": (edited(predictions__file="../../x.safetensors"), "predictions.file: is '../../x"),
+    "script": (edited(method__name="<script>alert(1)</script>"), "method.name: '<script>alert(1)</script>' is refused"),
+    "cyrillic": (edited(method__name="\u0440robegen"), r"method.name: '\u0440robegen' is refused"),
+    "zero width": (edited(method__name="probe\u200bgen"), "method.name: 'probe\\u200bgen' is too long, or holds"),
+    "right to left": (edited(method__name="\u202eprobegen"), "holds characters that do not print"),
+    "full width": (edited(method__name="\uff50robegen"), "is refused; expected small letters"),
+    "capitals": (edited(method__name="Probegen"), "is refused"),
+    "newline": (edited(method__name="probegen\n"), "holds characters that do not print"),
+    "too long": (edited(method__name="a" * 65), "is refused"),
+    "bidi in settings": (moved(method__params={"trees": "\u2066x"}), "method.params.trees"),
+    "bidi in a key": (edited(environment={"\u202ecpu": "x"}), "environment (a key)"),
+    "confusable variant": (edited(method__variant="tr\u0435es=2"), "holds letters beyond ASCII"),
+    "settings in name only": (edited(method__variant="trees=999"), "method.variant: 'trees=999' is not among"),
+    "settings unsaid": (edited(method__variant=None), "method.variant: says None, these settings are 'trees=2'"),
+    "boast": (edited(method__variant="trees=2 (state of the art)"), "is not among method.params"),
+    "endless text": (edited(method__paper="x" * 2000), "method.paper"),
+    "huge record": (lambda path: edit(path, environment={"cpu": "x" * 300_000}), "at most 262,144 are taken"),
+    "edited settings": (edited(method__params={"trees": 2, "more": 1}), "its content belongs at"),
+    "another seed": (_copied_as_another_seed, "seed-9.json: its content belongs at"),
+    "link": (_linked, "is a link"),
+}
+DILATION = {
+    "negative errors": (predictions(_negative), "stored errors are negative"),
+    "no renderings": (predictions(_no_pixels), "the array pixels should have the shape (24, 64)"),
+    "easiest first": (predictions(_easiest_first), "not those of the first test networks"),
+    "smaller errors": (
+        predictions(lambda ids, arrays: (ids, arrays | {"squared_error": arrays["squared_error"] / 10})),
+        "stored errors contradict the stored renderings",
+    ),
+    "bomb": (_bomb, "the array pixels claims the shape [10000000000]"),
+}
+
+
+def refused(runs: Path, home: Path, submit, message: str) -> None:
+    code, out, err = submit(runs)
+    assert code == 2, out
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+    assert message in err
+    assert not home.exists(), "all or nothing"
+
+
+@pytest.mark.parametrize("name", CLASSIFICATION)
+def test_forged_records_are_refused(name: str, runs: Path, submit, tmp_path: Path) -> None:
+    attack, message = CLASSIFICATION[name]
+    attack(record_of(runs))
+    refused(runs, tmp_path / "home", submit, message)
+
+
+@pytest.mark.parametrize("name", DILATION)
+def test_forged_renderings_are_refused(name: str, runs: Path, submit, tmp_path: Path) -> None:
+    attack, message = DILATION[name]
+    attack(record_of(runs, "inr-dilation"))
+    refused(runs, tmp_path / "home", submit, message)
+
+
+def test_a_zoo_that_is_nowhere_is_asked_for(runs: Path, cli, tmp_path: Path) -> None:
+    code, _, err = cli("submit", runs, "--home", tmp_path / "home")
+    assert code == 2
+    assert "is neither on this machine nor in" in err
+    assert "weightbench zoo build digits-inrs" in err
+
+
+def test_a_full_disk_leaves_nothing(runs: Path, submit, tmp_path: Path) -> None:
+    """A later file cannot be written: another one stands where its folder should be."""
+    blocked = tmp_path / "home" / "results" / "inr-dilation"
+    blocked.parent.mkdir(parents=True)
+    blocked.touch()
+    code, _, err = submit(runs)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "nothing was submitted" in err
+    assert [path for path in (tmp_path / "home").rglob("*") if path.is_file()] == [blocked]
+
+
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+
+
+def test_markup_that_is_submitted_is_harmless(runs: Path, submit, cli, tmp_path: Path) -> None:
+    """Texts that no rule forbids: each reaches the page escaped, and none leaves its cell of the Markdown table."""
+    path = record_of(runs)
+    record = json.loads(path.read_text())
+    name = f"{HOSTILE} | [x](javascript:1)"
+    record["method"] |= {"paper": HOSTILE, "variant": f"a={name}", "params": {"a": name, HOSTILE: 1}}
+    record["environment"] |= {"cpu": f"=HYPERLINK({HOSTILE})", HOSTILE: HOSTILE}
+    record["selection"] |= {"rule": HOSTILE}
+    record["finished"] = HOSTILE
+    path.write_text(json.dumps(record))
+    rehome(path)
+    home = tmp_path / "home"
+    assert submit(runs)[0] == 0
+    assert cli("leaderboard", "--results", home / "results", "--out", home)[0] == 0
+    page = (home / "index.html").read_text()
+    own = page.count("<script")
+    assert HOSTILE not in page
+    assert "<img" not in page
+    assert own == 6, "data, licences, three libraries, our glue"
+    assert "\"'=HYPERLINK" in (home / "scores.csv").read_text(), "a spreadsheet takes it as text"
+    text = (home / "README.md").read_text()
+    assert "<script" not in text
+    assert "[x](" not in text
+    rows = [line for line in text.splitlines() if "javascript" in line]
+    assert rows
+    assert all(
+        row.count(" | ") == next(line for line in text.splitlines() if line.startswith("| method")).count(" | ")
+        for row in rows
+    )
+
+
+def test_the_printed_command_runs_the_row_again(small_zoo: Path, cli, tmp_path: Path) -> None:
+    from weightbench.leaderboard.page import command
+
+    out = tmp_path / "runs"
+    method = wb.load_method("ng-gnn", width=4, depth=1, epochs=1, aggregators=["mean", "max"])
+    results = wb.run(method, task="inr-classification", zoo=small_zoo, out=out, seeds=[0, 3])
+    words = shlex.split(command(results))
+    assert words[:2] == ["weightbench", "run"]
+    assert words[words.index("--zoo") + 1] == "digits-inrs@1.0.0"
+    words[words.index("--zoo") + 1] = str(small_zoo)
+    code, _, err = cli(*words[1:], "--out", out)
+    assert code == 0
+    assert err.count("(kept)") == 2, "the same cells, to the spec hash"
+    hostile = results[0].model_copy(deep=True)
+    hostile.method.params = {"name": "x; rm -rf ~ #", "other": "$(reboot) `id` '"}
+    assert {"name=x; rm -rf ~ #", "other=$(reboot) `id` '"} <= set(shlex.split(command([hostile]), comments=True))

@@ -1,0 +1,1 @@
+../../../weightbench/board_commands.py

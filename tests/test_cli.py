@@ -43,7 +43,7 @@ def test_listings_print_tables_and_json(cli, small_zoo: Path) -> None:
     assert {row["name"] for row in json.loads(cli("zoo", "list", "--json")[1])} >= {"digits-inrs", "mnist-inrs"}
     assert {row["name"] for row in json.loads(cli("tasks", "--json")[1])} >= {"inr-classification", "inr-dilation"}
     listed = {row["name"]: row for row in json.loads(cli("methods", "--json")[1])}
-    assert listed["ng-gnn"]["tasks"] == ["inr-classification", "inr-dilation"]
+    assert listed["ng-gnn"]["tasks"] == ["inr-classification", "inr-dilation", "property"]
     assert listed["ng-gnn"]["params"]["probes"] == 0
     for command in (("zoo", "list"), ("tasks",), ("methods",), ("zoo", "info", small_zoo)):
         code, text, _ = cli(*command)

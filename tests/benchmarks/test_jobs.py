@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from weightbench.benchmarks.cell import plan
 from weightbench.benchmarks.result import read_results
 from weightbench.benchmarks.suite import load_suite
@@ -69,10 +70,14 @@ def _fits(tmp_path: Path) -> list[str]:
     return (tmp_path / "log").read_text().splitlines() if (tmp_path / "log").exists() else []
 
 
-def test_two_processes_give_the_results_of_one(small_zoo: Path, tmp_path: Path) -> None:
+def test_two_processes_give_the_results_of_one(small_zoo: Path, tmp_path: Path, monkeypatch) -> None:
     settings = {"task": "inr-classification", "zoo": small_zoo, "seeds": [0, 1], "device": "cpu"}
     methods = [wb.load_method("mlp", epochs=2), wb.load_method("weight-stats", trees=3)]
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # of which each of two processes gets one
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
     one = wb.run(methods, **settings, out=tmp_path / "one")
+    torch.set_num_threads(before)
     two = wb.run(methods, **settings, out=tmp_path / "two", jobs=2)
     assert [r.score for r in one] == [r.score for r in two]
     assert [r.spec_hash for r in one] == [r.spec_hash for r in two]
@@ -140,11 +145,16 @@ def test_a_killed_run_is_finished_by_the_same_command(suite, tmp_path: Path, cli
     os.killpg(run.pid, signal.SIGKILL)
     run.wait()
     assert running
+    for _ in range(100):  # the kernel takes a moment to end the workers, and with them their locks
+        states = json.loads(cli("status", out, "--suite", path, "--json")[1])
+        if not any(cell["state"] == "running" for cell in states):
+            break
+        time.sleep(0.1)
+    else:
+        pytest.fail("a killed process still holds a cell")
     done = len(read_results(out))
     assert done > 0
-    states = json.loads(cli("status", out, "--suite", path, "--json")[1])
     assert sum(cell["state"] == "done" for cell in states) == done
-    assert not any(cell["state"] == "running" for cell in states)
     before = len(_fits(tmp_path))
     assert cli("run", "--suite", path, "--jobs", 2, "--out", out)[0] == 0
     assert len(_fits(tmp_path)) - before == 4 - done

@@ -95,6 +95,7 @@ class GraphMetrics(Method):
 
     name = "graph-metrics"
     tasks = ("inr-classification", "property")
+    symmetries = ("permutation", "sign")
 
     alpha: float = 1.0
 

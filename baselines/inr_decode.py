@@ -50,6 +50,7 @@ class INRDecode(NeuralMethod):
 
     name = "inr-decode"
     tasks = ("inr-classification",)
+    symmetries = ("permutation", "sign", "scale")
     one_architecture = True
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 

@@ -37,6 +37,7 @@ class WeightNorms(Method):
 
     name = "weight-norms"
     tasks = ("inr-classification", "property")
+    symmetries = ("permutation", "sign")
 
     alpha: float = 1.0
 

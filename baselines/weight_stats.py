@@ -39,6 +39,7 @@ class WeightStats(Method):
 
     name = "weight-stats"
     tasks = ("inr-classification", "property")
+    symmetries = ("permutation",)
     paper = "arXiv:2002.11448"
 
     trees: int = 200
@@ -68,6 +69,9 @@ class WeightStats(Method):
 
     def _features(self, groups: list[Networks]) -> np.ndarray:
         """`[N, columns]` of the networks of every group."""
+        groups = [networks for networks in groups if len(networks)]
+        if not groups:
+            return np.empty((0, self.columns))
         blocks = [statistics(finite(networks, self.name)).double().numpy() for networks in groups]
         return np.concatenate(
             [np.pad(block, ((0, 0), (0, self.columns - block.shape[1])), constant_values=np.nan) for block in blocks]
@@ -75,6 +79,8 @@ class WeightStats(Method):
 
     def predict(self, networks: Networks) -> Tensor:
         features = self._features([networks])
+        if not len(features):
+            return torch.empty(0, self.output_dim)
         if self.output == "values":
             return torch.from_numpy(self.model.predict(features)).float().unsqueeze(1)
         return class_logits(self.model, features, self.output_dim)

@@ -41,7 +41,8 @@ class Supervised:
         self.task, self.method = task, method
 
     def fit(self, *, seed: int, device: str) -> None:
-        self.method.fit(self.task, self.task.splits["train"], self.task.splits["val"], seed=seed, device=device)
+        view: Any = Sealed(self.task)
+        self.method.fit(view, view.splits["train"], view.splits["val"], seed=seed, device=device)
 
     @property
     def report(self) -> dict[str, Any]:
@@ -148,6 +149,22 @@ def protocol_of(task: Task) -> type[Supervised]:
     if task.output in ("networks", "permutations"):
         raise BadInput(f"task {task.name} asks for {task.output}: there is no representation protocol for that")
     return Representation
+
+
+class Sealed:
+    """A task as `fit` sees it: everything but the test split."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self.splits = {name: split for name, split in task.splits.items() if name != "test"}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._task, name)
+
+    def targets(self, split: Split) -> Tensor:
+        if split.name not in self.splits:
+            raise BadOutput(f"fit asks for the targets of the {split.name} split: learn from train, choose on val")
+        return self._task.targets(split)
 
 
 class _Unlabelled(Split):

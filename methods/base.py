@@ -17,6 +17,7 @@ from ..zoo.architecture import Architecture
 from ..zoo.collection import Split
 from ..zoo.errors import BadInput, unknown
 from ..zoo.networks import Networks
+from ..zoo.symmetry import Kind
 
 Output = Tensor | Networks
 
@@ -73,6 +74,8 @@ class Method:
         tasks: names of the tasks that it supports; "property" covers every task about a column of a zoo's table.
         paper: the source, for instance "arXiv:2403.12143".
         one_architecture: the method is tied to the architecture that it was fitted on.
+        symmetries: changes of the weights that keep a network's function ("permutation", "sign", "scale") and that
+            cannot change the method's answer; edits move along. `weightbench check` holds it to that.
         recipe_fields: fields that say how to train, not what is trained; they do not show in a row's name.
     """
 
@@ -80,6 +83,7 @@ class Method:
     tasks: ClassVar[tuple[str, ...]]
     paper: ClassVar[str] = ""
     one_architecture: ClassVar[bool] = False
+    symmetries: ClassVar[tuple[Kind, ...]] = ()
     recipe_fields: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -234,6 +234,7 @@ class DWSNet(NeuralMethod):
 
     name = "dwsnet"
     tasks = ("inr-classification", "inr-dilation", "property")
+    symmetries = ("permutation",)
     paper = "arXiv:2301.12780"
     one_architecture = True
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}

@@ -14,7 +14,7 @@ from ..zoo.symmetry import NeuronGroup
 def assign(similarity: Tensor) -> Tensor:
     """The matching of largest total similarity, `[B, n]`: for each row of `[B, n, n]` its column."""
     found = [linear_sum_assignment(matrix, maximize=True)[1] for matrix in similarity.double().cpu().numpy()]
-    return torch.from_numpy(np.stack(found))
+    return torch.from_numpy(np.stack(found)) if found else torch.empty(similarity.shape[:2], dtype=torch.long)
 
 
 def distances(a: Tensor, b: Tensor) -> Tensor:

@@ -38,6 +38,7 @@ class NFNMethod(NeuralMethod):
     """
 
     tasks = ("inr-classification", "inr-dilation", "property")
+    symmetries = ("permutation",)
     paper = "arXiv:2302.14040"
     one_architecture = True
     recipe_fields = NeuralMethod.recipe_fields | {"dropout", "head_dropout"}

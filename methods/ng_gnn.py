@@ -224,6 +224,7 @@ class NGGNN(NeuralMethod):
 
     name = "ng-gnn"
     tasks = ("inr-classification", "inr-dilation", "property")
+    symmetries = ("permutation",)
     paper = "arXiv:2403.12143"
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 

@@ -240,6 +240,7 @@ class NGT(NeuralMethod):
 
     name = "ng-t"
     tasks = ("inr-classification", "inr-dilation", "property")
+    symmetries = ("permutation",)
     paper = "arXiv:2403.12143"
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 

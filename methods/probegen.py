@@ -78,6 +78,7 @@ class ProbeGen(NeuralMethod):
 
     name = "probegen"
     tasks = ("inr-classification", "property")
+    symmetries = ("permutation", "sign", "scale")
     paper = "arXiv:2410.10811"
 
     probes: int = 64

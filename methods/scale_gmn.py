@@ -208,6 +208,7 @@ class ScaleGMN(NeuralMethod):
 
     name = "scale-gmn"
     tasks = ("inr-classification", "inr-dilation", "property")
+    symmetries = ("permutation", "sign", "scale")
     paper = "arXiv:2406.10685"
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 

@@ -23,6 +23,7 @@ from ..zoo.networks import Networks
 from ..zoo.progress import track
 from ..zoo.symmetry import neuron_groups
 from .base import Method, TaskView
+from .inputs import finite
 from .readout import Readout
 from .topology import Topology
 
@@ -160,15 +161,20 @@ class StructureReps(Method):
     def _nodes(self, networks: Networks) -> Iterator[Tensor]:
         """The nodes' means, `[batch, nodes, width]`, batch by batch."""
         self.model.eval()
+        finite(networks, self.name)
         for i in range(0, len(networks), self.batch_size):
             batch = networks[i : i + self.batch_size]
             yield self.model.encode(*self._inputs(batch)).view(len(batch), -1, self.width).cpu()
 
     def transform(self, networks: Networks) -> Tensor:
         """Mean over the nodes of their means, `[B, width]`."""
+        if not len(networks):
+            return torch.empty(0, self.width)
         return torch.cat([z.mean(1) for z in self._nodes(networks)])
 
     def node_embeddings(self, networks: Networks) -> list[Tensor]:
+        if not len(networks):
+            return [torch.empty(0, group.size, self.width) for group in neuron_groups(networks.arch)]
         z = torch.cat(list(self._nodes(networks)))
         levels = z.split([networks.arch.input_shape[0], *(w.shape[1] for w in networks.weights)], 1)
         return [levels[group.producers[0] + 1] for group in neuron_groups(networks.arch)]

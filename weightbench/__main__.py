@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from weightbench import board_commands, terminal
+from weightbench import board_commands, method_commands, terminal
 from weightbench.board_commands import show_boards
 from weightbench.exchange_commands import zoo_export, zoo_import
 from weightbench.terminal import HELP, Device, Json
@@ -114,7 +113,7 @@ def run(
     from weightbench.zoo.progress import console
 
     executor = Local(jobs)
-    params = dict(_parsed_param(text) for text in param or [])
+    params = dict(terminal.parsed_param(text) for text in param or [])
     wanted = (
         load_suite(suite)
         if suite
@@ -182,18 +181,8 @@ def _parsed_seeds(text: str) -> list[str]:
     return seeds
 
 
-def _parsed_param(text: str) -> tuple[str, str | list[object]]:
-    key, equals, value = text.partition("=")
-    if not equals:
-        raise BadInput(f"-p {text}: write it as key=value")
-    if value.startswith("["):
-        try:
-            return key.strip(), list(json.loads(value))
-        except ValueError:
-            raise BadInput(f'-p {text}: write a list as JSON, for instance {key}=["mean", "std"]') from None
-    return key.strip(), value
-
-
+app.command()(method_commands.check)
+app.command()(method_commands.new_method)
 board_commands.register(app)
 
 

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from weightbench.zoo.errors import BadInput
+
 HELP = {"help_option_names": ["-h", "--help"]}
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...  [default: a GPU where there is one]")]
@@ -43,3 +45,16 @@ def tune() -> None:
     from weightbench.zoo.machine import tune_process
 
     tune_process()
+
+
+def parsed_param(text: str) -> tuple[str, str | list[object]]:
+    """A key and its value, from "key=value"; a JSON list is a list. Raises BadInput."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise BadInput(f"-p {text}: write it as key=value")
+    if value.startswith("["):
+        try:
+            return key.strip(), list(json.loads(value))
+        except ValueError:
+            raise BadInput(f'-p {text}: write a list as JSON, for instance {key}=["mean", "std"]') from None
+    return key.strip(), value

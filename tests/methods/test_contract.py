@@ -5,18 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import torch
 from weightbench.benchmarks.audit import audit
-from weightbench.benchmarks.protocols import Representation, Supervised
-from weightbench.benchmarks.task import load_task, task_names
+from weightbench.benchmarks.contract import CHECKS, brief, check
+from weightbench.benchmarks.protocols import Supervised
+from weightbench.benchmarks.task import load_task
 from weightbench.methods.registry import load_class, method_names
-from weightbench.zoo import symmetry
 
 import weightbench as wb
 
-BRIEF = {
-    "epochs": 1,
-    "batch_size": 32,
+SMALL = {
     "width": 8,
     "depth": 2,
     "probes": 4,
@@ -26,97 +23,109 @@ BRIEF = {
     "edge_width": 8,
     "graphs": 16,
 }
-INVARIANT = {
-    *("ng-gnn", "ng-t", "scale-gmn", "probegen", "dwsnet", "nfn-np", "nfn-hnp"),
-    *("weight-norms", "weight-stats", "graph-metrics", "vanilla-probe", "inr-decode"),
-}
-TARGETS = {"property": "psnr"}  # of the tasks that need one
-CASES = [(n, task) for n in method_names() for task in load_class(n).tasks if task != "neuron-alignment"]
 
 
-def brief(name: str, **params: object) -> wb.Method:
+def small(name: str) -> wb.Method:
+    """A built-in method of small size, trained for an epoch."""
     fields = load_class(name).__dataclass_fields__
-    return wb.load_method(name, **{key: value for key, value in BRIEF.items() if key in fields}, **params)
+    return brief(wb.load_method(name, **{key: value for key, value in SMALL.items() if key in fields}))
 
 
-@pytest.fixture(scope="module")
-def fitted(small_zoo: Path):
-    """Each method fitted once per task."""
-    zoo, made = wb.load_zoo(small_zoo), {}
-
-    def get(name: str, task_name: str):
-        if (name, task_name) not in made:
-            task, method = load_task(task_name, zoo, target=TARGETS.get(task_name)), brief(name)
-            method.fit(task, task.splits["train"], task.splits["val"], seed=0, device="cpu")
-            made[name, task_name] = task, method
-        return made[name, task_name]
-
-    return get
+@pytest.mark.parametrize("name", method_names())
+def test_every_built_in_method_keeps_the_contract(small_zoo: Path, name: str) -> None:
+    findings = list(check(small(name), wb.load_zoo(small_zoo)))
+    assert {finding.check for finding in findings} == {"fit", *CHECKS}
+    assert not [finding for finding in findings if not finding.kept]
 
 
-def test_the_named_methods_and_tasks_exist() -> None:
-    assert {"mlp", "weight-stats", "ng-gnn", "probegen"} <= set(method_names())
-    assert {"inr-classification", "inr-dilation"} <= set(task_names())
-    assert {task for _, task in CASES} <= set(task_names())
-
-
-@pytest.mark.parametrize(("name", "task_name"), CASES)
-def test_outputs_fit_the_task_and_do_not_depend_on_company(fitted, name: str, task_name: str) -> None:
-    task, method = fitted(name, task_name)
-    networks = task.splits["test"].networks
-    together = task.observe(method.predict(networks))
-    assert len(together) == len(networks)
-    if task.output != "networks":
-        assert together.shape == (len(networks), task.output_dim)
-    order = torch.randperm(len(networks), generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(task.observe(method.predict(networks[order])), together[order], atol=1e-4, rtol=1e-4)
-    alone = task.observe(method.predict(networks[3]))
-    torch.testing.assert_close(alone, together[3:4], atol=1e-4, rtol=1e-4)
-
-
-@pytest.mark.parametrize("name", [name for name in method_names() if load_class(name).has("transform")])
-def test_embeddings_need_no_labels_and_do_not_depend_on_company(small_zoo: Path, name: str) -> None:
-    task, method = load_task("property", small_zoo, target="psnr", protocol="representation"), brief(name)
-    asked = Representation(task, method)
+@pytest.mark.parametrize("name", [n for n in method_names() if "inr-classification" in load_class(n).tasks])
+def test_a_symmetry_that_is_not_declared_does_not_hold(small_zoo: Path, name: str) -> None:
+    task = load_task("inr-classification", small_zoo)
+    asked = Supervised(task, small(name))
     asked.fit(seed=0, device="cpu")
-    networks = task.splits["test"].networks
-    together = asked.output(networks)
-    torch.testing.assert_close(asked.output(networks[3]), together[3:4], atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(asked.output(networks[[5, 2]]), together[[5, 2]], atol=1e-5, rtol=1e-4)
-
-
-@pytest.mark.parametrize(("name", "task_name"), CASES)
-def test_a_seed_decides_the_outcome(fitted, name: str, task_name: str) -> None:
-    task, method = fitted(name, task_name)
-    state = torch.random.get_rng_state()
-    again = brief(name)
-    again.fit(task, task.splits["train"], task.splits["val"], seed=0, device="cpu")
-    networks = task.splits["test"].networks
-    assert torch.equal(torch.random.get_rng_state(), state), "fit changed the caller's random state"
-    torch.testing.assert_close(task.observe(again.predict(networks)), task.observe(method.predict(networks)))
-
-
-@pytest.mark.parametrize(("name", "task_name"), CASES)
-def test_the_audit_tells_invariant_methods_from_others(fitted, name: str, task_name: str) -> None:
-    task, method = fitted(name, task_name)
-    split = task.splits["test"]
-    report = audit(Supervised(task, method), split, seed=0)
-    assert (report["permutation"] < 1e-4) == (name in INVARIANT)
-    assert report["sign"] is not None
+    report = audit(asked, task.splits["test"], seed=0)
+    assert {kind for kind in ("permutation", "sign") if report[kind] < 1e-4} == {*asked.method.symmetries} - {"scale"}
     assert report["scale"] is None  # a SIREN has no such symmetry
 
 
-@pytest.mark.parametrize("name", sorted(name for name, task in CASES if task == "inr-dilation" and name in INVARIANT))
-def test_editing_moves_with_the_neurons(fitted, name: str) -> None:
-    """Equivariance: editing permuted networks gives the permuted edits, parameter by parameter."""
-    task, method = fitted(name, "inr-dilation")
-    networks = task.splits["test"].networks
-    order = symmetry.sample(networks.arch, "permutation", len(networks), torch.Generator().manual_seed(1))
-    edited = method.predict(networks)
-    assert not torch.equal(edited.params, networks.params)
-    torch.testing.assert_close(
-        method.predict(networks.permuted(order)).params, edited.permuted(order).params, atol=1e-5, rtol=1e-4
-    )
+BREAKING = """
+import torch
+import weightbench as wb
+
+class Wrong(wb.Method):
+    name = "wrong"
+    tasks = ("inr-classification",)
+    symmetries = ("permutation",)
+    how: str = ""
+
+    def fit(self, task, train, val, *, seed, device):
+        if self.how == "peeks":
+            task.targets(task.zoo["test"])
+        if self.how == "crashes":
+            raise KeyError("oops")
+        if self.how == "global-seed":
+            torch.manual_seed(3)
+        self.noise = torch.randn(()) if self.how == "random" else torch.zeros(())
+        if self.how == "closure":
+            self.closure = lambda x: x
+
+    def predict(self, networks):
+        first = networks.weights[0].square()
+        sums = first.sum((1, 2))
+        if self.how == "order":
+            sums = first[:, 0].sum(1)
+        if self.how == "batch":
+            sums = sums - sums.mean()
+        if self.how == "nan":
+            sums = sums.nan_to_num()
+        if self.how == "shape":
+            return sums
+        return sums[:, None] + torch.arange(10) + self.noise
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "broken", "why"),
+    [
+        ("", None, ""),
+        ("peeks", "fit", "targets of the test split"),
+        ("crashes", "fit", "KeyError"),
+        ("shape", "shapes", "expected a tensor of shape"),
+        ("batch", "order and batch size", "one by one"),
+        ("random", "seed", "random state"),
+        ("global-seed", "seed", "random state"),
+        ("order", "symmetries", "declares permutation symmetry"),
+        ("closure", "round trip", "pickle"),
+        ("nan", "bad input", "as if nothing were wrong"),
+    ],
+)
+def test_the_contract_tells_what_is_broken(
+    small_zoo: Path, tmp_path: Path, how: str, broken: str | None, why: str
+) -> None:
+    (tmp_path / "wrong.py").write_text(BREAKING)
+    findings = list(check(wb.load_method(str(tmp_path / "wrong.py"), how=how), wb.load_zoo(small_zoo)))
+    found = {finding.check: finding.why for finding in findings if not finding.kept}
+    assert broken in found if broken else not found
+    assert why in found.get(broken, "")
+
+
+def test_a_new_method_is_one_file_that_works(tmp_path: Path, cli, monkeypatch) -> None:
+    monkeypatch.setenv("WEIGHTBENCH_CACHE", str(tmp_path / "cache"))
+    code, out, _ = cli("new-method", "my-net", "--out", tmp_path)
+    assert code == 0
+    path = tmp_path / "my_net.py"
+    assert f"weightbench check {path}" in out
+    code, out, _ = cli("check", path)
+    assert code == 0, out
+    assert "14 of 14 checks kept" in out  # seven for each of two tasks
+    code, _, err = cli("new-method", "my-net", "--out", tmp_path)
+    assert code == 2
+    assert "is there already" in err
+    assert cli("new-method", "My Net", "--out", tmp_path)[0] == 2
+    path.write_text(path.read_text().replace(".mean(1))  # [B, width]", "[:, 0])  # [B, width]"))
+    code, out, _ = cli("check", path)
+    assert code == 1
+    assert "declares permutation symmetry" in out
 
 
 def test_probe_features_and_position_embeddings_change_the_network(small_zoo: Path) -> None:

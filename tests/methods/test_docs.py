@@ -39,6 +39,7 @@ def test_the_table_lists_the_methods_that_there_are() -> None:
 
 @pytest.mark.parametrize("name", method_names())
 def test_a_row_is_true(name: str) -> None:
-    _, paper, _, _, parameters, recipe = rows()[name]
+    _, paper, _, invariant, parameters, recipe = rows()[name]
     assert (paper, parameters, recipe) == facts(name)
+    assert invariant == (", ".join(load_class(name).symmetries) or "-")
     assert issubclass(load_class(name), wb.Method)

@@ -1,0 +1,1 @@
+../../../weightbench/method_commands.py

@@ -1,10 +1,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
+# Processes of `make bench`.
+JOBS ?= 2
 
 .PHONY: bench test lint smoke lock publish clean
 
 bench: .venv/ready  ## build digits-inrs, run suite quick, print the boards
-	@$(BIN)/weightbench run --suite quick --out runs
+	@$(BIN)/weightbench run --suite quick --jobs $(JOBS) --out runs
 
 smoke: .venv/ready  ## the same on a small scale, under a minute
 	@$(BIN)/weightbench run --suite smoke --out runs/smoke

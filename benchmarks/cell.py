@@ -13,6 +13,7 @@ from filelock import FileLock
 
 from ..methods.base import Method
 from ..methods.registry import load_method, reference_of, source_sha256
+from ..zoo.catalogue import published_sha256
 from ..zoo.collection import Zoo
 from ..zoo.errors import BadInput
 from ..zoo.load import load_zoo
@@ -59,7 +60,7 @@ class Cell:
                 version=zoo.version,
                 recipe_sha256=zoo.manifest.recipe_sha256,
                 manifest_sha256=zoo.manifest_sha256,
-                own_build=True,
+                own_build=published_sha256(zoo.name, zoo.version) != zoo.manifest_sha256,
                 **sizes,
             ),
             MethodPart(

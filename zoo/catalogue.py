@@ -71,6 +71,12 @@ def catalogue_entry(reference: str) -> Entry:
     return entry
 
 
+def published_sha256(name: str, version: str) -> str | None:
+    """The sha256 of the `zoo.json` that everybody downloads; None where there is none (yet)."""
+    entry = _standard(name) if name in zoo_names() else None
+    return entry.manifest_sha256 if entry is not None and entry.version == version else None
+
+
 def default_folder(entry: Entry) -> Path:
     """Where a whole build of `entry` lives."""
     return cache_dir() / "zoos" / f"{entry.name}@{entry.version}"

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .build import build_zoo
-from .catalogue import catalogue_entry, zoo_names
+from .catalogue import catalogue_entry, published_sha256, zoo_names
 from .collection import Zoo, open_zoo
 from .errors import BadInput
 from .folders import move_in, sole_writer
@@ -78,7 +78,7 @@ def get_zoo(
             raise BadInput(f"{name!r} is not in the catalogue: say --repo-id ORG/NAME, where it is published")
         version = _newest_version(Repository.parse(repo_id))
     out = out or cache_dir() / "zoos" / f"{name}@{version}"
-    pin = entry.manifest_sha256 if entry and entry.version == version else None
+    pin = published_sha256(name, version)
     make_folder(out.parent)
     with sole_writer(out, wait=wait):
         known = _on_this_machine(out, name, version, pin, anew=bool(revision))

@@ -61,7 +61,7 @@ class Task(ABC):
         return type(self), (self.zoo, self.options)
 
     def _target(self, asked: str | None) -> str | None:
-        """The resolved target option."""
+        """The resolved target option; resolving it again changes nothing."""
         if asked is not None:
             raise BadInput(f"task {self.name} takes no target, but is given {asked!r}: leave it out")
         return None

@@ -6,6 +6,7 @@ Another engine plugs in as one more class with `workers` and `run`; nothing else
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, TypeVar
 
@@ -64,7 +65,9 @@ class Local:
         from joblib.externals.loky.process_executor import TerminatedWorkerError
 
         threads = self.threads
-        with parallel_config("loky", inner_max_num_threads=threads):
+        with parallel_config("loky", inner_max_num_threads=threads), warnings.catch_warnings():
+            # loky replaces a worker that has grown, as it should, and says so.
+            warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
             pool = Parallel(self.workers, return_as="generator_unordered", batch_size=1, pre_dispatch="all")
             try:
                 yield from pool(delayed(_in_worker)(work, index, item, threads) for index, item in enumerate(items))

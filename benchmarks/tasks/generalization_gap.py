@@ -12,8 +12,10 @@ class GeneralizationGap(AccuracyDecoding):
     metric = "kendall-tau"
 
     def _target(self, asked: str | None) -> str:
-        Task._target(self, asked)  # refuses any
-        return f"{super()._target('train')} - {super()._target('test')}"
+        resolved = f"{super()._target('train')} - {super()._target('test')}"
+        if asked != resolved:
+            Task._target(self, asked)  # refuses any
+        return resolved
 
 
 TASK = GeneralizationGap

@@ -165,7 +165,7 @@
     figure.append(Plot.plot({
       width: Math.min(820, figure.clientWidth), height: 340, marginLeft: 50, marginRight: 20, marginTop: 28, marginBottom: 44, inset: 10, ariaLabel: "Score against " + costs[wanted],
       style: { background: "transparent", fontSize: "12px", maxWidth: "100%" },
-      x: { type: "log", label: costs[wanted] + " →", labelOffset: 36, ticks: 5, tickFormat: "~s" },
+      x: { type: "log", label: costs[wanted] + " →", labelOffset: 36, ticks: 5, tickFormat: (value) => d3.format(value < 1 ? "~g" : "~s")(value) },
       y: { label: board.metric + (board.unit ? ", " + board.unit : "") + (board.higher ? " (up is better)" : " (down is better)"), grid: true, nice: true, ticks: 6 },
       color: { domain: devices, range: ["var(--accent)", "#d97b29", "#7a9e3b", "#a05bb5", "#c9475d"], legend: devices.length > 1 },
       marks: [

@@ -148,7 +148,7 @@ def zoo_push(
     print(f"{zoo}: {state}\n{done.repository.url}/tree/{done.tag}, commit {done.revision}")
     if zoo.name in zoo_names() and zoo.version == catalogue_entry(zoo.name).version:
         print(
-            f"to pin it, in zoo/standard/{zoo.name}.toml:\n"
+            f"to pin it, at the head of zoo/standard/{zoo.name}.toml:\n"
             f'manifest_sha256 = "{done.manifest_sha256}"\n'
             f'mirrors = [{{ repo = "{done.repository}", revision = "{done.revision}" }}]'
         )

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from .build import build_zoo
 from .catalogue import catalogue_entry, published_sha256, zoo_names
 from .collection import Zoo, open_zoo
-from .errors import BadInput
+from .errors import BadInput, unknown
 from .folders import move_in, sole_writer
 from .hub import KIND, Repository, plain_errors, tag_of
 from .machine import cache_dir, file_sha256, make_folder, write_atomically
@@ -75,7 +75,7 @@ def get_zoo(
         raise BadInput(f"--revision {revision} belongs to a repository: say --repo-id ORG/NAME too")
     if not version:
         if not repo_id:
-            raise BadInput(f"{name!r} is not in the catalogue: say --repo-id ORG/NAME, where it is published")
+            raise BadInput(f"{unknown('zoo', name, zoo_names())} One of somebody else's takes --repo-id ORG/NAME")
         version = _newest_version(Repository.parse(repo_id))
     out = out or cache_dir() / "zoos" / f"{name}@{version}"
     pin = published_sha256(name, version)

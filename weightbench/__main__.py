@@ -47,7 +47,8 @@ def tasks(as_json: Json = False) -> None:
     from weightbench.benchmarks.task import task_class, task_names
 
     found = [task_class(name) for name in task_names()]
-    keys = ("name", "version", "output", "metric", "unit", "higher_is_better", "description")
+    keys = ["name", "output", "metric", "unit", "description"]
+    keys += ["version", "higher_is_better"] if as_json else []
     terminal.print_rows([{key: getattr(task, key, None) for key in keys} for task in found], as_json)
 
 

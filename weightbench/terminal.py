@@ -24,10 +24,13 @@ def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
 
     view = Table(box=None, pad_edge=False)
     for key in rows[0]:
-        view.add_column(key.replace("_", " "), overflow="fold", no_wrap=key == "name")
+        view.add_column(key.replace("_", " "), overflow="fold", no_wrap=key not in ("description", "tasks"))
     for row in rows:
         view.add_row(*(_as_text(value) for value in row.values()))
-    Console().print(view)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=140)  # a log has no edge to wrap at
+    console.print(view)
 
 
 def _as_text(value: Any) -> str:

@@ -53,7 +53,8 @@ def zoo_list(as_json: Json = False) -> None:
             row["MB"] = row.pop("megabytes")
             del row["build_minutes"]
             row["cpu min"], row["gpu min"] = (entry.build_minutes.get(device) for device in ("cpu", "cuda"))
-            row["here"], row["published"] = row.pop("here"), row.pop("published")
+            row["here"], row["hub"] = row.pop("here"), row.pop("published")
+            del row["version"]
         rows.append(row)
     terminal.print_rows(rows, as_json)
 

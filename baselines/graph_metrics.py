@@ -11,12 +11,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..methods.base import Method, TaskView
 from ..methods.inputs import finite
-from ..methods.readout import Readout
-from ..zoo.architecture import Add, Conv2d, Linear
-from ..zoo.collection import Split
+from ..zoo.architecture import Add, Architecture, Conv2d, Linear
 from ..zoo.networks import Networks
+from .summary import Summary
 
 CHUNK = 256  # networks measured at once
 SHORTEST = 1e-3  # strengths below count as this one
@@ -84,30 +82,14 @@ def metrics(networks: Networks) -> Tensor:
     return torch.stack(columns, 1)
 
 
-class GraphMetrics(Method):
-    """Degree, clustering, assortativity and path statistics of the weighted graph into ridge or logistic regression.
-
-    Architectures of other depth share the columns: layers are numbered from the input on, missing ones are 0.
-
-    Fields:
-        alpha: weight of the L2 penalty on standardised features.
-    """
+class GraphMetrics(Summary):
+    """Degree, clustering, assortativity and path statistics of the weighted graph into ridge or logistic regression."""
 
     name = "graph-metrics"
-    tasks = ("inr-classification", "property")
     symmetries = ("permutation", "sign")
 
-    alpha: float = 1.0
-
-    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
-        self.columns = 15 * max(len(arch.layers) for arch in task.architectures) + 3
-        if task.output == "embeddings":
-            return
-        self.readout = Readout(task.output, task.output_dim, self.alpha)
-        self.readout.fit(torch.cat([self.transform(networks) for networks in train.groups]), task.targets(train))
-
-    def predict(self, networks: Networks) -> Tensor:
-        return self.readout.predict(self.transform(networks))
+    def size(self, arch: Architecture) -> int:
+        return 15 * len(arch.layers) + 3
 
     def transform(self, networks: Networks) -> Tensor:
         """The metrics themselves, `[B, columns]`; those of paths come last."""

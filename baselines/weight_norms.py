@@ -5,11 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..methods.base import Method, TaskView
 from ..methods.inputs import finite
-from ..methods.readout import Readout
-from ..zoo.collection import Split
+from ..zoo.architecture import Architecture
 from ..zoo.networks import Networks
+from .summary import Summary
 
 
 def norms(networks: Networks) -> Tensor:
@@ -26,30 +25,14 @@ def norms(networks: Networks) -> Tensor:
     return torch.stack(columns, 1).float()
 
 
-class WeightNorms(Method):
-    """Per-layer weight norms into ridge or logistic regression.
-
-    Architectures of other depth share the columns: layers are numbered from the input on, missing ones are 0.
-
-    Fields:
-        alpha: weight of the L2 penalty on standardised features.
-    """
+class WeightNorms(Summary):
+    """Per-layer weight norms into ridge or logistic regression."""
 
     name = "weight-norms"
-    tasks = ("inr-classification", "property")
     symmetries = ("permutation", "sign")
 
-    alpha: float = 1.0
-
-    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
-        self.columns = 5 * max(len(arch.layers) for arch in task.architectures)
-        if task.output == "embeddings":
-            return
-        self.readout = Readout(task.output, task.output_dim, self.alpha)
-        self.readout.fit(torch.cat([self.transform(networks) for networks in train.groups]), task.targets(train))
-
-    def predict(self, networks: Networks) -> Tensor:
-        return self.readout.predict(self.transform(networks))
+    def size(self, arch: Architecture) -> int:
+        return 5 * len(arch.layers)
 
     def transform(self, networks: Networks) -> Tensor:
         """The norms themselves, `[B, columns]`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,7 @@ class Repository:
         from huggingface_hub import HfApi
         from huggingface_hub.utils.tqdm import disable_progress_bars
 
+        logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # its retries; errors are told in one line here
         if not console.is_terminal:
             disable_progress_bars()  # a log file is no place for bars
         return HfApi(endpoint=self.endpoint, library_name="weightbench")

@@ -13,6 +13,7 @@ from .architecture import Architecture
 from .errors import BadInput
 
 MANIFEST = "zoo.json"
+FILE_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"  # of data files, and so of the architectures that they are called after
 ORIGIN = "origin.json"  # beside it in a downloaded zoo: repository, tag and commit
 
 
@@ -21,7 +22,7 @@ class ZooFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    path: Annotated[str, Field(pattern=r"^data/[A-Za-z0-9][A-Za-z0-9._+-]*\.parquet$")]
+    path: Annotated[str, Field(pattern=rf"^data/{FILE_NAME}\.parquet$")]
     split: str
     architecture: str
     rows: int

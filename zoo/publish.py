@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 from .card import PICTURE, card
 from .collection import Zoo
 from .errors import BadInput
 from .hub import KIND, Repository, plain_errors, tag_of
+from .machine import file_sha256
 from .manifest import MANIFEST
 from .picture import draw
 
@@ -84,5 +85,4 @@ def _manifest_sha256(repository: Repository, revision: str) -> str:
         path = repository.api.hf_hub_download(
             repository.repo_id, MANIFEST, repo_type=KIND, revision=revision, local_dir=folder
         )
-        with open(path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_sha256(Path(path))

@@ -9,6 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from .architecture import ActivationName, Architecture
+from .manifest import FILE_NAME
 
 INRInit = Literal["dwsnets", "siren"]
 RunInit = Literal["torch", "glorot-normal", "he-normal", "orthogonal", "random-normal", "truncated-normal"]
@@ -165,7 +166,7 @@ class RunRecipe(_Spec):
 
     Arguments:
         loss: "cross-entropy" or "mse".
-        variants: architectures by name.
+        variants: architectures by name, which is part of file names.
         hyperparameters: see `Hyperparameters`; the runs are the product of its lists, `repeats` times.
         epochs, batch_size: of mini-batches in a new order every epoch; an incomplete last batch is left out.
         checkpoints: epochs that are kept, 0 being the initial state; None keeps all.
@@ -175,7 +176,7 @@ class RunRecipe(_Spec):
 
     kind: Literal["runs"] = "runs"
     loss: Loss
-    variants: dict[str, MLPVariant | CNNVariant]
+    variants: dict[Annotated[str, Field(pattern=f"^{FILE_NAME}$")], MLPVariant | CNNVariant]
     hyperparameters: Hyperparameters
     repeats: PositiveInt = 1
     epochs: PositiveInt

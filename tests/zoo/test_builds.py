@@ -446,6 +446,7 @@ def test_a_wrong_recipe_file_is_one_line(tmp_path: Path, change: tuple[str, str]
         ({"optimizer": '"adamw"'}, "optimizer 'adamw': there is adam, sgd, rmsprop"),
         ({"lr": "[-1.0]"}, "lr -1.0: a number from 0"),
         ({"lr": "{ uniform = [0.1, 1], choice = [1.0] }"}, "exactly one of"),
+        ({"regular": "{ sizes = [2, 5, 2] }\n'deeper (3)' = { sizes = [2, 5, 5, 2] }"}, "String should match"),
         ({"repeats": "7"}, "splits share out 20 runs, the recipe makes 28"),
         ({"batch_size": "2000"}, "batch_size 2000 is more than the 1000 training items"),
         ({"regular": "{ sizes = [3, 5, 2] }"}, "source moons has items of shape (2,), the networks take (3,)"),

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from ..architecture import Activation, ActivationName, Architecture, Linear, Operation
 from ..errors import BadInput
+from ..manifest import FILE_NAME
 from .state_dict import MAX_PARAMS, StateDict
 
 Order = Literal["out-in", "in-out"]
-KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Layer(NamedTuple):
@@ -183,7 +183,7 @@ def read_architectures(path: Path) -> dict[str, Architecture]:
     except (OSError, ValueError) as error:
         raise BadInput(f"{path}: cannot be read ({error}); --arch takes a JSON file") from None
     for key, arch in found.items():
-        if key and not KEY.fullmatch(key):
+        if key and not re.fullmatch(FILE_NAME, key):
             raise BadInput(f"{path}: {key!r}: a key has letters, digits, dots, dashes and underscores")
         if arch.num_params > MAX_PARAMS:
             raise BadInput(f"{path}: {arch.num_params:,} parameters, more than {MAX_PARAMS:,}")

@@ -120,16 +120,16 @@ class NFN(nn.Module):
             features = self.code(features)
         features = [x.flatten(-2) for x in features]
         for layer, norm in zip(self.layers, self.norms, strict=False):
-            features = [self.drop(x.relu()) for x in norm(layer(features))]
+            features = [self.activate(x) for x in norm(layer(features))]
         last: list[Tensor] = self.layers[-1](features)
         return last
 
-    def drop(self, x: Tensor) -> Tensor:
-        """Whole channels of a tensor are dropped."""
-        if not (self.training and self.dropout):
-            return x
-        kept = torch.rand(len(x), *[1] * (x.ndim - 2), x.shape[-1], device=x.device) >= self.dropout
-        return x * (kept / (1 - self.dropout))
+    def activate(self, x: Tensor) -> Tensor:
+        """ReLU, and whole channels of a tensor dropped; in place, for the largest ones fill 100 MB."""
+        if self.training and self.dropout:
+            kept = torch.rand(len(x), *[1] * (x.ndim - 2), x.shape[-1], device=x.device) >= self.dropout
+            x = x.mul_(kept / (1 - self.dropout))
+        return x.relu_()
 
 
 class NFNReader(nn.Module):
@@ -148,7 +148,7 @@ class NFNReader(nn.Module):
         )
 
     def forward(self, networks: Networks) -> Tensor:
-        features = [self.nfn.drop(x.relu()) for x in self.nfn(networks)]
+        features = [self.nfn.activate(x) for x in self.nfn(networks)]
         means = [x.flatten(1, -2).mean(1) if x.ndim > 2 else x for x in features]
         outputs: Tensor = self.read(self.norm(torch.cat(means, 1)))
         return outputs

@@ -57,7 +57,9 @@ def train(
     groups, targets = _on_device(task, train, device)
     val_groups, val_targets = _on_device(task, val, device)
     batches = sum(-(-len(networks) // method.batch_size) for networks in groups)
-    optimizer = torch.optim.AdamW(module.parameters(), lr=method.lr, weight_decay=method.weight_decay, amsgrad=True)
+    optimizer = torch.optim.AdamW(
+        module.parameters(), lr=method.lr, weight_decay=method.weight_decay, amsgrad=True, fused=True
+    )
     scheduler = _scheduler(method, optimizer, method.epochs * batches)
     generator = torch.Generator().manual_seed(torch.initial_seed())
     best, best_epoch, best_state = None, 0, copy.deepcopy(module.state_dict())

@@ -3,10 +3,18 @@ BIN := .venv/bin
 # Processes of `make bench`.
 JOBS ?= 2
 
-.PHONY: bench test lint smoke lock publish clean
+# What `make reproduce` runs, where, and for how long at most.
+SUITE ?= standard
+DEVICE ?= cpu
+BUDGET ?= 9m
+
+.PHONY: bench reproduce test lint smoke lock publish clean
 
 bench: .venv/ready  ## build digits-inrs, run suite quick, print the boards
 	@$(BIN)/weightbench run --suite quick --jobs $(JOBS) --out runs
+
+reproduce: .venv/ready  ## some more of the official results: make reproduce SUITE=mini DEVICE=cuda BUDGET=9m
+	@$(BIN)/weightbench run --suite $(SUITE) --device $(DEVICE) --jobs $(JOBS) --budget $(BUDGET) --out runs/$(SUITE)
 
 smoke: .venv/ready  ## the same on a small scale, under a minute
 	@$(BIN)/weightbench run --suite smoke --out runs/smoke

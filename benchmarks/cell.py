@@ -114,12 +114,12 @@ def _arrived(
 
 
 def plan(suite: Suite, *, seeds: Sequence[int] | None, out: Path) -> list[Cell]:
-    """The cells of a suite, those that share an encoder side by side.
+    """The cells of a suite, seed by seed, those that share an encoder side by side.
 
     Everything that can be checked before the first fit is checked here. Raises BadInput.
     """
-    cells: list[Cell] = []
     zoos: dict[tuple[str, str | None], Zoo] = {}
+    asked: list[tuple[Method, list[Task]]] = []
     for runs in suite.runs:
         methods = [_method(runs.task, entry) for entry in runs.methods]
         for name, choices in runs.grounds:
@@ -128,9 +128,14 @@ def plan(suite: Suite, *, seeds: Sequence[int] | None, out: Path) -> list[Cell]:
                 zoo = zoos.get((name, options.split)) or load_zoo(name)
                 tasks.append(task_class(runs.task)(zoo, options))
                 zoos[name, options.split] = tasks[-1].zoo
-            for method in methods:
-                cells += [checked_cell(task, method, seed, out) for seed in (seeds or suite.seeds) for task in tasks]
-    return cells
+            asked += [(method, tasks) for method in methods]
+    # All of one seed before the next: a suite that is cut off has whole boards.
+    return [
+        checked_cell(task, method, seed, out)
+        for seed in (seeds or suite.seeds)
+        for method, tasks in asked
+        for task in tasks
+    ]
 
 
 def _method(task: str, entry: dict[str, Any]) -> Method:

@@ -44,11 +44,14 @@ def _listed(value: Any) -> list[Any]:
 
 
 class Suite(BaseModel):
+    """What to run; `include` names built-in suites, whose runs come first."""
+
     model_config = ConfigDict(extra="forbid")
 
     description: str
     seeds: list[int] = [0]
-    runs: list[Runs]
+    include: list[str] = []
+    runs: list[Runs] = []
 
 
 def suite_names() -> list[str]:
@@ -60,7 +63,7 @@ def load_suite(reference: str) -> Suite:
     """A built-in suite by name, or a TOML file by path. Raises BadInput that names the file and the field."""
     path = Path(reference) if reference.endswith(".toml") else FOLDER / f"{reference}.toml"
     try:
-        return Suite.model_validate(tomllib.loads(path.read_text()))
+        suite = Suite.model_validate(tomllib.loads(path.read_text()))
     except FileNotFoundError:
         raise unknown("suite", reference, suite_names()) from None
     except tomllib.TOMLDecodeError as error:
@@ -68,3 +71,11 @@ def load_suite(reference: str) -> Suite:
     except ValidationError as error:
         first = error.errors()[0]
         raise BadInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    included = [load_suite(name) for name in suite.include]
+    for name, other in zip(suite.include, included, strict=True):
+        if other.include:
+            raise BadInput(f"{path}: include: {name} includes others itself; name those")
+    runs = [run for other in [*included, suite] for run in other.runs]
+    if not runs:
+        raise BadInput(f"{path}: nothing to run: give it [[runs]] or include")
+    return suite.model_copy(update={"runs": runs})

@@ -13,6 +13,7 @@ from .board import COLUMNS, Board, load_boards
 from .page import page
 from .ranking import Ranking, rankings
 from .reported import ReportedTable, published, reported_tables
+from .reproduction import reproduction
 
 SHOWN = {
     "method": "method",
@@ -92,7 +93,7 @@ def markdown(boards: list[Board], ranked: list[Ranking] | None = None) -> str:
     for board in boards:
         lines += [f"## {_text(board.title)}", "", f"{_text(facts(board))}.", *([board.note] if board.note else []), ""]
         header, rows = table(board)
-        lines += [*_markdown_table(header, rows), ""]
+        lines += [*markdown_table(header, rows), ""]
         lines += [f"Failed: {_text(line)}" for line in failures(board)]
         for printed in reported_tables(board.task, board.zoo, dict(board.options)):
             lines += ["", *_reported(printed)]
@@ -110,7 +111,7 @@ def markdown(boards: list[Board], ranked: list[Ranking] | None = None) -> str:
 
 def _ranking(ranking: Ranking) -> list[str]:
     rows = [[name, f"{rank:.2f}", f"{low:.2f} to {high:.2f}"] for name, rank, low, high in ranking.rows]
-    lines = [*_markdown_table(["method", "average rank", "95 % interval"], rows), ""]
+    lines = [*markdown_table(["method", "average rank", "95 % interval"], rows), ""]
     lines.append(f"Over {len(ranking.boards)} boards, of methods that stand on all of them.")
     if ranking.left_out:
         lines.append(f"Not on all: {_text(', '.join(ranking.left_out))}.")
@@ -120,10 +121,10 @@ def _ranking(ranking: Ranking) -> list[str]:
 def _reported(printed: ReportedTable) -> list[str]:
     lines = [f"*Reported, not measured here*: {printed.source}, {printed.date}. {printed.regime}.", ""]
     rows = [[row.method, row.shown(printed.spread)] for row in printed.rows]
-    return lines + _markdown_table(["method", f"reported {printed.metric}"], rows)
+    return lines + markdown_table(["method", f"reported {printed.metric}"], rows)
 
 
-def _markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
+def markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
     body = [["---"] + ["---:"] * (len(header) - 1), *([_text(cell) for cell in row] for row in rows)]
     return ["| " + " | ".join(cells) + " |" for cells in [header, *body]]
 
@@ -159,11 +160,16 @@ def _no_formula(value: object) -> object:
 def board_files(boards: list[Board]) -> dict[str, str]:
     """The content of every file of a board, by name."""
     ranked = rankings(boards)
-    return {"README.md": markdown(boards, ranked), "scores.csv": csv(boards), "index.html": page(boards, ranked)}
+    return {
+        "README.md": markdown(boards, ranked),
+        "REPRODUCTION.md": reproduction(boards),
+        "scores.csv": csv(boards),
+        "index.html": page(boards, ranked),
+    }
 
 
 def write_board(results: Path, out: Path, *, may_be_empty: bool = False) -> tuple[list[Board], list[Path]]:
-    """Write `README.md`, `scores.csv` and `index.html` of a results folder into `out`. Raises BadInput."""
+    """Write every file of a board for a results folder into `out`. Raises BadInput."""
     boards = load_boards(results) if results.is_dir() or not may_be_empty else []
     if not boards and not may_be_empty:
         raise BadInput(f"{results}: no results there; `weightbench run` writes some")

@@ -15,7 +15,10 @@ FOLDER = Path(__file__).parent / "published"
 
 
 class ReportedRow(BaseModel):
-    """One printed number; `ours` names the method of this suite and the parameters that it stands for."""
+    """One printed number; `ours` names the method of this suite and the parameters that it stands for.
+
+    `remark` is one sentence on why the number measured here is another.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,6 +26,7 @@ class ReportedRow(BaseModel):
     score: float
     spread: float | None = None
     ours: dict[str, Any] = {}
+    remark: str = ""
 
     def shown(self, kind: str) -> str:
         """The number as printed: "91.4 ± 0.6", or "0.74 (variance 0.002)"."""
@@ -32,12 +36,18 @@ class ReportedRow(BaseModel):
 
 
 class ReportedTable(BaseModel):
-    """A printed table (one zoo of it), with where it stands, when it appeared, and under which conditions it holds."""
+    """A printed table (one zoo of it), with where it stands, when it appeared, and under which conditions it holds.
+
+    `stand_in` is a smaller zoo of the same kind, on which the order of the rows may be compared; `remark` what there is
+    to say about that order.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     task: str
     zoo: str
+    stand_in: str | None = None
+    remark: str = ""
     options: dict[str, Any] = {}
     source: str
     date: str
@@ -55,8 +65,12 @@ class ReportedTable(BaseModel):
 
     def fits(self, task: str, zoo: str, options: dict[str, Any]) -> bool:
         """Whether measured rows of this task, zoo and options may stand beside this table."""
+        return zoo == self.zoo and self.beside(task, zoo, options)
+
+    def beside(self, task: str, zoo: str, options: dict[str, Any]) -> bool:
+        """The same, or of the zoo that stands in for its own."""
         asked = all(options.get(key) == value for key, value in self.options.items())
-        return (self.task, self.zoo) == (task, zoo) and asked
+        return task == self.task and zoo in (self.zoo, self.stand_in) and asked
 
 
 @cache
@@ -72,10 +86,14 @@ def reported_tables(task: str, zoo: str, options: dict[str, Any]) -> list[Report
 
 def reported_score(result: Result) -> float | None:
     """The number printed for the method of a result, if there is one."""
-    method = {"name": result.method.name} | result.method.params
     for table in reported_tables(result.task.name, result.zoo.name, dict(result.task.options)):
         for row in table.rows:
-            same_metric = table.metric == result.task.metric
-            if same_metric and row.ours and all(method.get(key) == value for key, value in row.ours.items()):
+            if table.metric == result.task.metric and stands_for(result, row):
                 return row.score
     return None
+
+
+def stands_for(result: Result, row: ReportedRow) -> bool:
+    """Whether a result is of the method, with the parameters, of a printed row."""
+    method = {"name": result.method.name} | result.method.params
+    return bool(row.ours) and all(method.get(key) == value for key, value in row.ours.items())

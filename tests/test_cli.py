@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from weightbench.benchmarks.suite import load_suite
 
 import weightbench as wb
 
@@ -159,6 +160,47 @@ methods = [{{ name = "weight-stats", trees = 2 }}, {{ name = "mlp", epochs = 100
     assert "Traceback" not in err
     assert len(list(tmp_path.glob("runs/*/*/weight-stats/*/seed-0.json"))) == 1
     assert not list(tmp_path.glob("runs/*/*/mlp/*/*"))
+
+
+def test_a_budget_ends_a_run_and_is_read_strictly(small_zoo: Path, tmp_path: Path, cli) -> None:
+    asked = ["mlp", "-p", "epochs=1000000", "--task", "inr-classification", "--zoo", small_zoo]
+    code, out, err = cli("run", *asked, "--budget", "2s", "--out", tmp_path / "runs")
+    assert code == 3, err
+    assert "the budget of 2s is spent" in out
+    assert not list(tmp_path.glob("runs/*/*/mlp/*/*"))
+    for text in ("soon", "9", "0m", "-1m"):
+        code, _, err = cli("run", *asked, "--budget", text, "--out", tmp_path / "runs")
+        assert code == 2
+        assert f"--budget {text}" in err
+
+
+def test_suites_include_others_and_go_seed_by_seed(small_zoo: Path, tmp_path: Path, cli) -> None:
+    suite = tmp_path / "mine.toml"
+    own = f"""seeds = [0, 1]
+[[runs]]
+task = "inr-classification"
+zoo = "{small_zoo}"
+methods = [{{ name = "weight-stats", trees = 2 }}, {{ name = "weight-norms" }}]
+"""
+    suite.write_text('description = "two methods"\n' + own)
+    code, _, err = cli("run", "--suite", suite, "--out", tmp_path / "runs")
+    assert code == 0, err
+    done = [line.split(":")[0] for line in err.splitlines() if line.startswith("[")]
+    assert [(line.split(" · ")[2].split(" ")[0], line[-1]) for line in done] == [
+        ("weight-stats", "0"),
+        ("weight-norms", "0"),
+        ("weight-stats", "1"),
+        ("weight-norms", "1"),
+    ]
+    suite.write_text('description = "quick, and more"\ninclude = ["smoke"]\n' + own)
+    smoke = load_suite("smoke").runs
+    assert load_suite(str(suite)).runs[: len(smoke)] == smoke
+    assert load_suite(str(suite)).seeds == [0, 1]
+    for content, message in (('include = ["standard"]', "standard includes others"), ("", "nothing to run")):
+        suite.write_text(f'description = "mistaken"\n{content}\n')
+        code, _, err = cli("run", "--suite", suite, "--out", tmp_path / "runs")
+        assert code == 2
+        assert message in err
 
 
 def test_help_says_what_happens_without_an_option(cli) -> None:

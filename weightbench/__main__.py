@@ -10,6 +10,7 @@ import typer
 
 from weightbench import board_commands, method_commands, terminal
 from weightbench.board_commands import show_boards
+from weightbench.budget import BudgetSpent, parsed_budget, within
 from weightbench.exchange_commands import zoo_export, zoo_import
 from weightbench.terminal import HELP, Device, Json
 from weightbench.zoo.errors import BadInput, unknown
@@ -89,6 +90,9 @@ def run(
     ] = None,
     device: Device = None,
     jobs: Annotated[int, typer.Option(help="Processes that run cells at once; they share the threads.")] = 1,
+    budget: Annotated[
+        str | None, typer.Option(help="Stop after this time (90s, 9m, 1.5h); the same command goes on from there.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="The results folder.")] = Path("runs"),
 ) -> None:
     """Run methods on a task, or a whole suite; finished cells are kept. Then print the boards."""
@@ -106,6 +110,8 @@ def run(
             "--suite brings its own tasks, zoos and parameters: "
             "leave out --task, --zoo, --split, --target, --protocol and -p"
         )
+    if budget:
+        parsed_budget(budget)
     terminal.tune()
     from weightbench.benchmarks.cell import plan
     from weightbench.benchmarks.runner import run_cells
@@ -132,14 +138,18 @@ def run(
             ],
         )
     )
-    cells = plan(wanted, seeds=chosen, out=out)
     try:
-        results = run_cells(
-            cells,
-            device=device,
-            tell=lambda text: console.print(text, markup=False, soft_wrap=True),
-            executor=executor,
-        )
+        with within(budget):
+            cells = plan(wanted, seeds=chosen, out=out)
+            results = run_cells(
+                cells,
+                device=device,
+                tell=lambda text: console.print(text, markup=False, soft_wrap=True),
+                executor=executor,
+            )
+    except BudgetSpent:
+        print(f"the budget of {budget} is spent: finished cells are in {out}; the same command goes on from there")
+        raise typer.Exit(3) from None
     except KeyboardInterrupt:
         print(f"interrupted: finished cells are in {out}; the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None

@@ -77,24 +77,73 @@ def test_a_board_has_intervals_groups_and_reported_numbers(results: Path) -> Non
     assert failed["group"].isna().all()
 
 
-def test_printed_numbers_stand_beside_the_rows_that_they_belong_to(results: Path) -> None:
-    def as_if_of_mnist(record: dict) -> None:
-        record["zoo"]["name"] = "mnist-inrs"
-
+def moved_to(results: Path, zoo: str) -> None:
+    """As if the records were of another zoo."""
     for path in sorted(results.glob("zoos/*")):
-        path.rename(path.with_name(path.name.replace("digits-inrs", "mnist-inrs")))
-    rewritten(results, as_if_of_mnist)
+        path.rename(path.with_name(path.name.replace("digits-inrs", zoo)))
+    rewritten(results, lambda record: record["zoo"].update(name=zoo))
     for path, result in read_results(results):
-        target = results / result.task.name / "mnist-inrs" / result.method.name / result.spec_hash
+        target = results / result.task.name / zoo / result.method.name / result.spec_hash
         target.mkdir(parents=True, exist_ok=True)
         for file in path.parent.glob(f"seed-{result.seed}.*"):
             file.rename(target / file.name)
     shutil.rmtree(results / "inr-classification" / "digits-inrs")
     shutil.rmtree(results / "inr-dilation" / "digits-inrs")
+
+
+def test_printed_numbers_stand_beside_the_rows_that_they_belong_to(results: Path) -> None:
+    moved_to(results, "mnist-inrs")
     rows = wb.boards(results)["inr-classification on mnist-inrs@1.0.0"].set_index("method")
     assert rows["reported"].dropna().to_dict() == {"mlp": 17.6, "ng-gnn (width=8, depth=1, probes=4)": 91.8}
     page = board_files(load_boards(results))["index.html"]
     assert "Zhang et al. 2023 (TAG-ML), Table 1" in page
+
+
+def test_the_reproduction_page_sets_ours_beside_the_printed_numbers(results: Path) -> None:
+    moved_to(results, "mnist-inrs")
+    boards = load_boards(results)
+    page = board_files(boards)["REPRODUCTION.md"]
+    rows = {board.task: board.rows.set_index("method")["score"] for board in boards}
+    mlp = rows["inr-classification"]["mlp"]
+    (line,) = [line for line in page.splitlines() if line.startswith("| MLP | 17.6 ± 0 |")]
+    assert f"| {mlp:.2f} ± " in line
+    assert f"| {mlp - 17.6:+.2f} |" in line
+    assert "- MLP: " in page  # further away than two standard deviations
+    commands = [line for line in page.splitlines() if line.startswith("weightbench run mlp --task inr-classification")]
+    assert len(commands) == 1
+    assert "--seeds 0,1" in commands[0]
+    assert "## Not measured here yet" in page
+
+
+def test_on_a_smaller_zoo_only_the_order_is_compared(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from weightbench.leaderboard import reproduction
+
+    moved_to(results, "mnist-inrs-mini")
+    boards = load_boards(results)
+    assert "reported" not in board_files(boards)["README.md"].split("## inr-classification")[1].split("\n\n")[2]
+    page = board_files(boards)["REPRODUCTION.md"]
+    assert "Another zoo than the paper's" in page
+    (line,) = [line for line in page.splitlines() if line.startswith("| MLP | 17.6 ± 0 |")]
+    assert "| - |" in line
+    assert "Out of the printed order" not in page
+    # The same table with its printed scores exchanged: what is measured is then the other way round.
+    table = next(t for t in reproduction.published() if t.source.startswith("Zhang") and t.task == "inr-dilation")
+    (board,) = [board for board in boards if board.task == table.task]
+    pairs = reproduction.pairs(
+        table.model_copy(
+            update={
+                "rows": [
+                    table.rows[0].model_copy(update={"method": "flat", "score": 1.0, "ours": {"name": "mlp"}}),
+                    table.rows[0].model_copy(update={"method": "graph", "score": 2.0, "ours": {"name": "ng-gnn"}}),
+                ]
+            }
+        ),
+        board,
+    )
+    for pair, (low, high) in zip(pairs, [(5, 6), (3, 4)], strict=True):
+        pair.row["score"], pair.row["low"], pair.row["high"] = low, low, high
+    found = reproduction.out_of_order(table, pairs)
+    assert [(a.printed.method, b.printed.method) for a, b in found] == [("graph", "flat")]
 
 
 def test_hardware_is_never_mixed(results: Path) -> None:

@@ -1,0 +1,1 @@
+../../../weightbench/budget.py

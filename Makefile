@@ -7,14 +7,34 @@ JOBS ?= 2
 SUITE ?= standard
 DEVICE ?= cpu
 BUDGET ?= 9m
+# What `make bundle` packs: raw data sets of SOURCE_DIR, for the Python of a machine without internet.
+SOURCE_DIR ?= data
+SOURCES ?= mnist
+TARGET_PYTHON ?= 3.12
+# What such a machine may lack; torch, torch_geometric, pandas, pyarrow and scikit-learn it must have.
+TRAVELLING := pydantic pydantic-core annotated-types typing-inspection typing-extensions typer annotated-doc click \
+  shellingham rich markdown-it-py mdurl pygments platformdirs filelock joblib jinja2 markupsafe safetensors
 
-.PHONY: bench reproduce test lint smoke lock publish clean
+.PHONY: bench reproduce bundle test lint smoke lock publish clean
 
 bench: .venv/ready  ## build digits-inrs, run suite quick, print the boards
 	@$(BIN)/weightbench run --suite quick --jobs $(JOBS) --out runs
 
 reproduce: .venv/ready  ## some more of the official results: make reproduce SUITE=mini DEVICE=cuda BUDGET=9m
 	@$(BIN)/weightbench run --suite $(SUITE) --device $(DEVICE) --jobs $(JOBS) --budget $(BUDGET) --out runs/$(SUITE)
+
+bundle: .venv/ready  ## the suite for a machine without internet: make bundle SOURCE_DIR=data SOURCES=mnist
+	@for source in $(SOURCES); do test -d "$(SOURCE_DIR)/$$source" || { \
+	  echo "$(SOURCE_DIR)/$$source: no such folder; SOURCE_DIR=... names the one with the raw data sets"; exit 2; }; done
+	@rm -rf build/weightbench-bundle && mkdir -p build/weightbench-bundle/data dist
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/weightbench-bundle/wheels .
+	@$(BIN)/pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --python-version $(TARGET_PYTHON) \
+	  --platform manylinux2014_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux_2_28_x86_64 \
+	  --constraint requirements.lock --dest build/weightbench-bundle/wheels $(TRAVELLING)
+	@for source in $(SOURCES); do cp -r "$(SOURCE_DIR)/$$source" build/weightbench-bundle/data/; done
+	@cp benchmarks/portable/run.sh build/weightbench-bundle/
+	@tar -C build -czf dist/weightbench-bundle.tar.gz weightbench-bundle
+	@echo "dist/weightbench-bundle.tar.gz ($$(du -h dist/weightbench-bundle.tar.gz | cut -f1)): unpack it there, then: sh run.sh"
 
 smoke: .venv/ready  ## the same on a small scale, under a minute
 	@$(BIN)/weightbench run --suite smoke --out runs/smoke

@@ -230,9 +230,27 @@ def _rendered(one: Shown, rows: np.ndarray) -> np.ndarray | None:
     return None
 
 
+def line(shown: list[Shown]) -> Figure | None:
+    """The loss along the line between two networks, averaged over pairs."""
+    shown = [one for one in shown if "line_loss" in one.arrays]
+    if not shown:
+        return None
+    figure, (axis,) = _panels(1, width=6, height=3.6)
+    for number, one in enumerate(shown):
+        losses = one.arrays["line_loss"].mean(0)
+        text = f"{one.label.replace(chr(10), ' ')}: {_score(one)}"
+        axis.plot(np.linspace(0, 1, len(losses)), losses, "o-", color=COLOURS[number % 10], markersize=3, label=text)
+    pairs = len(shown[0].arrays["line_loss"])
+    plain(axis, "from network A to the aligned network B", f"test loss, mean of {pairs} pairs", "")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False, fontsize=7)
+    _title(figure, shown)
+    return figure
+
+
 FIGURES: dict[str, Callable[[list[Any]], Figure | None]] = {
     "curves": curves,
     "predicted": predicted,
     "embedding": embedding,
     "edited": edited,
+    "line": line,
 }

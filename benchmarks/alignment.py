@@ -10,8 +10,10 @@ from torch import Tensor
 
 from ..zoo import symmetry
 from ..zoo.architecture import Architecture
+from ..zoo.collection import Split
 from ..zoo.networks import Networks
-from .scoring import drawn_order
+from ..zoo.runs import RunBuilder
+from .scoring import LINE_POINTS, drawn_order, trained_pairs
 
 
 def neurons(arch: Architecture) -> list[int]:
@@ -21,10 +23,15 @@ def neurons(arch: Architecture) -> list[int]:
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """B pairs of networks of one architecture."""
+    """B pairs of networks of one architecture.
+
+    Arguments:
+        runs: `[B]`, numbers of the runs that trained a; where both were trained.
+    """
 
     a: Networks
     b: Networks
+    runs: Tensor | None = None
 
     @property
     def arch(self) -> Architecture:
@@ -34,7 +41,7 @@ class Pairs:
         return len(self.a)
 
     def __getitem__(self, index: slice | Tensor) -> Pairs:
-        return Pairs(self.a[index], self.b[index])
+        return Pairs(self.a[index], self.b[index], None if self.runs is None else self.runs[index])
 
 
 def copies(networks: Networks, ids: list[str], noise: float) -> Pairs:
@@ -50,3 +57,35 @@ def copies(networks: Networks, ids: list[str], noise: float) -> Pairs:
         part = params[:, tensor.start : tensor.stop]  # a view
         part += noise * part.std(1, correction=0, keepdim=True) * torch.randn(part.shape, generator=generator)
     return Pairs(networks, Networks(networks.arch, params))
+
+
+def trained(split: Split) -> list[Pairs]:
+    """Pairs of a split's networks that were trained independently on the same data, see `scoring.trained_pairs`."""
+    firsts, seconds = trained_pairs(split.table)
+    numbers, found, start = split.table["run"].to_numpy(), [], 0
+    for group in split.groups:
+        here = (start <= firsts) & (firsts < start + len(group))
+        a, b = (torch.from_numpy(rows[here] - start) for rows in (firsts, seconds))
+        if len(a):
+            found.append(Pairs(group[a], group[b], torch.from_numpy(numbers[firsts[here]])))
+        start += len(group)
+    return found
+
+
+def line_losses(builder: RunBuilder, pairs: list[Pairs], orders: Tensor) -> np.ndarray:
+    """Losses on the test items along the line from each a to its b, whose neurons are put in their order.
+
+    Arguments:
+        orders: `[pairs, neurons]`, as `Alignment.output` gives them, all groups below each other.
+
+    Returns float32 `[pairs, LINE_POINTS]`.
+    """
+    losses = []
+    t = torch.linspace(0, 1, LINE_POINTS)[:, None]
+    for group, found in zip(pairs, orders.split([len(group) for group in pairs]), strict=True):
+        sizes = neurons(group.arch)
+        moved = group.b.permuted(list(found[:, : sum(sizes)].split(sizes, 1)))
+        assert group.runs is not None
+        for a, b, run in zip(group.a.params, moved.params, group.runs.tolist(), strict=True):
+            losses.append(builder.figures_of(a * (1 - t) + b * t, run, ["test"])["test_loss"])
+    return np.stack(losses)

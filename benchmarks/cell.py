@@ -152,5 +152,6 @@ def checked_cell(task: Task, method: Method, seed: int, out: Path) -> Cell:
     if not method.has(verb):
         raise BadInput(f"method {method.name} has no `{verb}`, which the {task.options.protocol} protocol needs")
     method.check(task)
+    task.ready()
     # The source is hashed now: a method's file may be edited while the suite runs, and what runs is what was imported.
     return Cell(task, method, seed, out, source_sha256(type(method)))

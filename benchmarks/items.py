@@ -10,7 +10,7 @@ import pandas as pd
 
 from .evidence import Truth
 from .result import TaskPart
-from .scoring import column_values, right_classes
+from .scoring import barriers, column_values, matched_shares, retrieved, right_classes, trained_pairs
 
 Arrays = dict[str, np.ndarray]
 
@@ -18,6 +18,12 @@ Arrays = dict[str, np.ndarray]
 def mean_of(columns: np.ndarray) -> np.ndarray:
     """The statistic of a metric that is a mean over items; `columns` `[..., 1]`."""
     return columns[..., 0]
+
+
+def share_of(columns: np.ndarray) -> np.ndarray:
+    """The statistic of a mean over those items that count: the sum of values over the number, `[..., 2]`."""
+    value, count = np.moveaxis(columns, -1, 0)
+    return value / np.maximum(count, 1e-12)
 
 
 def pearson_of(columns: np.ndarray) -> np.ndarray:
@@ -116,10 +122,36 @@ def _regression(task: TaskPart, arrays: Arrays, truth: Truth) -> Items:
     return regression_items(task.metric, arrays["values"][:, 0], values, strata)
 
 
+def _counted(values: np.ndarray, counts: np.ndarray) -> Items:
+    """The items of a mean over the values `[N]` of those networks that count, bool `[N]`."""
+    return Items(np.stack([np.where(counts, values, 0), counts], 1).astype(float), share_of)
+
+
+def _retrieval(task: TaskPart, arrays: Arrays, truth: Truth) -> Items:
+    """Queries are drawn anew, what they search in is not."""
+    precisions, _ = retrieved(arrays, truth, np.arange(len(truth.table)), task.options)
+    return _counted(100 * precisions, ~np.isnan(precisions))
+
+
+def _matched(task: TaskPart, arrays: Arrays, truth: Truth) -> Items:
+    return Items(matched_shares(arrays, truth, np.arange(len(truth.table)))[:, None])
+
+
+def _barrier(task: TaskPart, arrays: Arrays, truth: Truth) -> Items:
+    """Each pair counts for the run of its first network."""
+    rows, _ = trained_pairs(truth.table)
+    values, counts = np.zeros(len(truth.table)), np.zeros(len(truth.table), bool)
+    values[rows], counts[rows] = barriers(arrays, truth, rows), True
+    return _counted(values, counts)
+
+
 ITEMS: dict[str, Callable[[TaskPart, Arrays, Truth], Items]] = {
     "accuracy": _accuracy,
     "dilation-mse": _dilation,
     "pearson-r": _regression,
     "r2": _regression,
     "kendall-tau": _regression,
+    "map": _retrieval,
+    "matched": _matched,
+    "barrier": _barrier,
 }

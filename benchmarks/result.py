@@ -96,6 +96,7 @@ class Result(_Part):
     symmetry: dict[str, Any] | None = None
     predictions: PredictionsPart | None = None
     cost: CostPart | None = None
+    curves: dict[str, list[float]] | None = None  # by name, one value per epoch
     environment: dict[str, Any]
     finished: str
 

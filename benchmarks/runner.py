@@ -209,7 +209,8 @@ def _measure(cell: Cell, device: str, encoders: dict[str, Encoder]) -> dict[str,
     write_truth(cell.out, task.zoo, zoo, task.options)
     file = cell.path.with_suffix(".safetensors")
     observed, targets = asked.judged(outputs, test.table), task.targets(test)
-    sha256 = write_predictions(file, test.ids, task.evidence(observed, targets))
+    ids = task.ids(test)
+    sha256 = write_predictions(file, ids, task.evidence(observed, targets))
     report = asked.report
     if "selection" not in report:
         val = task.splits["val"]
@@ -222,11 +223,11 @@ def _measure(cell: Cell, device: str, encoders: dict[str, Encoder]) -> dict[str,
         "score": scores[task.metric],
         "scores": scores,
         "symmetry": None if isinstance(asked, Alignment) else audit(asked, test, seed=cell.seed),
-        "predictions": PredictionsPart(file=file.name, sha256=sha256, n=len(test)),
+        "predictions": PredictionsPart(file=file.name, sha256=sha256, n=len(ids)),
         "cost": CostPart(
             parameters=asked.method.num_parameters,
             fit_s=round(fit_s, 3),
-            predict_networks_per_s=round(len(test) / predict_s, 1),
+            predict_networks_per_s=round(len(ids) / predict_s, 1),
             peak_memory_mb=peak,
         ),
     }

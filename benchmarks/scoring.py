@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from .evidence import PIXEL_ITEMS, Truth, dequantise
 from .result import Options, TaskPart
 
 Arrays = dict[str, np.ndarray]
+LINE_POINTS = 11  # where losses are measured on the line between two networks, both ends included
 
 
 def column_values(table: pd.DataFrame, target: str) -> pd.Series:
@@ -41,8 +42,11 @@ def score(task: TaskPart, ids: list[str], arrays: Arrays, truth: Truth) -> dict[
     """
     if task.metric not in SCORERS:
         raise unknown("metric", task.metric, SCORERS)
-    if len(set(ids)) != len(ids) or set(ids) != set(truth.table.index):
-        raise BadInput(f"predictions for {len(set(ids))} networks, the test split has {len(truth.table)} others")
+    asked = truth.table.index
+    if task.metric == "barrier":
+        asked = asked[trained_pairs(truth.table)[0]]
+    if len(set(ids)) != len(ids) or set(ids) != set(asked):
+        raise BadInput(f"predictions for {len(set(ids))} networks, the test split has {len(asked)} others")
     for name, values in arrays.items():
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise BadInput(f"the array {name} holds NaN or infinity")
@@ -97,33 +101,50 @@ def regression_scores(values: np.ndarray, predicted: np.ndarray) -> dict[str, fl
 
 
 def _retrieval(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
+    precisions, ranks = retrieved(arrays, truth, rows, options)
+    return _retrieval_scores(precisions, ranks)
+
+
+def retrieved(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> tuple[np.ndarray, np.ndarray]:
+    """`ranked` for stored embeddings."""
     labels = column_values(truth.table, options.target or "").to_numpy()[rows]
     owners = (truth.table["run"] if "run" in truth.table else pd.Series(range(len(truth.table)))).to_numpy()[rows]
-    return retrieval_scores(_array(arrays, "embeddings", len(rows), None), labels, owners)
+    return ranked(_array(arrays, "embeddings", len(rows), None), labels, owners)
 
 
 def retrieval_scores(embeddings: np.ndarray, labels: np.ndarray, owners: np.ndarray) -> dict[str, float]:
-    """Mean average precision and recall@k in %, by exact search.
+    """Mean average precision and recall@k in %, by exact search: see `ranked`.
+
+    recall@k: the share of queries with a relevant row among the first k. Queries without any are left out.
+    """
+    return _retrieval_scores(*ranked(embeddings, labels, owners))
+
+
+def _retrieval_scores(precisions: np.ndarray, ranks: np.ndarray) -> dict[str, float]:
+    counted = ~np.isnan(precisions)
+    if not counted.any():
+        raise BadInput("no test network has another of its kind in another run: there is nothing to retrieve")
+    found = {f"recall@{k}": 100 * float(np.mean(ranks[counted] < k)) for k in (1, 5, 10)}
+    return {"map": 100 * float(np.mean(precisions[counted]))} | found
+
+
+def ranked(embeddings: np.ndarray, labels: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Average precision `[N]` of every query, NaN where no row is relevant, and the rank of the first relevant row.
 
     Each row is a query; rows of another owner are ranked by Euclidean distance between standardised embeddings
-    `[N, d]`, and those of the query's label are relevant. recall@k: the share of queries with one of them among the
-    first k.
-    Queries without any relevant row are left out.
+    `[N, d]`, and those of the query's label are relevant.
     """
     scaled = StandardScaler().fit_transform(embeddings.astype(float))
-    precisions, ranks = [], []
+    precisions, ranks = np.full(len(scaled), np.nan), np.zeros(len(scaled), int)
     for start in range(0, len(scaled), 512):
         for row, distances in enumerate(euclidean_distances(scaled[start : start + 512], scaled), start):
             others = owners != owners[row]
             relevant = labels[others] == labels[row]
             if not relevant.any():
                 continue
-            precisions.append(average_precision_score(relevant, -distances[others]))
-            ranks.append(int(relevant[np.argsort(distances[others], kind="stable")].argmax()))
-    if not ranks:
-        raise BadInput("no test network has another of its kind in another run: there is nothing to retrieve")
-    found = {f"recall@{k}": 100 * float(np.mean(np.asarray(ranks) < k)) for k in (1, 5, 10)}
-    return {"map": 100 * float(np.mean(precisions))} | found
+            precisions[row] = average_precision_score(relevant, -distances[others])
+            ranks[row] = int(relevant[np.argsort(distances[others], kind="stable")].argmax())
+    return precisions, ranks
 
 
 def drawn_order(name: str, sizes: list[int]) -> np.ndarray:
@@ -132,21 +153,72 @@ def drawn_order(name: str, sizes: list[int]) -> np.ndarray:
     return np.concatenate([rng.permutation(size) for size in sizes])
 
 
-def _matched(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
-    """The share of neurons that each found permutation puts where they were, in %, averaged over networks."""
-    shares = []
+def _orders(arrays: Arrays, truth: Truth, rows: np.ndarray) -> Iterator[tuple[int, list[tuple[int, np.ndarray]]]]:
+    """Each network's row, and its orders of neurons with the place where each starts. Raises BadInput for no orders."""
     for row, found in zip(rows, _array(arrays, "permutations", len(rows), None), strict=True):
-        sizes = truth.neurons[truth.table["architecture"].iloc[row]]
-        drawn = drawn_order(str(truth.table.index[row]), sizes)
-        right, start = 0, 0
-        for size in sizes:
+        parts, start = [], 0
+        for size in truth.neurons[truth.table["architecture"].iloc[row]]:
             part = found[start : start + size]
             if not np.array_equal(np.sort(part), np.arange(size)):
                 raise BadInput(f"the neurons found for {truth.table.index[row]} are no permutation of {size}")
-            right += int((drawn[start : start + size][part] == np.arange(size)).sum())
+            parts.append((start, part))
             start += size
-        shares.append(right / start)
-    return {"matched": 100 * float(np.mean(shares))}
+        yield row, parts
+
+
+def matched_shares(arrays: Arrays, truth: Truth, rows: np.ndarray) -> np.ndarray:
+    """The share of neurons that each found permutation puts where they were, in %, `[N]`."""
+    shares = []
+    for row, parts in _orders(arrays, truth, rows):
+        drawn = drawn_order(str(truth.table.index[row]), [len(part) for _, part in parts])
+        right = sum(int((drawn[at : at + len(part)][part] == np.arange(len(part))).sum()) for at, part in parts)
+        shares.append(100 * right / len(drawn))
+    return np.asarray(shares)
+
+
+def _matched(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
+    return {"matched": float(matched_shares(arrays, truth, rows).mean())}
+
+
+def trained_pairs(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of networks that were trained independently on the same data, and rows of their partners, `[pairs]` each.
+
+    Of every run its latest network, with that of the next run of the same architecture and data; the last run goes
+    with the first. Two runs are one pair.
+    """
+    table = table.reset_index(drop=True)
+    latest = table.sort_values("epoch", kind="stable").groupby("run", sort=True).tail(1).sort_values("run")
+    pairs = []
+    for _, group in latest.groupby(["architecture", "source"], sort=True):
+        rows = group.index.tolist()
+        pairs += list(zip(rows, rows[1:] + rows[:1], strict=True))[: len(rows) if len(rows) > 2 else len(rows) - 1]
+    found = np.asarray(sorted(pairs), int).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+def barriers(arrays: Arrays, truth: Truth, rows: np.ndarray) -> np.ndarray:
+    """The loss barrier of each pair, `[N]`: the most by which the loss on the line between the two networks is above
+    the line between their losses (Entezari et al. 2022, equation 1).
+
+    Raises BadInput for losses at the ends that are not those of the zoo's networks.
+    """
+    for _ in _orders(arrays, truth, rows):
+        pass
+    losses = _array(arrays, "line_loss", len(rows), LINE_POINTS).astype(np.float64)
+    a, b = trained_pairs(truth.table)
+    partner = dict(zip(a.tolist(), b.tolist(), strict=True))
+    known = truth.table["test_loss"].to_numpy(float)
+    ends = np.stack([known[rows], known[[partner[row] for row in rows.tolist()]]], 1)
+    wrong = ~np.isclose(losses[:, [0, -1]], ends, rtol=1e-3, atol=2e-3).all(1)
+    if wrong.any():
+        raise BadInput(f"the losses at the ends of {wrong.sum()} lines are not those of the zoo's networks")
+    t = np.linspace(0, 1, LINE_POINTS)
+    above: np.ndarray = losses - (1 - t) * losses[:, :1] - t * losses[:, -1:]
+    return above.max(1)
+
+
+def _barrier(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
+    return {"barrier": float(barriers(arrays, truth, rows).mean())}
 
 
 def _dilation_mse(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
@@ -175,5 +247,6 @@ SCORERS: dict[str, Callable[[Arrays, Truth, np.ndarray, Options], dict[str, floa
     "kendall-tau": _regression,
     "map": _retrieval,
     "matched": _matched,
+    "barrier": _barrier,
     "dilation-mse": _dilation_mse,
 }

@@ -82,6 +82,13 @@ class Task(ABC):
         """What the method is asked about, one batch per architecture, in the table's order."""
         return split.groups
 
+    def ids(self, split: Split) -> list[str]:
+        """The networks that `inputs` asks about, in its order."""
+        return split.ids
+
+    def ready(self) -> None:  # noqa: B027  # most tasks need nothing
+        """Raises BadInput for data that the evidence needs and that is not on this machine."""
+
     @property
     @abstractmethod
     def output_dim(self) -> int:

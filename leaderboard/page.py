@@ -82,11 +82,11 @@ def _vendored(name: str) -> str:
 
 def identities(boards: list[Board]) -> list[str]:
     """An anchor for each board: task, zoo, version and options, and the recipe where that is not enough."""
-    plain = [_slug(f"{b.task}-{b.zoo}-{b.zoo_version}" + (f"-{b.chosen}" if b.chosen else "")) for b in boards]
+    plain = [slug(f"{b.task}-{b.zoo}-{b.zoo_version}" + (f"-{b.chosen}" if b.chosen else "")) for b in boards]
     return [s if plain.count(s) == 1 else f"{s}-{b.recipe_sha256[:8]}" for s, b in zip(plain, boards, strict=True)]
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
 
 
@@ -98,7 +98,7 @@ def _data(identity: str, board: Board) -> dict[str, Any]:
         rows.append(
             {key: _plain(value) for key, value in record.items()}
             | {
-                "id": f"{identity}/{_slug(record['spec'] + '-' + record['device'])}",
+                "id": f"{identity}/{slug(record['spec'] + '-' + record['device'])}",
                 "paper": results[0].method.paper,
                 "command": command(results),
                 "params": {name: json.dumps(value) for name, value in results[0].method.params.items()},
@@ -107,6 +107,7 @@ def _data(identity: str, board: Board) -> dict[str, Any]:
                 "selection": _words(results[0].selection),
                 "budget": _words(results[0].budget),
                 "environment": {k: str(v) for k, v in results[0].environment.items() if v is not None},
+                "curves": _curves(results),
                 "runs": [_run(result, score) for result, score in zip(results, scores, strict=True)],
             }
         )
@@ -148,6 +149,16 @@ def _run(result: Result, score: float | None) -> dict[str, Any]:
         "finished": result.finished,
     }
     return {key: _plain(value) for key, value in content.items()}
+
+
+def _curves(results: list[Result]) -> list[dict[str, Any]]:
+    """Learning curves as points, for one plot per name."""
+    return [
+        {"name": name.replace("_", " "), "seed": str(result.seed), "epoch": epoch, "value": _plain(value)}
+        for result in results
+        for name, values in (result.curves or {}).items()
+        for epoch, value in enumerate(values, 1)
+    ]
 
 
 def _reported(printed: ReportedTable) -> dict[str, Any]:

@@ -132,7 +132,8 @@ class Method:
 
     @property
     def fit_report(self) -> dict[str, Any]:
-        """After `fit`: how the model was chosen and what it cost, {"selection": {...}, "budget": {...}}."""
+        """After `fit`: how the model was chosen and what it cost, {"selection": {...}, "budget": {...}}; also "curves",
+        lists by name with one value per epoch."""
         return {}
 
     def check(self, task: TaskView) -> None:

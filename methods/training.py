@@ -51,8 +51,8 @@ def train(
     """AdamW on shuffled and augmented batches; keeps the parameters of the epoch with the best validation score.
 
     The whole split lies on the device, one tensor per architecture. A batch is of one architecture; an epoch goes
-    through the batches of all of them in random order. Returns the selection and the budget for the result record.
-    Raises NotFinite.
+    through the batches of all of them in random order. Returns the selection, the budget and each
+    epoch's mean loss and validation score for the result record. Raises NotFinite.
     """
     groups, targets = _on_device(task, train, device)
     val_groups, val_targets = _on_device(task, val, device)
@@ -63,10 +63,12 @@ def train(
     scheduler = _scheduler(method, optimizer, method.epochs * batches)
     generator = torch.Generator().manual_seed(torch.initial_seed())
     best, best_epoch, best_state = None, 0, copy.deepcopy(module.state_dict())
+    curves: dict[str, list[float]] = {"train_loss": [], "val_score": []}
     epoch = 0
     with track(f"train {method.name}", method.epochs * batches, "steps") as advance:
         for epoch in range(1, method.epochs + 1):
             module.train()
+            total = torch.zeros((), device=device)
             for group, rows in _shuffled(groups, method.batch_size):
                 networks = augmentation(groups[group][rows], generator)
                 loss = task.loss(module(networks), targets[group][rows])
@@ -78,8 +80,11 @@ def train(
                     nn.utils.clip_grad_norm_(module.parameters(), method.clip_norm)
                 optimizer.step()
                 scheduler.step()
+                total += loss.detach() * len(rows)
                 advance(1, "" if best is None else f"val {task.metric} {best:.4g}")
             score = _validate(module, task, val_groups, val_targets, method.batch_size)
+            curves["train_loss"].append(float(f"{total.item() / len(train):.6g}"))
+            curves["val_score"].append(float(f"{score:.6g}"))
             if best is None or (score > best if task.higher_is_better else score < best):
                 best, best_epoch, best_state = score, epoch, copy.deepcopy(module.state_dict())
             elif method.patience and epoch - best_epoch >= method.patience:
@@ -88,6 +93,7 @@ def train(
     return {
         "selection": {"rule": f"best val {task.metric}", "val_score": best, "trials": 1, "epoch": best_epoch},
         "budget": {"epochs": epoch, "steps": epoch * batches, "seconds_limit": None},
+        "curves": curves,
     }
 
 

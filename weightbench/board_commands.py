@@ -1,4 +1,7 @@
-"""The commands about results: `leaderboard`, `submit`, `diff`. None but `submit` imports torch."""
+"""The commands about results: `leaderboard`, `submit`, `diff`, `picture`.
+
+None but `submit` imports torch, and `picture` where it renders INRs.
+"""
 
 from __future__ import annotations
 
@@ -107,8 +110,22 @@ def diff(
         print(f"  b - a {one.difference:+.4g} [{one.low:+.4g}, {one.high:+.4g}], p = {one.p:.2g}{counted}")
 
 
+def picture(
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULT...", help="Records .../seed-0.json, or folders of records.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("pictures"),
+    form: Annotated[str, typer.Option("--format", help="png or svg.")] = "png",
+) -> None:
+    """Draw results: learning curves, predicted against true, embeddings, edited INRs; those of one board together."""
+    from weightbench.leaderboard.picture import draw_results
+
+    for path in draw_results(results, out, form):
+        print(path)
+
+
 def register(app: typer.Typer) -> None:
-    for command in (leaderboard, submit, diff):
+    for command in (leaderboard, submit, diff, picture):
         app.command(command.__name__)(command)
 
 

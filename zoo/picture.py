@@ -6,14 +6,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .collection import Zoo
+from .drawing import ACCENT, COLOURS, INK, contact_sheet, plain, save
 from .storage import read_rows
 
 COLUMNS = 16  # images across a contact sheet
-INK, MUTED, ACCENT = "#1f2933", "#8896a5", "#2f6fb0"
 
 
 def draw(zoo: Zoo, path: Path) -> None:
@@ -24,7 +23,7 @@ def draw(zoo: Zoo, path: Path) -> None:
         figure = _weights(zoo)
     else:
         figure = _curves(zoo) if zoo.manifest.other_splits else _spread(zoo)
-    figure.savefig(path, dpi=110, metadata={"Software": None}, facecolor="white")
+    save(figure, path)
 
 
 def _contact_sheet(zoo: Zoo) -> Figure:
@@ -38,15 +37,8 @@ def _contact_sheet(zoo: Zoo) -> Figure:
         pictures.insert(0, zoo.images("test")[chosen].numpy())
         mean = test.table["psnr"].iloc[chosen].mean()
         title = f"{zoo.name}: source images, and below each its INR (mean {mean:.1f} dB)"
-    height, width, *colours = pictures[0].shape[1:]
-    gap = max(1, height // 12)
+    sheet = contact_sheet(pictures, COLUMNS)
     rows = -(-len(chosen) // COLUMNS) * len(pictures)
-    sheet = np.ones((rows * (height + gap), COLUMNS * (width + gap), *colours))
-    for number in range(len(chosen)):
-        for below, picture in enumerate(pictures):
-            top = (len(pictures) * (number // COLUMNS) + below) * (height + gap)
-            left = number % COLUMNS * (width + gap)
-            sheet[top : top + height, left : left + width] = picture[number]
     figure = Figure(figsize=(COLUMNS * 0.62, rows * 0.62 + 0.5))
     axis = figure.add_axes((0.01, 0.01, 0.98, 1 - 0.45 / (rows * 0.62 + 0.5)))
     axis.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
@@ -71,7 +63,7 @@ def _weights(zoo: Zoo) -> Figure:
         axis.stairs(density, edges, color=ACCENT, alpha=0.25 + 0.75 * depth / len(weights), label=label)
     if len(weights) <= 8:
         axis.legend(frameon=False, fontsize=8)
-    _plain(axis, "weight", "density", "")
+    plain(axis, "weight", "density", "")
     figure.suptitle(f"{zoo.name}: weights of {len(params):,} networks, {file.architecture}", fontsize=10, color=INK)
     return figure
 
@@ -94,7 +86,7 @@ def _curves(zoo: Zoo) -> Figure:
         for (_, lr), run in mine.sort_values("epoch").groupby(["run", "lr"]):
             shade = (rates.index(lr) + 1) / len(rates)
             axis.plot(run["epoch"], run[column], color=ACCENT, alpha=0.25 + 0.6 * shade, linewidth=1)
-        _plain(axis, "epoch", label if variant == variants[0] else "", variant if len(variants) > 1 else "")
+        plain(axis, "epoch", label if variant == variants[0] else "", variant if len(variants) > 1 else "")
         if column == "test_r2":
             axis.set_ylim(-0.2, 1)
     figure.suptitle(f"{zoo.name}: {table['run'].nunique()} runs, darker with the learning rate", fontsize=10, color=INK)
@@ -111,25 +103,13 @@ def _spread(zoo: Zoo) -> Figure:
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.hist(final[column], bins=np.linspace(0, 1, 41).tolist(), color=ACCENT)
-    _plain(left, label, "networks", "")
+    plain(left, label, "networks", "")
     names = sorted(final["optimizer"].unique())
-    for name, colour in zip(names, (ACCENT, "#d1812b", "#4d9a6a"), strict=False):
+    for name, colour in zip(names, COLOURS, strict=False):
         mine = final[final["optimizer"] == name]
         right.scatter(mine["lr"], mine[column], s=4, alpha=0.6, color=colour, label=name, linewidths=0)
     right.set_xscale("log")
     right.legend(frameon=False, fontsize=8, markerscale=3)
-    _plain(right, "learning rate", label, "")
+    plain(right, "learning rate", label, "")
     figure.suptitle(f"{zoo.name}: {final['run'].nunique():,} runs after the last epoch", fontsize=10, color=INK)
     return figure
-
-
-def _plain(axis: Axes, x: str, y: str, title: str) -> None:
-    axis.set_xlabel(x, fontsize=9, color=INK)
-    axis.set_ylabel(y, fontsize=9, color=INK)
-    axis.set_title(title, fontsize=9, color=INK)
-    axis.tick_params(labelsize=8, colors=INK)
-    axis.grid(alpha=0.25, linewidth=0.5)
-    for side in ("top", "right"):
-        axis.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axis.spines[side].set_color(MUTED)

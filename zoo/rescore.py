@@ -28,7 +28,7 @@ def rescore(zoo: Zoo, *, rows: int = 64, source_folder: Path | None = None) -> d
 
     Raises BadInput for figures that differ by more than rounding, and for source data of another checksum.
     """
-    builder = _builder(zoo, source_folder)
+    builder = builder_of(zoo, source_folder)
     groups = [
         (group, table)
         for split in zoo.splits.values()
@@ -53,9 +53,10 @@ def rescore(zoo: Zoo, *, rows: int = 64, source_folder: Path | None = None) -> d
     return {str(name): float(np.abs(new[name].to_numpy(float) - old[name].to_numpy(float)).max()) for name in new}
 
 
-def _builder(zoo: Zoo, source_folder: Path | None) -> Builder[Any]:
+def builder_of(zoo: Zoo, source_folder: Path | None = None) -> Builder[Any]:
+    """What a zoo was built with: its recipe and source data. Raises BadInput where those are not to be had."""
     if zoo.manifest.imported:
-        raise BadInput(f"{zoo.folder}: was imported, without the data that its figures come from: leave --rescore out")
+        raise BadInput(f"{zoo.folder}: was imported, without the data that its figures come from")
     content = {key: value for key, value in zoo.manifest.recipe.items() if key not in ("splits", "sources")}
     try:
         recipe = TypeAdapter(Recipe).validate_python(content)
@@ -66,7 +67,7 @@ def _builder(zoo: Zoo, source_folder: Path | None) -> Builder[Any]:
         if sources[info.name].sha256 != info.sha256:
             raise BadInput(
                 f"{zoo.folder}: was made from other {info.name} data (checksum {info.sha256}): "
-                "give them with --source-dir"
+                "give them with --source-dir or WEIGHTBENCH_SOURCE_DIR"
             )
     if isinstance(recipe, INRRecipe):
         (source,) = sources.values()

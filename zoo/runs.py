@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import zlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -225,11 +225,16 @@ class RunBuilder:
         orders = np.stack([self._rng(ORDER, run, epoch).permutation(n)[:whole] for run in runs])
         return torch.from_numpy(orders.reshape(len(runs), -1, size)).transpose(0, 1).contiguous().to(self.device)
 
+    def figures_of(self, params: Tensor, number: int, names: Sequence[str] = ("train", "test")) -> Arrays:
+        """Losses and scores of networks `params [B, P]` on parts of the data of run `number`."""
+        run = self.runs[number]
+        arch, data = self.recipe.architectures[run["variant"]], self.data(run)
+        parts = {part: data.part(part, run["train_fraction"]) for part in names}
+        return figures(arch, params.to(self.device), parts, self.recipe.loss)
+
     def _figures(self, params: Tensor, run: Run) -> Arrays:
         """The parameters, losses and scores of networks that were trained as `run` is."""
-        arch, data = self.recipe.architectures[run["variant"]], self.data(run)
-        parts = {part: data.part(part, run["train_fraction"]) for part in ("train", "test")}
-        return {"params": params.cpu().numpy()} | figures(arch, params, parts, self.recipe.loss)
+        return {"params": params.cpu().numpy()} | self.figures_of(params, run.number)
 
     def architecture(self, member: Run) -> str:
         return str(member["variant"])

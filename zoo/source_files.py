@@ -98,7 +98,7 @@ def from_hub(repo_id: str, split: str, *, image: str = "image", only: list[str] 
         data = load_dataset(repo_id, split=split)
     except (DatasetNotFoundError, ConnectionError) as error:
         raise BadInput(
-            f"{repo_id} cannot be reached on the Hub ({error}): give a local copy with --source-dir"
+            f"{repo_id}: cannot be reached ({error}): give a copy by --source-dir or WEIGHTBENCH_SOURCE_DIR"
         ) from None
     labels = np.asarray(data["label"][:])
     if only:
@@ -117,6 +117,6 @@ def from_sklearn(fetcher: str) -> Part:
         inputs, targets = getattr(sklearn.datasets, fetcher)(return_X_y=True)
     except OSError as error:
         raise BadInput(
-            f"sklearn.datasets.{fetcher} cannot download ({error}): give a local copy with --source-dir"
+            f"{fetcher}: cannot download ({error}): give a copy by --source-dir or WEIGHTBENCH_SOURCE_DIR"
         ) from None
     return inputs, targets

@@ -1,6 +1,7 @@
 """Neuron alignment: which neuron of one network is which of another? (Ainsworth et al. 2023; Li et al. 2015)
 
-The other network is a copy in another order, drawn from the network's id, with Gaussian noise: the answer is known.
+The other network is a copy in another order, drawn from the network's id, with Gaussian noise: the answer is known. Or
+both were trained independently on the same data, and what counts is the loss between them (Entezari et al. 2022).
 """
 
 from __future__ import annotations
@@ -13,29 +14,49 @@ from torch import Tensor
 
 from ...zoo.collection import Split, Zoo
 from ...zoo.errors import BadInput, unknown
-from ..alignment import Pairs, copies, neurons
+from ...zoo.rescore import builder_of
+from ...zoo.runs import RunBuilder
+from ..alignment import Pairs, copies, line_losses, neurons, trained
 from ..result import Options
+from ..scoring import trained_pairs
 from ..task import Task
 
 NOISE = {"exact-copies": 0.0, "copies": 0.1, "noisy-copies": 0.5}  # in standard deviations of each tensor
+MEASURES = {"copies": ("matched", "%", True), "trained": ("barrier", "", False)}  # of a loss, in the zoo's own unit
 
 
 class NeuronAlignment(Task):
     name = "neuron-alignment"
-    description = "Match the neurons of a network and its reordered copy (--target exact-copies, copies, noisy-copies)"
+    description = "Match neurons of a network and its copy, or of two networks (--target copies, trained, ...)"
     output = "permutations"
-    metric, unit, higher_is_better = "matched", "%", True
 
     def __init__(self, zoo: Zoo, options: Options | None = None) -> None:
         super().__init__(zoo, options)
+        self.trained = self.options.target == "trained"
+        self.metric, self.unit, self.higher_is_better = MEASURES["trained" if self.trained else "copies"]
         still = [str(arch) for arch in zoo.architectures if not neurons(arch)]
         if still:
             raise BadInput(f"task {self.name}: zoo {zoo.name} has networks without neurons that can move: {still[0]}")
+        missing = {"run", "epoch", "source", "test_loss"} - set(zoo.manifest.columns)
+        if self.trained and missing:
+            raise BadInput(f"task {self.name} of trained networks takes a zoo of runs: {zoo.name} has none")
+        if self.trained and not len(trained_pairs(self.splits["test"].table)[0]):
+            raise BadInput(f"zoo {zoo.name}: no two test runs have one architecture and data, so there is no pair")
 
     def _target(self, asked: str | None) -> str:
-        if asked not in (None, *NOISE):
-            raise unknown(f"target of {self.name}", str(asked), NOISE)
+        if asked not in (None, "trained", *NOISE):
+            raise unknown(f"target of {self.name}", str(asked), [*NOISE, "trained"])
         return asked or "copies"
+
+    def ready(self) -> None:
+        if self.trained:
+            self._builder  # noqa: B018  # raises where the source data are not there
+
+    @cached_property
+    def _builder(self) -> RunBuilder:
+        found = builder_of(self.zoo)
+        assert isinstance(found, RunBuilder)  # its zoos have the columns that are asked for above
+        return found
 
     @property
     def output_dim(self) -> int:
@@ -44,11 +65,17 @@ class NeuronAlignment(Task):
 
     @cached_property
     def _pairs(self) -> list[Pairs]:
-        test, noise = self.splits["test"], NOISE[str(self.options.target)]
+        test = self.splits["test"]
+        if self.trained:
+            return trained(test)
+        noise = NOISE[str(self.options.target)]
         return [copies(group, ids, noise) for group, ids in zip(test.groups, test.group_ids, strict=True)]
 
     def inputs(self, split: Split) -> list[Pairs]:
         return self._pairs
+
+    def ids(self, split: Split) -> list[str]:
+        return [split.ids[row] for row in trained_pairs(split.table)[0]] if self.trained else split.ids
 
     def targets(self, split: Split) -> Tensor:
         """None: there is nothing to learn from."""
@@ -64,7 +91,8 @@ class NeuronAlignment(Task):
         raise BadInput(f"task {self.name} has no validation score")
 
     def evidence(self, observed: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
-        return {"permutations": observed.numpy().astype(np.int16)}
+        found = {"permutations": observed.numpy().astype(np.int16)}
+        return found | ({"line_loss": line_losses(self._builder, self._pairs, observed)} if self.trained else {})
 
 
 TASK = NeuronAlignment

@@ -45,6 +45,22 @@
     return made;
   }
 
+  function curves(points) {
+    const made = element("div", undefined, "curves");
+    for (const [name, part] of d3.group(points, (point) => point.name)) {
+      const seeds = [...new Set(part.map((point) => point.seed))];
+      made.append(Plot.plot({
+        width: 380, height: 210, marginLeft: 48, marginBottom: 40, ariaLabel: name,
+        style: { background: "transparent", fontSize: "12px", maxWidth: "100%" },
+        x: { label: "epoch →", ticks: 5, tickFormat: "d" },
+        y: { label: name, grid: true, ticks: 5, tickFormat: "~g", type: name === "train loss" && part.every((point) => point.value > 0) ? "log" : "linear" },
+        color: { legend: seeds.length > 1, label: "seed", domain: seeds, scheme: "tableau10" },
+        marks: [Plot.lineY(part, { x: "epoch", y: "value", z: "seed", stroke: "seed", strokeWidth: 1.5, marker: part.length === seeds.length ? "dot" : "none" })],
+      }));
+    }
+    return made;
+  }
+
   function detail(row) {
     const made = element("div", undefined, "detail");
     made.append(element("h3", "Run it again"), element("pre", row.command));
@@ -72,7 +88,9 @@
       const line = body.insertRow();
       for (const field of used) line.insertCell().textContent = isNumber(run[field]) ? fixed(4)(run[field]) : run[field] ?? "–";
     }
-    made.append(table, element("h3", "Configuration"), list(Object.entries(row.params)));
+    made.append(table);
+    if (row.curves.length) made.append(element("h3", "Learning curves"), curves(row.curves));
+    made.append(element("h3", "Configuration"), list(Object.entries(row.params)));
     made.append(element("h3", "Environment"), list([...Object.entries(row.environment), ["method source sha256", row.source_sha256.slice(0, 16)], ["spec", row.spec]]));
     return made;
   }

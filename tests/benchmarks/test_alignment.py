@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import planted_zoo
 import pytest
 import torch
-from weightbench.benchmarks.alignment import copies
+from weightbench.benchmarks.alignment import Pairs, copies, line_losses
+from weightbench.benchmarks.evidence import read_predictions, write_predictions
+from weightbench.benchmarks.result import read_results
+from weightbench.benchmarks.scoring import trained_pairs
 from weightbench.methods.base import Method
 from weightbench.zoo.architecture import Architecture
+from weightbench.zoo.build import build_zoo
 from weightbench.zoo.networks import Networks
+from weightbench.zoo.rescore import builder_of
+from weightbench.zoo.runs import RunBuilder
 from weightbench.zoo.symmetry import neuron_groups
 
 import weightbench as wb
@@ -24,6 +33,7 @@ def score(tmp_path: Path, method: object, target: str = "copies") -> float:
     assert result.status == "ok", result.error
     (board,) = wb.boards(tmp_path / "runs").values()
     assert board["score"][0] == pytest.approx(result.score)
+    assert board["low"][0] <= result.score <= board["high"][0]
     return result.score
 
 
@@ -69,10 +79,93 @@ def test_a_graph_method_aligns_by_its_nodes(tmp_path: Path) -> None:
     assert score(tmp_path, brief, "exact-copies") > 10
 
 
+@pytest.fixture(scope="module")
+def moons(tmp_path_factory: pytest.TempPathFactory) -> wb.Zoo:
+    """Two Moons MLPs, every epoch of 15 runs."""
+    return build_zoo("moons-mlps", limit=15, out=tmp_path_factory.mktemp("moons") / "zoo", device="cpu")
+
+
+def test_a_permuted_copy_is_aligned_without_a_barrier(moons: wb.Zoo) -> None:
+    table, networks = moons["test"].table, moons["test"].networks
+    last = torch.tensor(table.groupby("run")["epoch"].idxmax().tolist())
+    numbers = torch.tensor(table["run"].iloc[last.numpy()].tolist())
+    exact = copies(networks[last], [f"n{i}" for i in range(len(last))], 0)
+    pairs, builder = Pairs(exact.a, exact.b, numbers), builder_of(moons)
+    assert isinstance(builder, RunBuilder)
+    barrier = {}
+    for name in ("identity-matching", "weight-matching"):
+        method = wb.load_method(name)
+        method.fit(None, None, None, seed=0, device="cpu")
+        losses = line_losses(builder, [pairs], torch.cat(method.align(pairs.a, pairs.b), 1))
+        assert losses[:, 0] == pytest.approx(table["test_loss"].to_numpy()[last.numpy()], abs=1e-5)
+        assert losses[:, -1] == pytest.approx(losses[:, 0], abs=1e-5)  # the same function, in another order
+        barrier[name] = (losses.max(1) - losses[:, 0]).tolist()
+    assert max(barrier["weight-matching"]) < 1e-4
+    assert min(barrier["identity-matching"]) > 0.05
+
+
+@pytest.mark.parametrize("split", ["across-runs", "within-run"])
+def test_matching_lowers_the_barrier_between_trained_networks(moons: wb.Zoo, tmp_path: Path, split: str) -> None:
+    names = ["identity-matching", "weight-matching", "activation-matching"]
+    results = wb.run(names, task="neuron-alignment", zoo=moons, target="trained", split=split, out=tmp_path)
+    assert [result.error for result in results] == [None] * 3
+    found = {result.method.name: result.score for result in results}
+    assert 0 <= found["weight-matching"] < 0.8 * found["identity-matching"]
+    assert 0 <= found["activation-matching"] < 0.8 * found["identity-matching"]
+    (rows,) = wb.boards(tmp_path).values()
+    assert rows["score"].tolist() == pytest.approx(sorted(found.values()))
+    assert (rows["low"] <= rows["score"]).all()
+    assert (rows["score"] <= rows["high"]).all()
+    assert rows["high"].iloc[-1] > rows["low"].iloc[-1]
+
+
+def test_pairs_are_of_runs_with_one_architecture_and_data(moons: wb.Zoo) -> None:
+    table = pd.DataFrame(
+        {
+            "run": [1, 1, 3, 3, 5, 7, 8, 9, 11],
+            "epoch": [0, 9, 9, 0, 9, 9, 9, 9, 9],
+            "architecture": [*"aaaaabbbc"],
+            "source": [*"xxxxxxyyx"],
+        }
+    )
+    a, b = trained_pairs(table)
+    assert list(zip(a.tolist(), b.tolist(), strict=True)) == [(1, 2), (2, 4), (4, 1), (6, 7)]
+    test = moons["test"].table
+    rows, partners = trained_pairs(test)
+    assert len(rows) == test["run"].nunique()
+    assert (test["epoch"].iloc[rows] == test["epoch"].max()).all()
+    assert (test["run"].to_numpy()[rows] != test["run"].to_numpy()[partners]).all()
+
+
+@pytest.mark.parametrize("what", ["ends", "orders", "claim"])
+def test_forged_losses_are_found(what: str, moons: wb.Zoo, tmp_path: Path, cli) -> None:
+    wb.run("identity-matching", task="neuron-alignment", zoo=moons, target="trained", out=tmp_path)
+    ((path, result),) = read_results(tmp_path)
+    ids, arrays = read_predictions(path.with_suffix(".safetensors"), result.predictions.sha256)
+    if what == "ends":
+        arrays["line_loss"] = arrays["line_loss"] / 2
+    elif what == "orders":
+        arrays["permutations"] = np.zeros_like(arrays["permutations"])
+    else:
+        arrays["line_loss"][:, 5] = arrays["line_loss"][:, 0]
+    record = json.loads(path.read_text())
+    record["predictions"]["sha256"] = write_predictions(path.with_suffix(".safetensors"), ids, arrays)
+    path.write_text(json.dumps(record))
+    if what == "claim":
+        with pytest.warns(UserWarning, match="its predictions give"):
+            wb.boards(tmp_path)
+        return
+    code, _, err = cli("leaderboard", "--results", tmp_path)
+    assert code == 2
+    assert {"ends": "are not those of the zoo's networks", "orders": "are no permutation of"}[what] in err
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (("identity-matching", "--target", "copys"), "did you mean copies"),
+        (("identity-matching", "--target", "trained"), "takes a zoo of runs: planted has none"),
         (("identity-matching", "--protocol", "representation"), "no representation protocol"),
         (("weight-norms",), "supports inr-classification, property, not neuron-alignment"),
     ],

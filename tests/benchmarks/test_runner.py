@@ -193,5 +193,5 @@ def test_records_survive_a_round_trip(small_zoo: Path, tmp_path: Path) -> None:
     assert result.environment["threads"] == torch.get_num_threads()
     assert set(json.loads(path.read_text())) == {
         "schema", "task", "zoo", "method", "seed", "status", "error", "selection", "budget", "score", "scores",
-        "symmetry", "predictions", "cost", "environment", "finished",
+        "symmetry", "predictions", "cost", "curves", "environment", "finished",
     }  # fmt: skip

@@ -37,6 +37,10 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     for path, result in read_results(results):
         if result.method.name == "broken":
             path.write_text(json.dumps(json.loads(path.read_text()) | {"error": HOSTILE}))
+        if result.method.name == "ng-gnn":
+            record = json.loads(path.read_text())
+            record["curves"] = {"train_loss": [2.5, 0.8, 0.3], "val_score": [40.0, 71.0, 80.0 + result.seed]}
+            path.write_text(json.dumps(record))
         if result.method.name == "probegen":
             record = json.loads(path.read_text())
             record["environment"][HOSTILE] = HOSTILE
@@ -141,6 +145,8 @@ def test_a_row_expands_into_its_evidence(opened: Any) -> None:
     assert detail.locator("table.seeds tbody tr").count() == 2
     assert "arXiv:2403.12143" in text
     assert "torch" in text
+    assert detail.locator(".curves svg[aria-label='train loss'] [aria-label=line] path").count() == 2  # seeds
+    assert detail.locator(".curves svg[aria-label='val score'] [aria-label=line] path").count() == 2
     box, cell = detail.bounding_box(), detail.locator("dl").last.bounding_box()
     assert cell["y"] + cell["height"] <= box["y"] + box["height"], "nothing is cut off"
     holder = board(page).locator(".tabulator-tableholder")

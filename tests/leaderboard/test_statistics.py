@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import r2_score
-from weightbench.benchmarks.items import Items, regression_items
+from weightbench.benchmarks.items import Items, regression_items, share_of
 from weightbench.leaderboard.statistics import Ranked, Units, analyse, average_ranks, holm, tie_groups
 
 Draw = Callable[[np.random.Generator], list[Items]]
@@ -121,6 +121,17 @@ def test_other_scores_of_regression_have_items_too(metric: str, level: float) ->
     true, guess = random.integers(0, 9, size=(2, 50)).astype(float)
     exact = {"kendall-tau": stats.kendalltau(guess, true).statistic, "r2": r2_score(true, guess)}[metric]
     assert analyse([[regression_items(metric, guess, true)]], single(50)).scores[0] == pytest.approx(exact)
+
+
+def test_a_mean_over_some_items_counts_no_others() -> None:
+    """Queries without anything to find, networks without a partner: as if they were not there."""
+    random = np.random.default_rng(3)
+    values, counted = random.normal(5, 1, size=400), random.random(400) < 0.5
+    some = Items(np.stack([np.where(counted, values, 0), counted], 1).astype(float), share_of)
+    found = analyse([[some]], single(400))
+    alone = analyse([[Items(values[counted][:, None])]], single(int(counted.sum())))
+    assert found.scores[0] == pytest.approx(values[counted].mean())
+    assert found.high[0] - found.low[0] == pytest.approx(alone.high[0] - alone.low[0], rel=0.1)
 
 
 def test_a_score_per_run_is_drawn_within_runs() -> None:

@@ -11,7 +11,7 @@ import typer
 from weightbench import board_commands, method_commands, terminal
 from weightbench.board_commands import show_boards
 from weightbench.exchange_commands import zoo_export, zoo_import
-from weightbench.terminal import HELP, Device, Json
+from weightbench.terminal import HELP, Address, Device, Engine, Jobs, Json
 from weightbench.zoo.errors import BadInput, unknown
 from weightbench.zoo_commands import zoo_app
 
@@ -88,7 +88,9 @@ def run(
         list[str] | None, typer.Option("-p", metavar="KEY=VALUE", help="A hyperparameter; repeatable.")
     ] = None,
     device: Device = None,
-    jobs: Annotated[int, typer.Option(help="Processes that run cells at once; they share the threads.")] = 1,
+    jobs: Jobs = None,
+    executor: Engine = "local",
+    address: Address = None,
     out: Annotated[Path, typer.Option(help="The results folder.")] = Path("runs"),
 ) -> None:
     """Run methods on a task, or a whole suite; finished cells are kept. Then print the boards."""
@@ -110,10 +112,9 @@ def run(
     from weightbench.benchmarks.cell import plan
     from weightbench.benchmarks.runner import run_cells
     from weightbench.benchmarks.suite import Runs, Suite, load_suite
-    from weightbench.zoo.executor import Local
+    from weightbench.zoo.executor import open_executor
     from weightbench.zoo.progress import console
 
-    executor = Local(jobs)
     params = dict(terminal.parsed_param(text) for text in param or [])
     wanted = (
         load_suite(suite)
@@ -134,12 +135,13 @@ def run(
     )
     cells = plan(wanted, seeds=chosen, out=out)
     try:
-        results = run_cells(
-            cells,
-            device=device,
-            tell=lambda text: console.print(text, markup=False, soft_wrap=True),
-            executor=executor,
-        )
+        with open_executor(executor, jobs=jobs, address=address) as workers:
+            results = run_cells(
+                cells,
+                device=device,
+                tell=lambda text: console.print(text, markup=False, soft_wrap=True),
+                executor=workers,
+            )
     except KeyboardInterrupt:
         print(f"interrupted: finished cells are in {out}; the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None

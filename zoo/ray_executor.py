@@ -5,15 +5,16 @@ Ray brings the work to the nodes and the outcomes back. Files go over a folder t
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
 import socket
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
@@ -31,7 +32,7 @@ QUIET = {
 }
 
 
-@contextmanager
+@contextlib.contextmanager
 def connected(address: str | None, jobs: int | None) -> Iterator[Ray]:
     """The cluster at `address`, else at `RAY_ADDRESS`, else one started on this machine for as long as this lasts.
 
@@ -55,9 +56,24 @@ def connected(address: str | None, jobs: int | None) -> Iterator[Ray]:
     except (RuntimeError, ValueError, OSError) as error:
         raise BadInput(f"--address {address}: {' '.join(str(error).split())[:300]}") from None
     try:
-        yield Ray(jobs)
+        with contextlib.redirect_stdout(_WithoutRay(sys.stdout)):
+            yield Ray(jobs)
     finally:
         ray.shutdown()
+
+
+class _WithoutRay:
+    """Standard output without what Ray's own threads print there: pages of state when a node dies."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        own = not threading.current_thread().name.startswith("ray_")
+        return int(self.stream.write(text)) if own else len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 def _check_answers(address: str) -> None:
@@ -157,7 +173,7 @@ class Ray:
                     ray.cancel(left, force=True)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _token(folder: Path) -> Iterator[Path]:
     """A file by which a node sees that `folder` is the same one there."""
     token = make_folder(folder) / f".shared-{uuid.uuid4().hex}"
@@ -182,16 +198,15 @@ def _on_node() -> Callable[..., tuple[int, Any, str]]:
 
         node = f"node {ray.util.get_node_ip_address()}"
         try:
-            found = importlib.metadata.version("weightbench")
-        except importlib.metadata.PackageNotFoundError:
+            found = f"weightbench {importlib.metadata.version('weightbench')}"
+            from weightbench.zoo.errors import BadInput
+            from weightbench.zoo.executor import in_worker
+        except ImportError:
             found = "no weightbench"
-        if found != wanted:
+        if found != f"weightbench {wanted}":
             return index, None, f"{node} has {found}, this machine {wanted}: install weightbench {wanted} there"
         if not token.exists():
             return index, None, f"{node} does not see {token.parent}: put it on a disk that all nodes share"
-
-        from weightbench.zoo.errors import BadInput
-        from weightbench.zoo.executor import in_worker
 
         try:
             return *in_worker(pickle.loads(work), index, pickle.loads(item), threads), ""

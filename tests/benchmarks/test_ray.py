@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
+import socket
+import subprocess
+import sys
 import sysconfig
 import threading
 import time
@@ -48,6 +52,51 @@ def nodes(cluster) -> Iterator[list]:
     yield added
     for node in added:
         cluster.remove_node(node)
+
+
+@pytest.fixture
+def own_node(cluster) -> Iterator[Callable[..., None]]:
+    """Start a node as `ray start` does, with another Python or environment, or under the shell commands `first`."""
+    started: list[subprocess.Popen] = []
+
+    def alive() -> int:
+        return sum(node["Alive"] for node in cluster.global_state.node_table())
+
+    def start(python: Path | str = sys.executable, first: str = "", **environment: str) -> None:
+        command = [str(python), "-m", "ray.scripts.scripts", "start", f"--address={cluster.address}", "--num-cpus=1"]
+        if first:
+            command = ["unshare", "--mount", "sh", "-ec", f'{first}\nexec "$@"', "sh", *command]
+        before = alive()
+        path = f"{os.environ['PATH']}:/usr/bin:/bin:/usr/sbin:/sbin"
+        started.append(
+            subprocess.Popen(
+                [*command, "--block"],
+                env=os.environ | {"PATH": path} | environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+        )
+        while alive() == before:
+            assert started[-1].poll() is None, "the node did not start"
+            time.sleep(0.05)
+
+    before = alive()
+    yield start
+    for process in started:
+        for pid in _processes(process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+    while alive() > before:
+        time.sleep(0.05)
+
+
+needs_mounts = pytest.mark.skipif(
+    subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0
+    if shutil.which("unshare")
+    else True,
+    reason="this user may not mount, so a node cannot have a disk of its own",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -146,3 +195,100 @@ def test_a_build_with_a_node_killed_gives_what_one_process_gives(nodes, cluster,
     assert {path.relative_to(tmp_path / "ray") for path in (tmp_path / "ray").rglob("*") if path.is_file()} == files
     for name in files:
         assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes(), name
+
+
+@pytest.fixture
+def refused(cluster, cli, small_zoo, tmp_path, monkeypatch):
+    """Run a suite of which one cell is finished on the cluster: refused(options) -> the one line that refuses it."""
+
+    def call(*options: object, address: str = cluster.address) -> str:
+        out = tmp_path / "runs"
+        assert cli("run", "--suite", write_suite(tmp_path, small_zoo, [0]), "--out", out, "--device", "cpu")[0] == 0
+        suite = write_suite(tmp_path, small_zoo, [0, 1])
+        monkeypatch.chdir(tmp_path)  # Ray's workers import from where this process is
+        arguments = ("--executor", "ray", "--address", address, *options)
+        code, _, err = cli("run", "--suite", suite, "--out", out, *arguments)
+        assert code == 2
+        assert [result.seed for _, result in read_results(out)] == [0]
+        lines = [line for line in err.splitlines() if line.startswith("error: ")]
+        assert len(lines) == 1, err
+        return lines[0]
+
+    return call
+
+
+def test_a_node_without_the_package(own_node, refused, tmp_path) -> None:
+    import ray
+
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for path in Path(ray.__file__).parent.parent.iterdir():
+        if "weightbench" not in path.name:
+            (packages / path.name).symlink_to(path)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
+    site = next((tmp_path / "bare").glob("lib/python3*/site-packages"))
+    (site / "packages.pth").write_text(f"{packages}\n")
+    own_node(tmp_path / "bare/bin/python")
+    assert "has no weightbench, this machine 0.1.0: install weightbench 0.1.0 there" in refused()
+
+
+def test_a_node_with_another_version(own_node, refused, tmp_path) -> None:
+    metadata = tmp_path / "old/weightbench-0.0.9.dist-info/METADATA"
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text("Metadata-Version: 2.1\nName: weightbench\nVersion: 0.0.9\n")
+    own_node(PYTHONPATH=str(tmp_path / "old"))
+    assert "has weightbench 0.0.9, this machine 0.1.0" in refused()
+
+
+@needs_mounts
+def test_a_node_without_the_zoo(own_node, refused, small_zoo) -> None:
+    own_node(first=f"mount -t tmpfs none '{small_zoo}'")
+    line = refused()
+    assert "node " in line
+    assert f"has no zoo digits-inrs@1.0.0: put {small_zoo} on a disk that all nodes share" in line
+
+
+@needs_mounts
+def test_a_node_that_does_not_see_the_results(own_node, refused, tmp_path) -> None:
+    (tmp_path / "runs").mkdir()
+    own_node(first=f"mount -t tmpfs none '{tmp_path / 'runs'}'")
+    assert f"does not see {tmp_path / 'runs'}: put it on a disk that all nodes share" in refused()
+
+
+@needs_mounts
+def test_a_node_whose_disk_is_full(own_node, refused, tmp_path) -> None:
+    full = tmp_path / "runs/inr-classification"
+    full.mkdir(parents=True)
+    own_node(first=f"mount -t tmpfs -o size=4k none '{full}'\nhead -c 4096 /dev/zero > '{full}/much'")
+    assert "No space left on device" in refused()
+
+
+def test_more_than_the_cluster_has(nodes, refused) -> None:
+    assert "--device cuda asks for 1 GPU, the cluster has 0: try --device cpu" in refused("--device", "cuda")
+    assert "asks for 3 GPUs" in refused("--device", "cuda", "--jobs", 3)
+    assert "--jobs 0: how many" in refused("--jobs", 0)
+
+
+def test_no_node_for_a_task(nodes, refused, monkeypatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert "no node of the cluster has 3 processors" in refused()
+
+
+def test_no_cluster_at_the_address(refused, monkeypatch) -> None:
+    monkeypatch.setattr("weightbench.zoo.ray_executor.PATIENCE", 3.0)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        port = deaf.getsockname()[1]
+        assert f"--address 127.0.0.1:{port}: no Ray cluster answers there" in refused(address=f"127.0.0.1:{port}")
+    assert "no Ray cluster answers there" in refused(address=f"127.0.0.1:{port}")  # where nobody listens any more
+    assert "write HOST:PORT" in refused(address="ray://cluster")
+
+
+def test_options_that_do_not_fit(cli, monkeypatch, tmp_path, small_zoo) -> None:
+    suite = write_suite(tmp_path, small_zoo, [0])
+    code, _, err = cli("run", "--suite", suite, "--address", "127.0.0.1:6379", "--out", tmp_path / "runs")
+    assert (code, "say --executor ray too" in err) == (2, True)
+    code, _, err = cli("zoo", "build", "digits-inrs", "--executor", "rya", "--out", tmp_path / "zoo")
+    assert (code, "unknown executor 'rya': did you mean ray?" in err) == (2, True)
+    monkeypatch.setitem(sys.modules, "ray", None)  # what importing a missing package finds
+    code, _, err = cli("run", "--suite", suite, "--executor", "ray", "--out", tmp_path / "runs")
+    assert (code, "pip install 'weightbench[ray]'" in err) == (2, True)

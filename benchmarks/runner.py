@@ -20,12 +20,11 @@ from filelock import Timeout
 from ..methods.base import Method
 from ..methods.registry import load_method
 from ..zoo.collection import Zoo
-from ..zoo.executor import Executor, Local
+from ..zoo.executor import Engine, Executor, Local, open_executor
 from ..zoo.machine import (
     environment,
     make_folder,
     peak_memory_mb,
-    pick_device,
     reset_peak_memory,
     write_atomically,
 )
@@ -60,7 +59,9 @@ def run(
     protocol: Literal["supervised", "representation"] = "supervised",
     seeds: Sequence[int] = (0,),
     device: str | None = None,
-    jobs: int = 1,
+    executor: Engine = "local",
+    jobs: int | None = None,
+    address: str | None = None,
     out: str | Path = "runs",
 ) -> list[Result]:
     """Run methods on a task of a zoo; finished cells are taken from `out`, not run again.
@@ -69,7 +70,7 @@ def run(
         methods: one or several: instances, classes, names, or paths of files.
         split, target, protocol: the task's options, see `load_task`.
         device: by default a GPU where there is one.
-        jobs: how many processes, which share this machine's threads out among them.
+        executor, jobs, address: where cells run and how many at once, see `zoo.executor.open_executor`.
         out: the results folder.
 
     Returns one `Result` per method and seed. Raises BadInput; a method's own error is a result with status "failed".
@@ -77,7 +78,8 @@ def run(
     several = [methods] if isinstance(methods, str | type | Method) else list(methods)
     loaded = load_task(task, zoo, split=split, target=target, protocol=protocol)
     cells = [checked_cell(loaded, load_method(method), seed, Path(out)) for method in several for seed in seeds]
-    return run_cells(cells, device=device, tell=lambda text: None, executor=Local(jobs))
+    with open_executor(executor, jobs=jobs, address=address) as workers:
+        return run_cells(cells, device=device, tell=lambda text: None, executor=workers)
 
 
 def run_cells(
@@ -92,7 +94,7 @@ def run_cells(
     Cells that another run of the same folder is working on are left to it, and taken over if it gives up.
     """
     executor = executor or Local()
-    device = pick_device(device)
+    device = executor.device(device)
     results: dict[int, Result] = {}
 
     def note(index: int, result: Result, state: str) -> None:
@@ -111,7 +113,8 @@ def run_cells(
         groups = _sharing_an_encoder([index for index in range(len(cells)) if index not in results], cells)
         work = partial(_run_group, device=device, wait=waiting)
         with _counted(executor, sum(map(len, groups))) as advance:
-            for number, outcomes in executor.run(work, [[cells[index] for index in group] for group in groups]):
+            pieces = [[cells[index] for index in group] for group in groups]
+            for number, outcomes in executor.run(work, pieces, folder=cells[0].out):
                 for index, result in zip(groups[number], outcomes, strict=True):
                     if result is not None:
                         note(index, result, f"{result.cost.fit_s:.1f} s" if result.cost else "failed")
@@ -133,7 +136,7 @@ def _sharing_an_encoder(indices: list[int], cells: Sequence[Cell]) -> list[list[
 @contextlib.contextmanager
 def _counted(executor: Executor, total: int) -> Iterator[Advance]:
     """Progress over cells, where they do not show their own."""
-    if executor.workers == 1:
+    if executor.here:
         yield lambda n=1, note="", fresh=True: None
     else:
         with track("run", total, "cells") as advance:

@@ -12,7 +12,7 @@ from weightbench import board_commands, method_commands, terminal
 from weightbench.board_commands import show_boards
 from weightbench.budget import BudgetSpent, parsed_budget, within
 from weightbench.exchange_commands import zoo_export, zoo_import
-from weightbench.terminal import HELP, Device, Json
+from weightbench.terminal import HELP, Address, Device, Engine, Jobs, Json
 from weightbench.zoo.errors import BadInput, unknown
 from weightbench.zoo_commands import zoo_app
 
@@ -89,7 +89,9 @@ def run(
         list[str] | None, typer.Option("-p", metavar="KEY=VALUE", help="A hyperparameter; repeatable.")
     ] = None,
     device: Device = None,
-    jobs: Annotated[int, typer.Option(help="Processes that run cells at once; they share the threads.")] = 1,
+    jobs: Jobs = None,
+    executor: Engine = "local",
+    address: Address = None,
     budget: Annotated[
         str | None, typer.Option(help="Stop after this time (90s, 9m, 1.5h); the same command goes on from there.")
     ] = None,
@@ -116,10 +118,9 @@ def run(
     from weightbench.benchmarks.cell import plan
     from weightbench.benchmarks.runner import run_cells
     from weightbench.benchmarks.suite import Runs, Suite, load_suite
-    from weightbench.zoo.executor import Local
+    from weightbench.zoo.executor import open_executor
     from weightbench.zoo.progress import console
 
-    executor = Local(jobs)
     params = dict(terminal.parsed_param(text) for text in param or [])
     wanted = (
         load_suite(suite)
@@ -141,12 +142,13 @@ def run(
     try:
         with within(budget):
             cells = plan(wanted, seeds=chosen, out=out)
-            results = run_cells(
-                cells,
-                device=device,
-                tell=lambda text: console.print(text, markup=False, soft_wrap=True),
-                executor=executor,
-            )
+            with open_executor(executor, jobs=jobs, address=address) as workers:
+                results = run_cells(
+                    cells,
+                    device=device,
+                    tell=lambda text: console.print(text, markup=False, soft_wrap=True),
+                    executor=workers,
+                )
     except BudgetSpent:
         print(f"the budget of {budget} is spent: finished cells are in {out}; the same command goes on from there")
         raise typer.Exit(3) from None

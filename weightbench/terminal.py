@@ -11,6 +11,19 @@ from weightbench.zoo.errors import BadInput
 
 HELP = {"help_option_names": ["-h", "--help"]}
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Engine = Annotated[str, typer.Option("--executor", help="local, or ray: a Ray cluster.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        help="How many run at once.  [default: 1, or with ray as many as there is room for]", show_default=False
+    ),
+]
+Address = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HOST:PORT", help="Of the Ray cluster.  [default: RAY_ADDRESS, or one started here]", show_default=False
+    ),
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...  [default: a GPU where there is one]")]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from weightbench import terminal
-from weightbench.terminal import HELP, Device, Json
+from weightbench.terminal import HELP, Address, Device, Engine, Jobs, Json
 
 zoo_app = typer.Typer(context_settings=HELP, no_args_is_help=True, help="List, build, get, publish and verify zoos.")
 
@@ -100,13 +100,25 @@ def zoo_build(
     device: Device = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of the initialisations.  [default: the recipe's]")] = None,
     source_dir: SourceDir = None,
-    jobs: Annotated[int, typer.Option(help="Processes that train chunks at once; they share the threads.")] = 1,
+    jobs: Jobs = None,
+    executor: Engine = "local",
+    address: Address = None,
 ) -> None:
     """Train a standard zoo. Interrupted builds go on where they stopped."""
     terminal.tune()
     from weightbench.zoo.build import build_zoo
 
-    zoo = build_zoo(name, limit=limit, out=out, device=device, seed=seed, source_folder=source_dir, jobs=jobs)
+    zoo = build_zoo(
+        name,
+        limit=limit,
+        out=out,
+        device=device,
+        seed=seed,
+        source_folder=source_dir,
+        executor=executor,  # type: ignore[arg-type]  # checked there
+        jobs=jobs,
+        address=address,
+    )
     quality = ", ".join(f"{key} {value}" for key, value in zoo.manifest.quality.items())
     print(f"{zoo}: {quality}\n{zoo.folder}")
 

@@ -14,10 +14,10 @@ from .card import write_card
 from .catalogue import catalogue_entry, default_folder
 from .collection import Zoo, open_zoo
 from .errors import BadInput
-from .executor import Local
+from .executor import Engine, Executor, open_executor
 from .fit import compiler
 from .folders import move_in, sole_writer
-from .machine import make_folder, pick_device, source_dir
+from .machine import make_folder, source_dir
 from .manifest import MANIFEST, Manifest, Rendering, SourceInfo, digest, read_manifest
 from .recipes import INRRecipe
 from .shards import Shards
@@ -37,7 +37,9 @@ def build_zoo(
     device: str | None = None,
     seed: int | None = None,
     source_folder: Path | None = None,
-    jobs: int = 1,
+    executor: Engine = "local",
+    jobs: int | None = None,
+    address: str | None = None,
     wait: bool = False,
 ) -> Zoo:
     """Build a zoo and return it; a folder that holds it already is only verified.
@@ -49,16 +51,21 @@ def build_zoo(
         device: "cpu", "cuda", ...; by default a GPU where there is one.
         seed: of the initialisations, instead of the recipe's.
         source_folder: with the raw data sets, for machines without internet.
-        jobs: how many processes train chunks at once; they share this machine's threads out among them.
+        executor, jobs, address: where chunks are trained and how many at once, see `executor.open_executor`.
         wait: for another process that builds the same folder, instead of refusing.
 
     Raises BadInput for an unknown name, a folder that holds something else or that cannot be written, a missing source,
     a build of the same folder that is going on.
     """
     entry = catalogue_entry(name)
-    device, executor = pick_device(device), Local(jobs)
     folder = source_dir(source_folder)
-    blueprint = Blueprint(entry, limit, seed, device, folder.resolve() if folder else None)
+    with open_executor(executor, jobs=jobs, address=address) as workers:
+        blueprint = Blueprint(entry, limit, seed, workers.device(device), folder.resolve() if folder else None)
+        return _build(name, blueprint, out, workers, wait=wait)
+
+
+def _build(name: str, blueprint: Blueprint, out: Path | None, executor: Executor, *, wait: bool) -> Zoo:
+    entry, limit, seed = blueprint.entry, blueprint.limit, blueprint.seed
     builder = blueprint.builder()
     checksums = {name: source.sha256 for name, source in builder.sources.items()}
     version = entry.version if checksums == entry.sources else f"{entry.version}+local"
@@ -80,7 +87,7 @@ def build_zoo(
         if _holds(out, recipe_sha256):  # another process built it while this one waited
             return open_zoo(out)
         build: dict[str, Any] = {
-            "device": device,
+            "device": blueprint.device,
             "threads": executor.threads,
             "chunk": blueprint.chunk,
             "engine": compiler(),

@@ -14,7 +14,7 @@ from torch import Tensor
 from .architecture import Architecture
 from .errors import BadInput, unknown
 from .inrs import render
-from .manifest import Manifest, Rendering, SourceInfo, ZooFile, read_manifest
+from .manifest import MANIFEST, Manifest, Rendering, SourceInfo, ZooFile, read_manifest
 from .networks import Networks
 from .storage import read_table, read_tensors, verify_files
 
@@ -174,7 +174,17 @@ class Zoo:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the folder itself; the memory-mapped tensors are then shared, not copied."""
-        return _reopen, (self.folder.resolve(), self.policy)
+        from .download import read_origin
+
+        origin = read_origin(self.folder)
+        reference = f"{self.name}@{self.version}"
+        return _reopen, (
+            self.folder.resolve(),
+            self.policy,
+            reference,
+            self.manifest_sha256,
+            origin and origin["repository"],
+        )
 
     def __repr__(self) -> str:
         rows = self.manifest.splits if self.policy is None else self.manifest.other_splits[self.policy]
@@ -183,8 +193,16 @@ class Zoo:
 
 
 @lru_cache(maxsize=8)
-def _reopen(folder: Path, policy: str | None) -> Zoo:
-    zoo = open_zoo(folder)
+def _reopen(folder: Path, policy: str | None, reference: str, sha256: str, repository: str | None) -> Zoo:
+    """The same zoo in another process, perhaps on a machine that does not see `folder` and has or gets its own copy."""
+    if (folder / MANIFEST).exists():
+        zoo = open_zoo(folder)
+    else:
+        from .load import load_copy
+
+        zoo = load_copy(reference, folder, repository)
+    if zoo.manifest_sha256 != sha256:
+        raise BadInput(f"{zoo.folder}: holds another build of {reference} than the one asked for: remove it there")
     return zoo.with_splits(policy) if policy else zoo
 
 

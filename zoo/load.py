@@ -9,6 +9,7 @@ from .catalogue import catalogue_entry, default_folder, locate, zoo_names
 from .collection import Zoo, open_zoo
 from .download import get_zoo
 from .errors import BadInput
+from .machine import cache_dir
 from .manifest import MANIFEST
 
 
@@ -36,3 +37,21 @@ def load_zoo(reference: str | Path) -> Zoo:
         f"{reference} is not on this machine: `weightbench zoo build {name}` makes it "
         f"({f'about {minutes:.0f} minutes on two cores; ' if minutes else ''}--limit N --out DIR builds a part)"
     )
+
+
+def load_copy(reference: str, folder: Path, repository: str | None) -> Zoo:
+    """A zoo of another machine: this machine's own copy, or one fetched from where that one came from.
+
+    Arguments:
+        reference: "name@version".
+        folder: where the other machine has it.
+        repository: where it is published, if it is.
+
+    Raises BadInput where it cannot be had.
+    """
+    own = cache_dir() / "zoos" / reference
+    if (own / MANIFEST).exists():
+        return open_zoo(own)
+    if repository is None:
+        raise BadInput(f"has no zoo {reference}: put {folder} on a disk that all nodes share, or publish the zoo")
+    return get_zoo(reference, repo_id=repository, wait=True)

@@ -46,16 +46,16 @@ class Shards:
         return self.folder / f"{chunk:06d}-{segment:03d}.safetensors"
 
     def train(self, blueprint: Blueprint, executor: Executor) -> str:
-        """Train what is not there yet, in this process or in several; returns the engine that did."""
+        """Train what is not there yet, in this process or in others; returns the engine that did."""
         chunks = range(len(self.builder.chunks))
         with track(f"train {blueprint.entry.name}", self.builder.networks, "networks") as advance:
-            if executor.workers == 1:
+            if executor.here:
                 for number in chunks:
                     self.train_chunk(number, advance)
                 return self.builder.engine
             engines = set()
-            work = partial(_train_elsewhere, blueprint, self.folder)
-            for _, (networks, fresh, engine) in executor.run(work, chunks):
+            work = partial(_train_elsewhere, blueprint, self.folder.resolve())
+            for _, (networks, fresh, engine) in executor.run(work, chunks, folder=self.folder):
                 advance(networks, fresh=fresh)
                 engines.add(engine)
         return "eager" if "eager" in engines else self.builder.engine

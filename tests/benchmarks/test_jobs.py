@@ -8,66 +8,23 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from small_work import fits, write_suite
 from weightbench.benchmarks.cell import plan
 from weightbench.benchmarks.result import read_results
 from weightbench.benchmarks.suite import load_suite
 
 import weightbench as wb
 
-METHOD = """
-import os, time
-from pathlib import Path
-import torch
-import weightbench as wb
-
-class Counted(wb.Method):
-    '''Writes a line for every fit.'''
-    name = "counted"
-    tasks = ("inr-classification",)
-    seconds: float = 0.0
-    log: str = ""
-    fails: bool = False
-    dies: bool = False
-
-    def fit(self, task, train, val, *, seed, device):
-        with open(self.log, "a") as stream:
-            stream.write(f"{self.seconds} {seed} {torch.get_num_threads()} {os.getpid()}\\n")
-        time.sleep(self.seconds)
-        if self.dies:
-            os.kill(os.getpid(), 9)
-        if self.fails:
-            raise RuntimeError("as asked")
-        self.classes = task.output_dim
-
-    def predict(self, networks):
-        return networks.params[:, : self.classes]
-"""
-
 
 @pytest.fixture
 def suite(tmp_path: Path, small_zoo: Path):
-    """Write a suite of the method above: suite(seeds, **params) -> its file."""
-    (tmp_path / "counted.py").write_text(METHOD)
-
-    def write(seeds: list[int], **params: object) -> Path:
-        fields = {"name": f"{tmp_path / 'counted.py'}", "log": str(tmp_path / "log"), **params}
-        methods = ", ".join(f"{key} = {json.dumps(value)}" for key, value in fields.items())
-        path = tmp_path / "own.toml"
-        path.write_text(
-            f'description = "a test"\nseeds = {seeds}\n[[runs]]\ntask = "inr-classification"\n'
-            f'zoo = "{small_zoo}"\nmethods = [{{ {methods} }}]\n'
-        )
-        return path
-
-    return write
-
-
-def _fits(tmp_path: Path) -> list[str]:
-    return (tmp_path / "log").read_text().splitlines() if (tmp_path / "log").exists() else []
+    """Write a suite of the method that counts its fits: suite(seeds, **params) -> its file."""
+    return partial(write_suite, tmp_path, small_zoo)
 
 
 def test_two_processes_give_the_results_of_one(small_zoo: Path, tmp_path: Path, monkeypatch) -> None:
@@ -88,13 +45,13 @@ def test_threads_are_shared_out_and_every_cell_runs_once(suite, tmp_path: Path, 
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     code, _, _ = cli("run", "--suite", suite([0, 1, 2, 3]), "--jobs", 2, "--out", tmp_path / "runs", "--device", "cpu")
     assert code == 0
-    lines = [line.split() for line in _fits(tmp_path)]
+    lines = fits(tmp_path)
     assert sorted(seed for _, seed, _, _ in lines) == ["0", "1", "2", "3"]
     assert {threads for _, _, threads, _ in lines} == {"1"}
     assert {result.environment["threads"] for _, result in read_results(tmp_path / "runs")} == {1}
     code, _, _ = cli("run", "--suite", tmp_path / "own.toml", "--jobs", 2, "--out", tmp_path / "runs")
     assert code == 0
-    assert len(_fits(tmp_path)) == 4  # a second run keeps them
+    assert len(fits(tmp_path)) == 4  # a second run keeps them
 
 
 def test_a_failed_cell_is_a_record_and_the_others_go_on(suite, tmp_path: Path, cli) -> None:
@@ -125,7 +82,7 @@ def test_two_runs_into_one_folder_share_the_cells(suite, tmp_path: Path) -> None
     ]
     outputs = [run.communicate()[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0], outputs
-    assert sorted(line.split()[1] for line in _fits(tmp_path)) == list("012345")
+    assert sorted(line[1] for line in fits(tmp_path)) == list("012345")
     assert len(read_results(tmp_path / "runs")) == 6
 
 
@@ -155,9 +112,9 @@ def test_a_killed_run_is_finished_by_the_same_command(suite, tmp_path: Path, cli
     done = len(read_results(out))
     assert done > 0
     assert sum(cell["state"] == "done" for cell in states) == done
-    before = len(_fits(tmp_path))
+    before = len(fits(tmp_path))
     assert cli("run", "--suite", path, "--jobs", 2, "--out", out)[0] == 0
-    assert len(_fits(tmp_path)) - before == 4 - done
+    assert len(fits(tmp_path)) - before == 4 - done
     assert "4 done" in cli("status", out, "--suite", path)[1]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +17,7 @@ import raw_data as raw
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_work import shrunk
 from weightbench.zoo.blueprint import Blueprint
 from weightbench.zoo.build import build_zoo
 from weightbench.zoo.catalogue import catalogue, catalogue_entry, default_folder, read_entry, zoo_names
@@ -42,19 +42,6 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without compiling, which would take longer than the fits here."""
     monkeypatch.setattr("weightbench.zoo.build.compiler", lambda: "eager")
-
-
-def shrunk(name: str, folder: Path, **changes: str) -> Path:
-    """The standard zoo's TOML file with shorter training, in `folder`."""
-    text = (STANDARD / f"{name}.toml").read_text()
-    changes = {"steps": "20", "epochs": "4", "batch_size": "16", "chunk": "{ cpu = 4, cuda = 4 }"} | changes
-    if "checkpoints" in text:
-        changes.setdefault("checkpoints", "[0, 1, 4]")
-    for key, value in changes.items():
-        text = re.sub(rf"^{key} = .*$", f"{key} = {value}", text, flags=re.M)
-    path = folder / f"{name}.toml"
-    path.write_text(text)
-    return path
 
 
 @pytest.mark.parametrize("name", zoo_names())

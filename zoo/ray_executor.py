@@ -1,0 +1,219 @@
+"""Work on a Ray cluster: what runs where, what runs again after a death, and the dashboard are Ray's.
+
+Ray brings the work to the nodes and the outcomes back. Files go over a folder that all nodes see.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from .errors import BadInput
+from .executor import Item, Outcome, asked_threads
+from .machine import make_folder
+
+RETRIES = 3  # of a piece of work whose process or node died
+PATIENCE = 15.0  # seconds to wait for a cluster to answer
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray announces that this will be its default
+}
+
+
+@contextlib.contextmanager
+def connected(address: str | None, jobs: int | None) -> Iterator[Ray]:
+    """The cluster at `address`, else at `RAY_ADDRESS`, else one started on this machine for as long as this lasts.
+
+    Raises BadInput without Ray, and for an address where no cluster of the same Ray answers.
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ImportError:
+        raise BadInput("--executor ray needs Ray: pip install 'weightbench[ray]'") from None
+    if ray.is_initialized():  # by the program that calls this library
+        yield Ray(jobs)
+        return
+    if address not in ("local", "auto"):
+        _check_answers(address)
+    local: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **local)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise BadInput(f"--address {address}: {' '.join(str(error).split())[:300]}") from None
+    try:
+        with contextlib.redirect_stdout(_WithoutRay(sys.stdout)):
+            yield Ray(jobs)
+    finally:
+        ray.shutdown()
+
+
+class _WithoutRay:
+    """Standard output without what Ray's own threads print there: pages of state when a node dies."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def write(self, text: str) -> int:
+        own = not threading.current_thread().name.startswith("ray_")
+        return int(self.stream.write(text)) if own else len(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+def _check_answers(address: str) -> None:
+    """Raises BadInput where no cluster answers soon; Ray itself would try for minutes."""
+    if not re.fullmatch(r"[^/\s]+:\d+", address):
+        raise BadInput(f"--address {address}: write HOST:PORT, which `ray start --head` prints")
+    host, _, port = address.rpartition(":")
+    mend = "start one with `ray start --head`, or leave --address out (and RAY_ADDRESS unset) for one on this machine"
+    check = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--skip-version-check", "--address", address]
+    try:
+        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+        done = subprocess.run(check, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
+        answers = done.returncode == 0
+    except (OSError, OverflowError, subprocess.TimeoutExpired):
+        answers = False
+    if not answers:
+        raise BadInput(f"--address {address}: no Ray cluster answers there: {mend}")
+
+
+class Ray:
+    """The cluster that this process is connected to. A piece of work has `threads` processors, and a GPU on cuda.
+
+    Arguments:
+        jobs: how many pieces run at once at most; None for as many as there is room for.
+    """
+
+    here = False
+
+    def __init__(self, jobs: int | None) -> None:
+        self.jobs, self.gpus = jobs, 0
+        self.threads = asked_threads() or 1
+
+    def device(self, asked: str | None) -> str:
+        import ray
+
+        gpus = int(ray.cluster_resources().get("GPU", 0))
+        device = asked or ("cuda" if gpus else "cpu")
+        if device not in ("cpu", "cuda"):
+            raise BadInput(f"--device {device}: on a cluster write cpu or cuda, Ray chooses the GPU of every task")
+        if device == "cuda" and gpus < (self.jobs or 1):
+            raise BadInput(
+                f"--device cuda asks for {self.jobs or 1} GPU{'s' * ((self.jobs or 1) > 1)}, the cluster has {gpus}: "
+                + ("fewer --jobs, or --device cpu" if gpus else "try --device cpu")
+            )
+        self.gpus = int(device == "cuda")
+        return device
+
+    @property
+    def room(self) -> int:
+        """How many pieces of work the cluster can run at once. Raises BadInput for none."""
+        import ray
+
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        places = [int(node.get("CPU", 0)) // self.threads for node in nodes]
+        if self.gpus:
+            places = [min(place, int(node.get("GPU", 0))) for place, node in zip(places, nodes, strict=True)]
+        if not sum(places):
+            wanted = f"{self.threads} processor{'s' * (self.threads > 1)}" + " and a GPU" * self.gpus
+            raise BadInput(f"no node of the cluster has {wanted}: set OMP_NUM_THREADS to the threads of one task")
+        return sum(places)
+
+    def run(
+        self, work: Callable[[Item], Outcome], items: Sequence[Item], *, folder: Path
+    ) -> Iterator[tuple[int, Outcome]]:
+        import ray
+        from ray import cloudpickle
+        from ray.exceptions import RayError, RayTaskError
+
+        # Two for every place, so that none waits for this process.
+        at_once = self.jobs or 2 * self.room
+        task = ray.remote(num_cpus=self.threads, num_gpus=self.gpus, max_retries=RETRIES)(_on_node())
+        queue = iter(enumerate(items))
+        running: set[Any] = set()
+        with _token(folder.resolve()) as token:
+            common = (ray.put(cloudpickle.dumps(work)), self.threads, token, version("weightbench"))
+            try:
+                while True:
+                    for index, item in islice(queue, at_once - len(running)):
+                        running.add(task.remote(index, cloudpickle.dumps(item), *common))
+                    if not running:
+                        return
+                    (done,), rest = ray.wait(list(running))
+                    running = set(rest)
+                    index, outcome, trouble = ray.get(done)
+                    if trouble:
+                        raise BadInput(f"{trouble}; what is finished is kept")
+                    yield index, outcome
+            except RayTaskError as error:
+                raise error.cause from error
+            except RayError as error:  # the process or node of one piece died again and again
+                raise BadInput(
+                    f"a task died {RETRIES + 1} times ({type(error).__name__}), perhaps for want of memory: what is "
+                    "finished is kept; run the same command again, with fewer --jobs"
+                ) from None
+            finally:
+                for left in running:
+                    ray.cancel(left, force=True)
+
+
+@contextlib.contextmanager
+def _token(folder: Path) -> Iterator[Path]:
+    """A file by which a node sees that `folder` is the same one there."""
+    token = make_folder(folder) / f".shared-{uuid.uuid4().hex}"
+    token.touch()
+    try:
+        yield token
+    finally:
+        token.unlink(missing_ok=True)
+
+
+def _on_node() -> Callable[..., tuple[int, Any, str]]:
+    """What Ray runs: (index, outcome, "") or (index, None, one line of what is wrong with this node).
+
+    A function within a function travels as code, so that a node without this package can say so.
+    """
+
+    def run(index: int, item: bytes, work: bytes, threads: int, token: Path, wanted: str) -> tuple[int, Any, str]:
+        import importlib.metadata
+        import pickle
+
+        import ray
+
+        node = f"node {ray.util.get_node_ip_address()}"
+        try:
+            found = f"weightbench {importlib.metadata.version('weightbench')}"
+            from weightbench.zoo.errors import BadInput
+            from weightbench.zoo.executor import in_worker
+        except ImportError:
+            found = "no weightbench"
+        if found != f"weightbench {wanted}":
+            return index, None, f"{node} has {found}, this machine {wanted}: install weightbench {wanted} there"
+        if not token.exists():
+            return index, None, f"{node} does not see {token.parent}: put it on a disk that all nodes share"
+
+        try:
+            return *in_worker(pickle.loads(work), index, pickle.loads(item), threads), ""
+        except BadInput as error:
+            return index, None, f"{node}: {error}"
+        except OSError as error:  # a full disk
+            where = f"{error.filename}: " if error.filename else ""
+            return index, None, f"{node}: {where}{error.strerror or error}"
+
+    return run

@@ -241,8 +241,8 @@ def test_a_node_with_another_version(own_node, refused, tmp_path) -> None:
 
 
 @needs_mounts
-def test_a_node_without_the_zoo(own_node, refused, small_zoo) -> None:
-    own_node(first=f"mount -t tmpfs none '{small_zoo}'")
+def test_a_node_without_the_zoo(own_node, refused, small_zoo, tmp_path) -> None:
+    own_node(first=f"mount -t tmpfs none '{small_zoo}'", WEIGHTBENCH_CACHE=str(tmp_path / "empty"))
     line = refused()
     assert "node " in line
     assert f"has no zoo digits-inrs@1.0.0: put {small_zoo} on a disk that all nodes share" in line

@@ -39,7 +39,7 @@ class ReportedTable(BaseModel):
     """A printed table (one zoo of it), with where it stands, when it appeared, and under which conditions it holds.
 
     `stand_in` is a smaller zoo of the same kind, on which the order of the rows may be compared; `remark` what there is
-    to say about that order.
+    to say about that order; `epochs` how long the paper trained, where one figure holds for all rows.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -48,6 +48,7 @@ class ReportedTable(BaseModel):
     zoo: str
     stand_in: str | None = None
     remark: str = ""
+    epochs: int | None = None
     options: dict[str, Any] = {}
     source: str
     date: str

@@ -53,7 +53,8 @@ def reproduction(boards: list[Board]) -> str:
         "the evidence of the board. *Printed* is mean ± standard deviation over seeds (or the variance, where the",
         "paper gives that); *ours* is mean ± standard deviation over seeds, in brackets the 95 % interval over test",
         "items.",
-        "*Settings* are those that differ from the method's defaults, which are the papers' recipes.",
+        "*Epochs*, where the paper says: ours of theirs. *Settings* are those that differ from the method's defaults,",
+        "which are the papers' recipes.",
         "",
     ]
     unmeasured = []
@@ -88,7 +89,7 @@ def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[st
             pair.ours,
             f"{pair.row['score'] - pair.printed.score:+.2f}" if same else "-",
             str(pair.row["seeds"]),
-            "-" if pd.isna(pair.row["epochs"]) else f"{pair.row['epochs']:.0f}",
+            _epochs(table, pair),
             f"{pair.row['fit_s']:,.0f}",
             pair.results[0].method.variant or "defaults",
         ]
@@ -104,6 +105,12 @@ def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[st
     lines += [*(f"- {line}" for line in said), *([""] if said else [])]
     lines += ["```sh", *(command(pair.results) for pair in matched), "```", ""]
     return lines
+
+
+def _epochs(table: ReportedTable, pair: Pair) -> str:
+    if pd.isna(pair.row["epochs"]):
+        return "-"
+    return f"{pair.row['epochs']:.0f}" + (f" of {table.epochs}" if table.epochs else "")
 
 
 def _apart(table: ReportedTable, pair: Pair) -> bool:

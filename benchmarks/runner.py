@@ -30,7 +30,7 @@ from ..zoo.machine import (
 )
 from ..zoo.progress import Advance, track
 from .audit import audit
-from .cell import Cell, checked_cell
+from .cell import LOCKS, Cell, checked_cell
 from .evidence import read_predictions, read_truth, write_predictions, write_truth
 from .protocols import Alignment, Representation, Supervised, protocol_of
 from .result import CostPart, PredictionsPart, Result
@@ -114,7 +114,7 @@ def run_cells(
         work = partial(_run_group, device=device, wait=waiting)
         with _counted(executor, sum(map(len, groups))) as advance:
             pieces = [[cells[index] for index in group] for group in groups]
-            for number, outcomes in executor.run(work, pieces, folder=cells[0].out):
+            for number, outcomes in executor.run(work, pieces, folder=cells[0].out / LOCKS):
                 for index, result in zip(groups[number], outcomes, strict=True):
                     if result is not None:
                         note(index, result, f"{result.cost.fit_s:.1f} s" if result.cost else "failed")

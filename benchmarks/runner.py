@@ -17,9 +17,11 @@ from typing import Any, Literal
 import torch
 from filelock import Timeout
 
+from ..methods import distributed
 from ..methods.base import Method
 from ..methods.registry import load_method
 from ..zoo.collection import Zoo
+from ..zoo.errors import BadInput
 from ..zoo.executor import Engine, Executor, Local, open_executor
 from ..zoo.machine import (
     environment,
@@ -30,7 +32,7 @@ from ..zoo.machine import (
 )
 from ..zoo.progress import Advance, track
 from .audit import audit
-from .cell import Cell, checked_cell
+from .cell import LOCKS, Cell, checked_cell
 from .evidence import read_predictions, read_truth, write_predictions, write_truth
 from .protocols import Alignment, Representation, Supervised, protocol_of
 from .result import CostPart, PredictionsPart, Result
@@ -92,9 +94,25 @@ def run_cells(
     """Run what is not finished yet; `tell` is given a line per cell.
 
     Cells that another run of the same folder is working on are left to it, and taken over if it gives up.
+    Under `torchrun` the first process runs the cells; the others help it to fit, and return nothing.
     """
     executor = executor or Local()
     device = executor.device(device)
+    if distributed.size() == 1:
+        return _run_cells(cells, device, tell, executor)
+    if not executor.here:
+        raise BadInput("torchrun starts the processes that train one cell: leave out --jobs and --executor")
+    with distributed.together(device):
+        if distributed.rank():
+            while (cell := distributed.agreed(None)) is not None:
+                protocol_of(cell.task)(cell.task, cell.method).fit(seed=cell.seed, device=device)
+            return []
+        results = _run_cells(cells, device, tell, executor)
+        distributed.agreed(None)
+    return results
+
+
+def _run_cells(cells: Sequence[Cell], device: str, tell: Callable[[str], None], executor: Executor) -> list[Result]:
     results: dict[int, Result] = {}
 
     def note(index: int, result: Result, state: str) -> None:
@@ -114,7 +132,7 @@ def run_cells(
         work = partial(_run_group, device=device, wait=waiting)
         with _counted(executor, sum(map(len, groups))) as advance:
             pieces = [[cells[index] for index in group] for group in groups]
-            for number, outcomes in executor.run(work, pieces, folder=cells[0].out):
+            for number, outcomes in executor.run(work, pieces, folder=cells[0].out / LOCKS):
                 for index, result in zip(groups[number], outcomes, strict=True):
                     if result is not None:
                         note(index, result, f"{result.cost.fit_s:.1f} s" if result.cost else "failed")
@@ -185,6 +203,8 @@ def run_cell(cell: Cell, *, device: str, encoders: dict[str, Encoder] | None = N
         **outcome,
     )
     write_atomically(cell.path, result.to_json())
+    if result.status != "ok" and distributed.size() > 1:
+        raise RuntimeError(result.error)  # the other processes are in the middle of a step: torchrun ends them
     return result
 
 
@@ -242,6 +262,8 @@ def _fitted(cell: Cell, device: str, encoders: dict[str, Encoder]) -> tuple[Supe
     known = encoders.get(cell.encoder) if isinstance(asked, Representation) else None
     if known is not None and isinstance(asked, Representation):
         asked.method, asked.embeddings = known.method, known.embeddings
+    if known is None:
+        distributed.agreed(cell)  # the processes that help take it from here
     started = time.perf_counter()
     asked.fit(seed=cell.seed, device=device)
     _synchronise(device)

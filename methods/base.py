@@ -77,6 +77,8 @@ class Method:
         symmetries: changes of the weights that keep a network's function ("permutation", "sign", "scale") and that
             cannot change the method's answer; edits move along. `weightbench check` holds it to that.
         recipe_fields: fields that say how to train, not what is trained; they do not show in a row's name.
+        later_fields: fields that a release added: while at their default they are not part of a result, so that earlier
+            results stay the same cells.
     """
 
     name: ClassVar[str]
@@ -85,6 +87,7 @@ class Method:
     one_architecture: ClassVar[bool] = False
     symmetries: ClassVar[tuple[Kind, ...]] = ()
     recipe_fields: ClassVar[frozenset[str]] = frozenset()
+    later_fields: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -112,8 +115,10 @@ class Method:
 
     @property
     def params(self) -> dict[str, Any]:
-        """Every hyperparameter, resolved."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload]
+        """Every hyperparameter, resolved; `later_fields` only where they differ from the default."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        resolved = dataclasses.asdict(self)  # type: ignore[call-overload]
+        return {k: v for k, v in resolved.items() if k not in self.later_fields or v != defaults[k]}
 
     @property
     def variant(self) -> str | None:
@@ -197,11 +202,15 @@ class NeuralMethod(Method):
         augment: names of `augment.AUGMENTATIONS` for training batches, for instance ("rotation", "noise=0.3"). Those
             that change a network's function are left out where that would change the answer: everywhere but in
             classification of INRs.
+        accumulate: take every batch in that many parts, for one that does not fit the device; the loss stays the same.
+        precision: "bf16" computes the forward pass of training in bfloat16 where torch's autocast does; parameters,
+            validation and prediction stay in float32.
     """
 
     recipe_fields: ClassVar[frozenset[str]] = frozenset(
         ("epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "clip_norm", "schedule", "patience", "augment")
-    )
+    ) | {"accumulate"}
+    later_fields: ClassVar[frozenset[str]] = frozenset(("accumulate", "precision"))
 
     epochs: int = 100
     batch_size: int = 64
@@ -212,6 +221,13 @@ class NeuralMethod(Method):
     schedule: Literal["constant", "cosine", "one-cycle"] = "constant"
     patience: int = 0
     augment: tuple[str, ...] = ()
+    accumulate: int = 1
+    precision: Literal["float32", "bf16"] = "float32"
+
+    def check(self, task: TaskView) -> None:
+        super().check(task)
+        if self.accumulate < 1:
+            raise BadInput(f"parameter accumulate of {self.name} is {self.accumulate}: parts of a batch, 1 or more")
 
     def build(self, task: TaskView) -> nn.Module:
         """The module: forward(Networks) -> `[B, task.output_dim]`, or edited `Networks` for an editing task."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from ..zoo.collection import Split
 from ..zoo.networks import Networks
 from ..zoo.progress import track
+from . import distributed
 
 if TYPE_CHECKING:
     from .augment import Augmentation
@@ -38,6 +41,17 @@ class InUnitsOf(nn.Module):
         return values
 
 
+class LossOf(nn.Module):
+    """The loss as a module's output, which is a tensor for every task."""
+
+    def __init__(self, module: nn.Module, task: TaskView) -> None:
+        super().__init__()
+        self.module, self.task = module, task
+
+    def forward(self, networks: Networks, targets: Tensor) -> Tensor:
+        return self.task.loss(self.module(networks), targets)
+
+
 def train(
     method: NeuralMethod,
     module: nn.Module,
@@ -51,9 +65,18 @@ def train(
     """AdamW on shuffled and augmented batches; keeps the parameters of the epoch with the best validation score.
 
     The whole split lies on the device, one tensor per architecture. A batch is of one architecture; an epoch goes
-    through the batches of all of them in random order. Returns the selection, the budget and each
-    epoch's mean loss and validation score for the result record. Raises NotFinite.
+    through the batches of all of them in random order. Returns the selection, the budget and each epoch's mean loss and
+    validation score for the result record. Raises NotFinite.
+
+    Under `torchrun` every process takes its part of each batch (DistributedDataParallel), so that the batch as a whole,
+    and with it the loss, is what a single process would have. Batch norms see their own process's part.
     """
+    processes = distributed.size()
+    loss_of: nn.Module = LossOf(module, task)
+    if processes > 1:
+        loss_of = DistributedDataParallel(loss_of, find_unused_parameters=True)
+    if distributed.rank():
+        torch.manual_seed(torch.initial_seed() + distributed.rank())  # its own dropout and augmentation
     groups, targets = _on_device(task, train, device)
     val_groups, val_targets = _on_device(task, val, device)
     batches = sum(-(-len(networks) // method.batch_size) for networks in groups)
@@ -64,25 +87,28 @@ def train(
     generator = torch.Generator().manual_seed(torch.initial_seed())
     best, best_epoch, best_state = None, 0, copy.deepcopy(module.state_dict())
     curves: dict[str, list[float]] = {"train_loss": [], "val_score": []}
+    half = torch.autocast(device.split(":")[0], torch.bfloat16, enabled=method.precision == "bf16")
     epoch = 0
     with track(f"train {method.name}", method.epochs * batches, "steps") as advance:
         for epoch in range(1, method.epochs + 1):
-            module.train()
+            loss_of.train()
             total = torch.zeros((), device=device)
-            for group, rows in _shuffled(groups, method.batch_size):
-                networks = augmentation(groups[group][rows], generator)
-                loss = task.loss(module(networks), targets[group][rows])
-                if not torch.isfinite(loss):
-                    raise NotFinite(f"the loss is {loss.item()} in epoch {epoch}: lower lr or set clip_norm")
+            for group, batch in _shuffled(groups, method.batch_size):
                 optimizer.zero_grad(set_to_none=True)
-                loss.backward()
+                for rows, weight in _parts(batch, method.accumulate):
+                    networks = augmentation(groups[group][rows], generator)
+                    with half:
+                        loss = weight * loss_of(networks, targets[group][rows])
+                    if not torch.isfinite(loss):
+                        raise NotFinite(f"the loss is {loss.item()} in epoch {epoch}: lower lr or set clip_norm")
+                    loss.backward()
+                    total += loss.detach() * len(batch)
                 if method.clip_norm:
                     nn.utils.clip_grad_norm_(module.parameters(), method.clip_norm)
                 optimizer.step()
                 scheduler.step()
-                total += loss.detach() * len(rows)
                 advance(1, "" if best is None else f"val {task.metric} {best:.4g}")
-            score = _validate(module, task, val_groups, val_targets, method.batch_size)
+            score = distributed.agreed(_validate(module, task, val_groups, val_targets, method.batch_size))
             curves["train_loss"].append(float(f"{total.item() / len(train):.6g}"))
             curves["val_score"].append(float(f"{score:.6g}"))
             if best is None or (score > best if task.higher_is_better else score < best):
@@ -92,7 +118,8 @@ def train(
     module.load_state_dict(best_state)
     return {
         "selection": {"rule": f"best val {task.metric}", "val_score": best, "trials": 1, "epoch": best_epoch},
-        "budget": {"epochs": epoch, "steps": epoch * batches, "seconds_limit": None},
+        "budget": {"epochs": epoch, "steps": epoch * batches, "seconds_limit": None}
+        | ({"processes": processes} if processes > 1 else {}),
         "curves": curves,
     }
 
@@ -110,7 +137,21 @@ def _shuffled(groups: list[Networks], batch_size: int) -> list[tuple[int, Tensor
         for group, networks in enumerate(groups)
         for rows in torch.randperm(len(networks), device=networks.params.device).split(batch_size)
     ]
-    return [batches[i] for i in torch.randperm(len(batches))] if len(groups) > 1 else batches
+    if len(groups) > 1:
+        batches = [batches[i] for i in torch.randperm(len(batches))]
+    if distributed.size() > 1:
+        batches = distributed.agreed([(group, rows.cpu()) for group, rows in batches])
+    return batches
+
+
+def _parts(batch: Tensor, accumulate: int) -> Iterator[tuple[Tensor, float]]:
+    """This process's rows of a batch in `accumulate` parts, and the weight of each part's mean loss.
+
+    Gradients are added up over the parts and averaged over the processes, which gives that of the whole batch's mean.
+    """
+    processes = distributed.size()
+    for rows in batch.tensor_split(processes * accumulate)[distributed.rank() :: processes]:
+        yield rows if len(rows) else batch[:1], processes * len(rows) / len(batch)  # none: the others wait for this one
 
 
 def _scheduler(method: NeuralMethod, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:

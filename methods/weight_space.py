@@ -139,8 +139,9 @@ class Mix(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
         total = rows + columns
+        x, weight = x.to(total.dtype), weight.to(total.dtype)  # under autocast
+        ctx.save_for_backward(x, weight)
         total.flatten(0, 2).addmm_(x.flatten(0, 2), weight.T)
         return total
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -64,7 +65,7 @@ def methods(as_json: Json = False) -> None:
         about = (method.__doc__ or "").strip().splitlines()
         rows.append(
             {"name": name, "tasks": list(method.tasks), "paper": method.paper, "description": about[0] if about else ""}
-            | ({"params": method().params} if as_json else {})
+            | ({"params": dataclasses.asdict(method())} if as_json else {})
         )
     terminal.print_rows(rows, as_json)
 
@@ -155,6 +156,8 @@ def run(
     except KeyboardInterrupt:
         print(f"interrupted: finished cells are in {out}; the same command goes on from there", file=sys.stderr)
         raise typer.Exit(130) from None
+    if not results:  # one of torchrun's processes that only help
+        return
     show_boards(out, out / "board", {(r.task.name, r.zoo.recipe_sha256) for r in results})
     failed = [result for result in results if result.status != "ok"]
     if failed:

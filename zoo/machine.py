@@ -55,8 +55,9 @@ def pick_device(name: str | None) -> str:
     """`name` if torch can use it; for None a GPU where there is one, else the CPU. Raises BadInput."""
     import torch
 
-    if name is None:
-        return "cuda" if torch.cuda.is_available() else "cpu"
+    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun's processes have a GPU each
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
     try:
         torch.empty(0, device=name)
     except (RuntimeError, AssertionError):

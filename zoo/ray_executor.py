@@ -199,8 +199,8 @@ def _on_node() -> Callable[..., tuple[int, Any, str]]:
         node = f"node {ray.util.get_node_ip_address()}"
         try:
             found = f"weightbench {importlib.metadata.version('weightbench')}"
-            from weightbench.zoo.errors import BadInput
-            from weightbench.zoo.executor import in_worker
+            from .errors import BadInput
+            from .executor import in_worker
         except ImportError:
             found = "no weightbench"
         if found != f"weightbench {wanted}":

@@ -48,6 +48,15 @@ def test_a_symmetry_that_is_not_declared_does_not_hold(small_zoo: Path, name: st
     assert report["scale"] is None  # a SIREN has no such symmetry
 
 
+@pytest.mark.parametrize("name", [n for n in method_names() if issubclass(load_class(n), wb.NeuralMethod)])
+def test_every_method_trains_in_bfloat16(name: str, small_zoo: Path, tmp_path: Path) -> None:
+    method = small(name)
+    method.precision = "bf16"
+    (result,) = wb.run(method, task=method.tasks[0], zoo=small_zoo, device="cpu", out=tmp_path)
+    assert (result.status, result.error) == ("ok", None)
+    assert "precision=bf16" in (result.method.variant or "")
+
+
 BREAKING = """
 import torch
 import weightbench as wb

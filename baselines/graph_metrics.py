@@ -14,6 +14,7 @@ from torch import Tensor
 from ..methods.inputs import finite
 from ..zoo.architecture import Add, Architecture, Conv2d, Linear
 from ..zoo.networks import Networks
+from ..zoo.symmetry import neuron_groups
 from .summary import Summary
 
 CHUNK = 256  # networks measured at once
@@ -86,6 +87,7 @@ class GraphMetrics(Summary):
     """Degree, clustering, assortativity and path statistics of the weighted graph into ridge or logistic regression."""
 
     name = "graph-metrics"
+    tasks = (*Summary.tasks, "neuron-alignment")
     symmetries = ("permutation", "sign")
 
     def size(self, arch: Architecture) -> int:
@@ -100,3 +102,14 @@ class GraphMetrics(Summary):
         found = torch.cat([metrics(exact[start : start + CHUNK]) for start in range(0, len(exact), CHUNK)]).float()
         layers, paths = found[:, :-3], found[:, -3:]
         return torch.cat([torch.nn.functional.pad(layers, (0, self.columns - found.shape[1])), paths], 1)
+
+    def node_embeddings(self, networks: Networks) -> list[Tensor]:
+        """Strength, strongest edge and disparity of every neuron, of its incoming and of its outgoing edges."""
+        matrices, found = strengths(finite(networks, self.name)), []
+        for group in neuron_groups(networks.arch):
+            columns: list[Tensor] = []
+            for side in (matrices[group.producers[0]], matrices[group.consumers[0][0]].mT):
+                share = side / side.sum(2, keepdim=True).clamp(min=1e-12)
+                columns += [side.mean(2), side.amax(2), share.square().sum(2) * side.shape[2]]
+            found.append(torch.stack(columns, 2))
+        return found

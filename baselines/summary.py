@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -21,7 +23,7 @@ class Summary(Method):
         alpha: weight of the L2 penalty on standardised features.
     """
 
-    tasks = ("inr-classification", "property")
+    tasks: ClassVar[tuple[str, ...]] = ("inr-classification", "property")
 
     alpha: float = 1.0
 

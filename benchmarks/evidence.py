@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ PIXEL_ITEMS = 1000  # edited INRs whose rendering is kept, the first of the spli
 PIXEL_LOW, PIXEL_HIGH = -0.5, 1.5
 TRUTH = "zoos"
 MOST_BYTES = 2**30  # of one decompressed array
+IDENTITY = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*@\d+\.\d+\.\d+(\+local)?-[0-9a-f]{8}", re.ASCII)
 
 
 def quantise(pixels: np.ndarray) -> np.ndarray:
@@ -105,18 +107,24 @@ def class_names(zoo: Zoo, column: str) -> list[Any] | None:
     return sorted(values.dropna().unique().tolist())
 
 
-def truth_path(folder: Path, zoo: ZooPart, options: Options) -> Path:
+def identity(name: str, version: str, recipe_sha256: str) -> str:
+    """How a zoo is named where nothing else would do, and what its truth's file is called."""
+    return f"{name}@{version}-{recipe_sha256[:8]}"
+
+
+def truth_paths(folder: Path, zoo: ZooPart, options: Options) -> list[Path]:
+    """Where the truth lies about a zoo in the splits that `options` name, and about the one that is tested on too."""
     policy = f"-{options.split}" if options.split else ""
-    return folder / TRUTH / f"{zoo.name}@{zoo.version}-{zoo.recipe_sha256[:8]}{policy}.parquet"
+    names = [identity(zoo.name, zoo.version, zoo.recipe_sha256) + policy]
+    if options.also is not None:
+        if not IDENTITY.fullmatch(options.also):
+            raise BadInput(f"task.options.also: {options.also[:80]!a} names no zoo; expected name@version-recipe")
+        names.append(options.also)
+    return [folder / TRUTH / f"{name}.parquet" for name in names]
 
 
-def write_truth(folder: Path, zoo: Zoo, about: ZooPart, options: Options) -> None:
-    """Keep the test split's table, and its images where it has some, in `folder`, once.
-
-    Arguments:
-        zoo: with the splits that `options` name.
-    """
-    path = truth_path(folder, about, options)
+def write_truth(path: Path, zoo: Zoo) -> None:
+    """Keep the test split's table, and its images where it has some, once."""
     if path.exists():
         return
     from ..zoo.symmetry import neuron_groups
@@ -150,9 +158,11 @@ class Truth:
         classes: for each column of classes, which class each logit stands for.
         neurons: for each architecture the sizes of its groups of hidden neurons that can be moved.
         images: `[N, *image_shape]` in [0, 1], in the table's order; None where the networks encode none.
+        also: the truth about the zoo that is tested on too.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, also: Path | None = None) -> None:
+        self.also = Truth(also) if also else None
         try:
             found = pq.read_table(path)
             metadata = found.schema.metadata
@@ -173,4 +183,4 @@ class Truth:
 
 def read_truth(folder: Path, zoo: ZooPart, options: Options) -> Truth:
     """The truth that results on a zoo, in the splits that `options` name, are scored against."""
-    return Truth(truth_path(folder, zoo, options))
+    return Truth(*truth_paths(folder, zoo, options))

@@ -18,16 +18,19 @@ class _Part(BaseModel):
 class Options(_Part):
     """What may be chosen about a task; boards never mix them.
 
-    `split` is None where a zoo has one set of splits only, `target` where the task has a fixed one.
+    `split` is None where a zoo has one set of splits only, `target` where the task has a fixed one. `also` names a
+    second zoo that is tested on too, "name@version-recipe".
     """
 
     split: str | None = None
     target: str | None = None
     protocol: Literal["supervised", "representation"] = "supervised"
+    also: str | None = None
 
     def __str__(self) -> str:
         """For titles, after a task's name: " of test_accuracy (within-run, representation)"."""
-        said = [self.split, self.protocol if self.protocol != "supervised" else None]
+        protocol = self.protocol if self.protocol != "supervised" else None
+        said = [self.split, protocol, f"also on {self.also}" if self.also else None]
         found = ", ".join(text for text in said if text)
         return (f" of {self.target}" if self.target else "") + (f" ({found})" if found else "")
 
@@ -110,8 +113,11 @@ class Result(_Part):
 
 
 def spec_hash(task: TaskPart, zoo: ZooPart, method: MethodPart) -> str:
+    options = task.options.model_dump()
+    if task.options.also is None:  # it was not asked when the first results were named
+        del options["also"]
     spec = {
-        "task": task.model_dump(include={"name", "version", "options"}),
+        "task": {"name": task.name, "version": task.version, "options": options},
         "zoo": zoo.model_dump(include={"name", "version", "recipe_sha256"}),
         "method": method.model_dump(include={"name", "params", "source_sha256"}),
     }

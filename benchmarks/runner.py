@@ -14,6 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from filelock import Timeout
 
@@ -33,11 +34,11 @@ from ..zoo.machine import (
 from ..zoo.progress import Advance, track
 from .audit import audit
 from .cell import LOCKS, Cell, checked_cell
-from .evidence import read_predictions, read_truth, write_predictions, write_truth
+from .evidence import read_predictions, read_truth, truth_paths, write_predictions, write_truth
 from .protocols import Alignment, Representation, Supervised, protocol_of
 from .result import CostPart, PredictionsPart, Result
 from .scoring import score
-from .task import load_task
+from .task import Task, load_task
 
 WARM_UP = 64  # networks of an untimed first prediction
 
@@ -59,6 +60,7 @@ def run(
     split: str | None = None,
     target: str | None = None,
     protocol: Literal["supervised", "representation"] = "supervised",
+    also: str | None = None,
     seeds: Sequence[int] = (0,),
     device: str | None = None,
     executor: Engine = "local",
@@ -70,7 +72,7 @@ def run(
 
     Arguments:
         methods: one or several: instances, classes, names, or paths of files.
-        split, target, protocol: the task's options, see `load_task`.
+        split, target, protocol, also: the task's options, see `load_task`.
         device: by default a GPU where there is one.
         executor, jobs, address: where cells run and how many at once, see `zoo.executor.open_executor`.
         out: the results folder.
@@ -78,7 +80,7 @@ def run(
     Returns one `Result` per method and seed. Raises BadInput; a method's own error is a result with status "failed".
     """
     several = [methods] if isinstance(methods, str | type | Method) else list(methods)
-    loaded = load_task(task, zoo, split=split, target=target, protocol=protocol)
+    loaded = load_task(task, zoo, split=split, target=target, protocol=protocol, also=also)
     cells = [checked_cell(loaded, load_method(method), seed, Path(out)) for method in several for seed in seeds]
     with open_executor(executor, jobs=jobs, address=address) as workers:
         return run_cells(cells, device=device, tell=lambda text: None, executor=workers)
@@ -124,7 +126,7 @@ def _run_cells(cells: Sequence[Cell], device: str, tell: Callable[[str], None], 
         make_folder(folder)
     for index, cell in enumerate(cells):
         if (found := cell.finished()) is not None:
-            write_truth(cell.out, cell.task.zoo, cell.parts[1], cell.task.options)
+            _keep_truth(cell)
             note(index, found, "kept")
     waiting = False
     while len(results) < len(cells):  # a second time only for cells that another run held
@@ -213,27 +215,16 @@ def _measure(cell: Cell, device: str, encoders: dict[str, Encoder]) -> dict[str,
     reset_peak_memory()
     asked, fit_s = _fitted(cell, device, encoders)
 
-    # In random order, so that a method cannot profit from how the split is sorted.
-    generator = torch.Generator().manual_seed(cell.seed)
-    inputs = task.inputs(test)
-    orders = [torch.randperm(len(networks), generator=generator) for networks in inputs]
-    shuffled = [networks[order] for networks, order in zip(inputs, orders, strict=True)]
-    for networks in shuffled:
-        asked.output(networks[:WARM_UP])
-    _synchronise(device)
-    started = time.perf_counter()
-    outputs = [asked.output(networks) for networks in shuffled]
-    _synchronise(device)
-    predict_s = time.perf_counter() - started
-    peak = peak_memory_mb(device)
-    outputs = [output[order.argsort()] for output, order in zip(outputs, orders, strict=True)]
+    arrays, predict_s, peak = _evidence(asked, task, seed=cell.seed, device=device)
+    if (other := task.elsewhere) is not None:
+        found, _, _ = _evidence(asked, other, seed=cell.seed, device=device)
+        arrays |= {f"{name}.{other.zoo.name}": values for name, values in found.items()}
 
     _, zoo, _ = cell.parts
-    write_truth(cell.out, task.zoo, zoo, task.options)
+    _keep_truth(cell)
     file = cell.path.with_suffix(".safetensors")
-    observed, targets = asked.judged(outputs, test.table), task.targets(test)
     ids = task.ids(test)
-    sha256 = write_predictions(file, ids, task.evidence(observed, targets))
+    sha256 = write_predictions(file, ids, arrays)
     report = asked.report
     if "selection" not in report:
         val = task.splits["val"]
@@ -254,6 +245,33 @@ def _measure(cell: Cell, device: str, encoders: dict[str, Encoder]) -> dict[str,
             peak_memory_mb=peak,
         ),
     }
+
+
+def _evidence(asked: Supervised, task: Task, *, seed: int, device: str) -> tuple[dict[str, np.ndarray], float, int]:
+    """What is stored of a fitted method's answers about a task's test split, the seconds that these took, and the
+    peak memory until then."""
+    test = task.splits["test"]
+    # In random order, so that a method cannot profit from how the split is sorted.
+    generator = torch.Generator().manual_seed(seed)
+    inputs = task.inputs(test)
+    orders = [torch.randperm(len(networks), generator=generator) for networks in inputs]
+    shuffled = [networks[order] for networks, order in zip(inputs, orders, strict=True)]
+    for networks in shuffled:
+        asked.output(networks[:WARM_UP])
+    _synchronise(device)
+    started = time.perf_counter()
+    outputs = [asked.output(networks) for networks in shuffled]
+    _synchronise(device)
+    seconds, peak = time.perf_counter() - started, peak_memory_mb(device)
+    outputs = [output[order.argsort()] for output, order in zip(outputs, orders, strict=True)]
+    return task.evidence(asked.judged(outputs, test.table), task.targets(test)), seconds, peak
+
+
+def _keep_truth(cell: Cell) -> None:
+    """Write what the cell's predictions are scored against."""
+    tasks = [task for task in (cell.task, cell.task.elsewhere) if task is not None]
+    for path, task in zip(truth_paths(cell.out, cell.parts[1], cell.task.options), tasks, strict=True):
+        write_truth(path, task.zoo)
 
 
 def _fitted(cell: Cell, device: str, encoders: dict[str, Encoder]) -> tuple[Supervised, float]:

@@ -36,7 +36,8 @@ def status(suite: Suite, folder: Path, *, seeds: Sequence[int] | None = None) ->
     found = []
     for runs in suite.runs:
         for zoo, choices in runs.grounds:
-            if (locate(zoo) / MANIFEST).exists():
+            absent = [name for name in (zoo, runs.also) if name and not (locate(name) / MANIFEST).exists()]
+            if not absent:
                 here = runs.model_copy(update={"zoo": zoo, "split": choices[0].split})
                 part = suite.model_copy(update={"runs": [here]})
                 found += [_state(cell) for cell in plan(part, seeds=seeds, out=folder)]
@@ -45,7 +46,7 @@ def status(suite: Suite, folder: Path, *, seeds: Sequence[int] | None = None) ->
                 for seed in seeds or suite.seeds:
                     for options in choices:
                         title = f"{runs.task}{options} · {zoo} · {method.get('name')} · seed {seed}"
-                        found.append(CellState(title, "missing", f"zoo {zoo} is not on this machine yet"))
+                        found.append(CellState(title, "missing", f"zoo {absent[0]} is not on this machine yet"))
     return found
 
 

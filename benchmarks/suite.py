@@ -17,7 +17,8 @@ FOLDER = Path(__file__).parent / "suites"
 class Runs(BaseModel):
     """Methods on a task; a method is its name (or path) and its parameters.
 
-    `split`, `target` and `protocol` are the task's options. Lists of zoos, splits and targets give cells for each.
+    `split`, `target`, `protocol` and `also` are the task's options. Lists of zoos, splits and targets give cells for
+    each.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -27,16 +28,20 @@ class Runs(BaseModel):
     split: str | list[str] | None = None
     target: str | list[str] | None = None
     protocol: Literal["supervised", "representation"] = "supervised"
+    also: str | None = None
     methods: list[dict[str, Any]]
 
     @property
     def grounds(self) -> list[tuple[str, list[Options]]]:
         """Each zoo with the options for each target; once per split."""
         return [
-            (zoo, [Options(split=split, target=target, protocol=self.protocol) for target in _listed(self.target)])
+            (zoo, [self._options(split, target) for target in _listed(self.target)])
             for zoo in _listed(self.zoo)
             for split in _listed(self.split)
         ]
+
+    def _options(self, split: str | None, target: str | None) -> Options:
+        return Options(split=split, target=target, protocol=self.protocol, also=self.also)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -55,7 +55,8 @@ class Task(ABC):
         missing = [column for column in self.needs if column not in zoo.manifest.columns]
         if missing:
             raise BadInput(f"task {self.name} needs the columns {missing}, which zoo {zoo.name} does not have")
-        self.options = asked.model_copy(update={"split": split, "target": self._target(asked.target)})
+        resolved = {"split": split, "target": self._target(asked.target), "also": self._also(asked.also)}
+        self.options = asked.model_copy(update=resolved)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.zoo, self.options)
@@ -64,6 +65,12 @@ class Task(ABC):
         """The resolved target option; resolving it again changes nothing."""
         if asked is not None:
             raise BadInput(f"task {self.name} takes no target, but is given {asked!r}: leave it out")
+        return None
+
+    def _also(self, asked: str | None) -> str | None:
+        """The resolved zoo that is tested on too, `evidence.identity`; resolving it again changes nothing."""
+        if asked is not None:
+            raise BadInput(f"task {self.name} is tested on one zoo, not on {asked!r} too: leave that out")
         return None
 
     @property
@@ -85,6 +92,11 @@ class Task(ABC):
     def ids(self, split: Split) -> list[str]:
         """The networks that `inputs` asks about, in its order."""
         return split.ids
+
+    @property
+    def elsewhere(self) -> Task | None:
+        """The same task on the zoo that is tested on too. Raises BadInput where that is not on this machine."""
+        return None
 
     def ready(self) -> None:  # noqa: B027  # most tasks need nothing
         """Raises BadInput for data that the evidence needs and that is not on this machine."""
@@ -135,6 +147,7 @@ def load_task(
     split: str | None = None,
     target: str | None = None,
     protocol: Literal["supervised", "representation"] = "supervised",
+    also: str | None = None,
 ) -> Task:
     """A task on a zoo, which is a name, a folder or a loaded `Zoo`. Raises BadInput.
 
@@ -142,7 +155,8 @@ def load_task(
         split: "within-run" or "across-runs" (the default) on a snapshot zoo.
         target: the column asked for, where the task leaves that open.
         protocol: "supervised", or "representation": the method embeds, the suite's linear model reads.
+        also: a second zoo, by name or folder, that is tested on too, out of domain, where the task can.
     """
     found = task_class(name)
-    options = Options(split=split, target=target, protocol=protocol)
+    options = Options(split=split, target=target, protocol=protocol, also=also)
     return found(zoo if isinstance(zoo, Zoo) else load_zoo(zoo), options)

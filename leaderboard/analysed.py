@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from safetensors.numpy import load, save
 
 from ..benchmarks import evidence, scoring
 from ..benchmarks import items as per_item
-from ..benchmarks.evidence import Truth, read_predictions, read_truth, truth_path
+from ..benchmarks.evidence import Truth, read_predictions, read_truth, truth_paths
 from ..benchmarks.result import Result
 from ..zoo.errors import BadInput
 from ..zoo.machine import cache_dir, file_sha256, write_atomically
@@ -34,7 +36,7 @@ class Cell:
     @property
     def truth_folder(self) -> Path:
         """Runs keep the truth within the results folder; the committed results have it beside them."""
-        within, beside = truth_file(self.folder, self.result), self.folder.parent
+        within, beside = truth_files(self.folder, self.result)[0], self.folder.parent
         return self.folder if within.exists() or not (beside / evidence.TRUTH).is_dir() else beside
 
     @property
@@ -55,9 +57,9 @@ def read_cell(cell: Cell, truth: Truth) -> tuple[dict[str, float], per_item.Item
         raise BadInput(f"{cell.path}: {error}; remove it and run the cell again") from None
 
 
-def truth_file(folder: Path, result: Result) -> Path:
-    """Where the truth lies that a result is scored against."""
-    return truth_path(folder, result.zoo, result.task.options)
+def truth_files(folder: Path, result: Result) -> list[Path]:
+    """Where the truth lies that a result is scored against, of one zoo or two."""
+    return truth_paths(folder, result.zoo, result.task.options)
 
 
 def load_truth(folder: Path, result: Result) -> Truth:
@@ -76,36 +78,40 @@ def _code() -> list[str]:
     return [file_sha256(Path(str(module.__file__))) for module in (evidence, scoring, per_item, statistics)]
 
 
-def analysed(rows: Sequence[Sequence[Cell]]) -> tuple[list[list[float]], Analysis | None]:
-    """The score of every cell of a board's rows, and the board's statistics (None for a metric without items).
+def analysed(rows: Sequence[Sequence[Cell]]) -> tuple[list[list[dict[str, float]]], Analysis | None]:
+    """Every score of every cell of a board's rows, and the board's statistics (None for a metric without items).
 
     Every prediction file is checked against its checksum, cached or not. Raises BadInput for damaged evidence.
     """
     first = rows[0][0]
     zoo, task = first.result.zoo, first.result.task
-    official = truth_file(first.truth_folder, first.result)
-    if not official.exists():
+    official = truth_files(first.truth_folder, first.result)
+    if not all(path.exists() for path in official):
         load_truth(first.truth_folder, first.result)  # says what is missing
     key = {
         "metric": task.metric,
         "zoo": zoo.name,
         "rows": [[_checked_sha256(cell) for cell in row] for row in rows],
-        "truth": file_sha256(official),
+        "truth": [file_sha256(path) for path in official],
         "code": _code(),
     }
     file = cache_dir() / "boards" / f"{digest(key)[:24]}.safetensors"
     with contextlib.suppress(OSError, SafetensorError, KeyError):
         stored = load(file.read_bytes())
-        scores = _split(stored["cells"], rows)
+        names = json.loads(stored["names"].tobytes())
+        scores = _split([dict(zip(names, values, strict=True)) for values in stored["cells"].tolist()], rows)
         return scores, Analysis(**{name: stored[name] for name in Analysis.__annotations__})
     truth = first.truth
     found = [[read_cell(cell, truth) for cell in row] for row in rows]
-    scores = [[every[task.metric] for every, _ in row] for row in found]
+    scores = [[every for every, _ in row] for row in found]
     items = [[one for _, one in row if one is not None] for row in found]
     if not all(items):
         return scores, None
     analysis = analyse(items, units_of(truth, zoo.name))
-    arrays = {"cells": np.concatenate(scores)} | vars(analysis)
+    names = list(scores[0][0])
+    cells = [[every[name] for name in names] for row in scores for every in row]
+    text = np.frombuffer(json.dumps(names).encode(), np.uint8)
+    arrays = {"cells": np.asarray(cells), "names": text} | vars(analysis)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
         write_atomically(file, save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
     return scores, analysis
@@ -126,6 +132,6 @@ def _checked_sha256(cell: Cell) -> str:
     return found
 
 
-def _split(values: np.ndarray, rows: Sequence[Sequence[Cell]]) -> list[list[float]]:
-    ends = np.cumsum([len(row) for row in rows])
-    return [part.tolist() for part in np.split(values, ends[:-1])]
+def _split(values: list[dict[str, float]], rows: Sequence[Sequence[Cell]]) -> list[list[dict[str, float]]]:
+    rest = iter(values)
+    return [list(islice(rest, len(row))) for row in rows]

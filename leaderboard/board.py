@@ -40,6 +40,7 @@ COLUMNS = {
     "device": "class of hardware: CPU, or the GPU's name",
     "hardware": "device, processor and threads that the times were taken on",
     "spec": "identifies task, zoo, method, settings and source, as in the results folder",
+    "more": "other scores than the one that ranks, means over seeds, recomputed as well",
 }
 
 LEAKS = (
@@ -129,7 +130,8 @@ def _board(cells: list[Cell]) -> Board:
     good = {key: [c for c in by_row[key] if c.result.status == "ok" and c.result.predictions] for key in keys}
     scored = [key for key in keys if good[key]]
     scores, analysis = analysed([good[key] for key in scored]) if scored else ([], None)
-    values = dict(zip(scored, scores, strict=True))
+    values = {key: [every[first.task.metric] for every in row] for key, row in zip(scored, scores, strict=True)}
+    others = {key: _others(row, first.task.metric) for key, row in zip(scored, scores, strict=True)}
     for key in scored:
         _warn_of_claims(good[key], values[key])
     statistics = _statistics(scored, analysis, first.task.higher_is_better)
@@ -137,7 +139,7 @@ def _board(cells: list[Cell]) -> Board:
     for key in keys:
         runs = [cell.result for cell in by_row[key]]
         found = {cell.result.seed: value for cell, value in zip(good[key], values.get(key, []), strict=True)}
-        records.append(summary(runs, values.get(key, [])) | statistics.get(key, {}))
+        records.append(summary(runs, values.get(key, [])) | statistics.get(key, {}) | {"more": others.get(key)})
         results.append(runs)
         per_seed.append([found.get(run.seed) for run in runs])
         places.append(scored.index(key) if key in values else -1)
@@ -168,6 +170,12 @@ def _board(cells: list[Cell]) -> Board:
         cells=[per_seed[i] for i in order],
         replicates=replicates,
     )
+
+
+def _others(scores: list[dict[str, float]], headline: str) -> dict[str, float | None] | None:
+    """Means over seeds of all scores but the headline one; None where there are none."""
+    names = [name for name in scores[0] if name != headline]
+    return {name: rounded(np.mean([every[name] for every in scores])) for name in names} or None
 
 
 def _warn_of_claims(cells: list[Cell], scores: list[float]) -> None:

@@ -46,9 +46,9 @@ def _panels(count: int, width: float = 3.4, height: float = 3.3) -> tuple[Figure
     return figure, axes[:count]
 
 
-def _score(one: Shown) -> str:
+def _score(one: Shown, ending: str = "") -> str:
     task = one.result.task
-    return f"{task.metric} {one.scores[task.metric]:.2f} {UNITS.get(task.unit, task.unit)}".strip()
+    return f"{task.metric} {one.scores[task.metric + ending]:.2f} {UNITS.get(task.unit, task.unit)}".strip()
 
 
 def curves(shown: list[Shown]) -> Figure | None:
@@ -190,29 +190,37 @@ def edited(shown: list[Shown]) -> Figure | None:
     shown = [one for one in shown if "pixels" in one.arrays]
     if not shown:
         return None
-    truth = shown[0].truth
-    assert truth.images is not None
-    items = truth.table["item"] if "item" in truth.table else truth.table.index.to_series()
-    kept = len(shown[0].arrays["pixels"])
-    chosen = np.flatnonzero(~items[:kept].duplicated().to_numpy())[:IMAGES]
-    images = truth.images[chosen]
-    before = _rendered(shown[0], chosen)
-    rows = [("source image", images)] if before is None else [("before", before)]
-    for one in shown:
-        after = dequantise(one.arrays["pixels"][chosen]).reshape(images.shape)
-        rows.append((f"{one.label}\n{_score(one)}", after))
-    rows.append(("target", np.stack([grey_dilation(image, size=(3, 3), mode="constant") for image in images])))
+    rows, (truth, also) = _edits(shown, ""), (shown[0].truth, shown[0].result.task.options.also)
+    if truth.also is not None and also is not None:
+        rows += _edits(shown, "." + also.partition("@")[0])
     width, height = 0.62 * IMAGES + 2.8, 0.66 * len(rows) + 0.4
     figure = Figure(figsize=(width, height))
     axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
     figure.subplots_adjust(left=2.7 / width, right=1 - 0.1 / width, bottom=0.02, top=1 - 0.36 / height, hspace=0.06)
     for axis, (label, pictures) in zip(axes, rows, strict=True):
-        sheet = contact_sheet([pictures.clip(0, 1)], len(pictures))
+        sheet = contact_sheet([pictures.clip(0, 1)], IMAGES)
         axis.imshow(sheet, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axis.axis("off")
         axis.text(-0.01, 0.5, label, transform=axis.transAxes, ha="right", va="center", fontsize=8, color=INK)
     _title(figure, shown)
     return figure
+
+
+def _edits(shown: list[Shown], ending: str) -> list[tuple[str, np.ndarray]]:
+    """The rows of a contact sheet with their labels; `ending` names the zoo that is tested on too."""
+    truth = shown[0].truth.also if ending else shown[0].truth
+    assert truth is not None
+    assert truth.images is not None
+    items = truth.table["item"] if "item" in truth.table else truth.table.index.to_series()
+    kept = len(shown[0].arrays["pixels" + ending])
+    chosen = np.flatnonzero(~items[:kept].duplicated().to_numpy())[:IMAGES]
+    images = truth.images[chosen]
+    before = None if ending else _rendered(shown[0], chosen)
+    rows = [("source image", images) if before is None else ("before", before)]
+    for one in shown:
+        after = dequantise(one.arrays["pixels" + ending][chosen]).reshape(images.shape)
+        rows.append((f"{one.label}\n{_score(one, ending)}", after))
+    return [*rows, ("target", np.stack([grey_dilation(image, size=(3, 3), mode="constant") for image in images]))]
 
 
 def _rendered(one: Shown, rows: np.ndarray) -> np.ndarray | None:

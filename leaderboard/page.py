@@ -91,6 +91,8 @@ def slug(text: str) -> str:
 
 
 def _data(identity: str, board: Board) -> dict[str, Any]:
+    from .render import other_scores
+
     rows = []
     columns = list(COLUMNS)
     records = board.rows[columns].astype(object).where(board.rows[columns].notna(), None).to_dict("records")
@@ -117,6 +119,7 @@ def _data(identity: str, board: Board) -> dict[str, Any]:
         "metric": board.metric,
         "unit": {"1e-2": "x 10\u207b\u00b2"}.get(board.unit, board.unit),
         "higher": board.higher_is_better,
+        "more": other_scores(board),
         "rows": rows,
     }
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ..benchmarks.evidence import IDENTITY
 from ..benchmarks.result import Result, read_result
 from ..zoo.errors import BadInput
 
@@ -36,6 +37,8 @@ def checked_record(path: Path, runs: Path) -> Result:
         _match(path, place, value, NAME)
     _match(path, "method.name", result.method.name, NAME)
     _match(path, "zoo.version", result.zoo.version, VERSION)
+    if result.task.options.also is not None:
+        _match(path, "task.options.also", result.task.options.also, IDENTITY)
     for place, value in (
         ("zoo.recipe_sha256", result.zoo.recipe_sha256),
         ("zoo.manifest_sha256", result.zoo.manifest_sha256),
@@ -82,5 +85,10 @@ def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
 def _match(path: Path, place: str, value: str, pattern: re.Pattern[str]) -> None:
     if not pattern.fullmatch(value) or len(value) > LONGEST_NAME:
-        wanted = {NAME: "small letters, digits, single dashes and dots", VERSION: "1.2.3", SHA256: "64 hex digits"}
+        wanted = {
+            NAME: "small letters, digits, single dashes and dots",
+            VERSION: "1.2.3",
+            SHA256: "64 hex digits",
+            IDENTITY: "name@version-recipe",
+        }
         raise BadInput(f"{path}: {place}: {value[:80]!a} is refused; expected {wanted[pattern]}")

@@ -20,6 +20,7 @@ SHOWN = {
     "score": "score",
     "interval": "95 % interval",
     "group": "tie group",
+    "more": "other scores",
     "reported": "reported",
     "seeds": "seeds",
     "parameters": "parameters",
@@ -32,7 +33,7 @@ SHOWN = {
     "scale": "scale",
     "device": "device",
 }
-OPTIONAL = ("interval", "group", "reported", "sign", "scale")
+OPTIONAL = ("interval", "group", "more", "reported", "sign", "scale")
 KEYS = ["task", "options", "zoo", "recipe", "spec", "device"]
 
 
@@ -56,13 +57,26 @@ def shown(column: str, row: pd.Series) -> str:
     return str(value)
 
 
+def other_scores(board: Board) -> list[str]:
+    """Names of the scores beside the headline one, in their order."""
+    return list(dict.fromkeys(name for more in board.rows["more"].dropna() for name in more))
+
+
 def table(board: Board) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a board as text; what no row has is left out."""
+    """Header and rows of a board as text; what no row has is left out. Each of the other scores has a column."""
     source = {"interval": "low"}
     columns = [c for c in SHOWN if c not in OPTIONAL or board.rows[source.get(c, c)].notna().any()]
     if board.rows["device"].nunique() < 2:
         columns.remove("device")
-    return [SHOWN[c] for c in columns], [[shown(c, row) for c in columns] for _, row in board.rows.iterrows()]
+    names = other_scores(board)
+
+    def cells(column: str, row: pd.Series) -> list[str]:
+        if column != "more":
+            return [shown(column, row)]
+        return ["-" if not row["more"] else f"{row['more'][name]:.2f}" for name in names]
+
+    header = [text for column in columns for text in (names if column == "more" else [SHOWN[column]])]
+    return header, [[text for column in columns for text in cells(column, row)] for _, row in board.rows.iterrows()]
 
 
 def failures(board: Board) -> list[str]:
@@ -145,11 +159,16 @@ def csv(boards: list[Board]) -> str:
             options=board.chosen,
             zoo=f"{board.zoo}@{board.zoo_version}",
             recipe=board.recipe_sha256[:8],
+            more=board.rows["more"].map(_listed),
         )[columns].astype(object)
         for board in boards
     ]
     whole = pd.concat(frames) if frames else pd.DataFrame(columns=columns)
     return str(whole.map(_no_formula).to_csv(index=False))
+
+
+def _listed(more: dict[str, float] | None) -> str | None:
+    return ", ".join(f"{name} {value:.8g}" for name, value in more.items()) if more else None
 
 
 def _no_formula(value: object) -> object:

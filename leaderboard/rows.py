@@ -29,6 +29,7 @@ def summary(runs: list[Result], scores: list[float]) -> dict[str, Any]:
         "low": None,
         "high": None,
         "group": None,
+        "more": None,
         "reported": reported_score(first),
         "seeds": len(scores),
         "failed": "; ".join(f"seed {run.seed} {run.status}: {run.error}" for run in runs if run.status != "ok") or None,

@@ -84,6 +84,9 @@ def run(
     protocol: Annotated[
         str, typer.Option(help="supervised: predict; representation: embed, for the suite's own linear model.")
     ] = "supervised",
+    also: Annotated[
+        str | None, typer.Option(help="A second zoo that is tested on too, out of domain; inr-dilation takes one.")
+    ] = None,
     suite: Annotated[str | None, typer.Option(help="A suite's name or TOML file, instead of all above.")] = None,
     seeds: Annotated[str | None, typer.Option(help="For instance 0,1,2.  [default: the suite's, or 0]")] = None,
     param: Annotated[
@@ -108,10 +111,10 @@ def run(
         raise BadInput(
             "running a method takes --task and --zoo; `weightbench tasks` and `weightbench zoo list` name them"
         )
-    if suite and (task or zoo or param or split or target or protocol != "supervised"):
+    if suite and (task or zoo or param or split or target or also or protocol != "supervised"):
         raise BadInput(
             "--suite brings its own tasks, zoos and parameters: "
-            "leave out --task, --zoo, --split, --target, --protocol and -p"
+            "leave out --task, --zoo, --split, --target, --protocol, --also and -p"
         )
     if budget:
         parsed_budget(budget)
@@ -135,6 +138,7 @@ def run(
                     split=split,
                     target=target,
                     protocol=protocol,  # type: ignore[arg-type]  # checked above
+                    also=also,
                     methods=[{"name": n} | params for n in names or []],
                 )
             ],

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
-from weightbench.benchmarks.evidence import truth_path, write_predictions
+from weightbench.benchmarks.evidence import truth_paths, write_predictions
 from weightbench.benchmarks.result import Result
 from weightbench.leaderboard.board import load_boards
 from weightbench.leaderboard.render import board_files
@@ -34,7 +34,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "classes": json.dumps({"label": list(range(10))}),
         }
         about_zoo = template.zoo.model_copy(update={"name": f"zoo-{number}", "recipe_sha256": recipe})
-        path = truth_path(folder, about_zoo, template.task.options)
+        path = truth_paths(folder, about_zoo, template.task.options)[0]
         path.parent.mkdir(exist_ok=True)
         pq.write_table(table.replace_schema_metadata(about), path)
         for method in range(METHODS):

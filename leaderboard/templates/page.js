@@ -11,6 +11,7 @@
     { field: "score", title: "score", text: score, shown: true },
     { field: "low", title: "95 % interval", text: (v, row) => (isNumber(v) ? v.toFixed(2) + " to " + row.high.toFixed(2) : "–"), shown: true },
     { field: "group", title: "tie group", text: fixed(0), shown: true },
+    { field: "more", title: "other scores", text: fixed(2), shown: true, sparse: true },
     { field: "reported", title: "reported", text: fixed(4), shown: true, sparse: true },
     { field: "seeds", title: "seeds", text: fixed(0), shown: true },
     { field: "parameters", title: "parameters", text: fixed(0), shown: true },
@@ -26,6 +27,8 @@
     { field: "spec", title: "spec", text: (v) => v, shown: false },
   ];
   const visible = Object.fromEntries(columns.map((column) => [column.field, column.shown]));
+  for (const board of data.boards)
+    for (const row of board.rows) board.more.forEach((name, number) => (row["more" + number] = row.more?.[name] ?? null));
   const boards = new Map(data.boards.map((board) => [board.id, { ...board, open: new Set(), table: null }]));
 
   function element(name, text, className) {
@@ -123,12 +126,13 @@
 
   function definitions(board) {
     const some = (field) => board.rows.some((row) => row[field] !== null);
-    const shown = columns.filter((column) => !column.sparse || some(column.field));
+    const others = (column) => board.more.map((name, number) => ({ ...column, field: "more" + number, title: name, about: data.columns.more }));
+    const shown = columns.filter((column) => !column.sparse || some(column.field)).flatMap((column) => (column.field === "more" ? others(column) : [column]));
     const made = shown.map((column) => ({
       field: column.field,
       title: column.title,
-      visible: visible[column.field],
-      headerTooltip: data.columns[column.field] || column.title,
+      visible: visible[column.field.replace(/\d+$/, "")],
+      headerTooltip: column.about || data.columns[column.field] || column.title,
       hozAlign: ["device", "hardware", "spec"].includes(column.field) ? "left" : "right",
       headerHozAlign: ["device", "hardware", "spec"].includes(column.field) ? "left" : "right",
       cssClass: column.field,
@@ -264,8 +268,8 @@
     box.addEventListener("change", () => {
       visible[column.field] = box.checked;
       for (const board of boards.values()) {
-        const found = board.table && board.table.getColumn(column.field);
-        if (found) (box.checked ? found.show() : found.hide());
+        for (const found of board.table ? board.table.getColumns() : [])
+          if (found.getField().replace(/\d+$/, "") === column.field) (box.checked ? found.show() : found.hide());
       }
     });
     const label = element("label");

@@ -74,6 +74,11 @@ def test_node_embeddings_are_enough(tmp_path: Path) -> None:
     assert score(tmp_path, Biases, "exact-copies") == 100
 
 
+def test_neurons_are_told_apart_by_their_edges(tmp_path: Path) -> None:
+    assert score(tmp_path, "graph-metrics", "exact-copies") > 99
+    assert 30 < score(tmp_path / "noisy", "graph-metrics") < 100
+
+
 def test_a_graph_method_aligns_by_its_nodes(tmp_path: Path) -> None:
     brief = wb.load_method("structure-reps", width=8, graphs=16, epochs=1)
     assert score(tmp_path, brief, "exact-copies") > 10

@@ -1,0 +1,129 @@
+"""Dilation tested on a second zoo: its own score beside the first, from predictions, whatever process or clone."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from weightbench.benchmarks.evidence import identity, read_predictions, write_predictions
+from weightbench.benchmarks.result import read_results
+from weightbench.benchmarks.task import load_task
+from weightbench.zoo.build import build_zoo
+
+import weightbench as wb
+
+STANDARD = Path(__file__).parent.parent.parent / "zoo" / "standard" / "digits-inrs.toml"
+
+
+class Brighter(wb.Method):
+    """Raises the output's bias."""
+
+    name = "brighter"
+    tasks = ("inr-dilation",)
+
+    def fit(self, task, train, val, *, seed, device) -> None:
+        assert "other" not in str(task.zoo)
+
+    def predict(self, networks):
+        params = networks.params.clone()
+        params[:, -1] += 0.1
+        return wb.Networks(networks.arch, params)
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> wb.Zoo:
+    """INRs of the same architecture and other initial values."""
+    folder = tmp_path_factory.mktemp("other")
+    recipe = STANDARD.read_text().replace('name = "digits-inrs"', 'name = "other-inrs"')
+    (folder / "other-inrs.toml").write_text(recipe)
+    return build_zoo(str(folder / "other-inrs.toml"), limit=24, seed=1, out=folder / "zoo", device="cpu")
+
+
+def test_both_zoos_have_a_score_from_their_own_images(small_zoo: Path, other: wb.Zoo, tmp_path: Path) -> None:
+    run = {"task": "inr-dilation", "zoo": small_zoo, "also": str(other.folder), "out": tmp_path}
+    (result,) = wb.run(Brighter, **run)
+    assert result.error is None
+    assert result.task.options.also == identity("other-inrs", "1.0.0", other.manifest.recipe_sha256)
+    assert list(result.scores) == ["dilation-mse", "dilation-mse.other-inrs"]
+    for zoo, found in zip((wb.load_zoo(small_zoo), other), result.scores.values(), strict=True):
+        dilated = torch.nn.functional.max_pool2d(zoo.images("test")[:, None], 3, 1, 1)[:, 0]
+        rendered = zoo.render(Brighter().predict(zoo["test"].networks))
+        assert found == pytest.approx(100 * (rendered - dilated).square().mean().item(), rel=1e-4)
+    ((title, rows),) = wb.boards(tmp_path).items()
+    assert title == f"inr-dilation (also on {result.task.options.also}) on digits-inrs@1.0.0"
+    assert rows["more"][0] == {"dilation-mse.other-inrs": pytest.approx(result.scores["dilation-mse.other-inrs"])}
+    assert wb.run(Brighter, **run) == [result]  # kept
+    (plain,) = wb.run(Brighter, task="inr-dilation", zoo=small_zoo, out=tmp_path)
+    assert plain.spec_hash != result.spec_hash
+    assert plain.score == result.score
+
+
+def test_a_task_goes_to_other_processes_with_both_zoos(small_zoo: Path, other: wb.Zoo) -> None:
+    task = load_task("inr-dilation", small_zoo, also=str(other.folder))
+    again = pickle.loads(pickle.dumps(task))
+    assert again.options == task.options
+    assert again.elsewhere.zoo.folder == other.folder
+
+
+def test_submission_scores_both_anew(small_zoo: Path, other: wb.Zoo, tmp_path: Path, cli) -> None:
+    runs, home = tmp_path / "runs", tmp_path / "home"
+    wb.run(wb.load_method("mlp", epochs=1), task="inr-dilation", zoo=small_zoo, also=str(other.folder), out=runs)
+    submit = ("submit", runs, "--home", home, "--zoo", small_zoo)
+    code, _, err = cli(*submit)
+    assert code == 2
+    assert "other-inrs@1.0.0-" in err
+    assert "neither on this machine" in err
+    code, _, err = cli(*submit, "--zoo", other.folder)
+    assert code == 0, err
+    assert len(list((home / "zoos").iterdir())) == 2
+    (before,) = wb.boards(home / "results").values()
+    assert before["more"][0].keys() == {"dilation-mse.other-inrs"}
+    ((path, result),) = read_results(home / "results")
+    ids, arrays = read_predictions(path.with_suffix(".safetensors"), result.predictions.sha256)
+    arrays["squared_error.other-inrs"] = arrays["squared_error.other-inrs"] / 4
+    record = json.loads(path.read_text())
+    record["predictions"]["sha256"] = write_predictions(path.with_suffix(".safetensors"), ids, arrays)
+    path.write_text(json.dumps(record))
+    code, _, err = cli("leaderboard", "--results", home / "results")
+    assert code == 2
+    assert "contradict the stored renderings" in err
+
+
+@pytest.mark.parametrize("also", ["../../secret", "other-inrs@1.0.0-0123456/", "a@1.0.0-xyzxyzxy"])
+def test_a_record_cannot_name_a_path(also: str, small_zoo: Path, other: wb.Zoo, tmp_path: Path, cli) -> None:
+    wb.run(Brighter, task="inr-dilation", zoo=small_zoo, also=str(other.folder), out=tmp_path / "runs")
+    ((path, _),) = read_results(tmp_path / "runs")
+    record = json.loads(path.read_text())
+    record["task"]["options"]["also"] = also
+    path.write_text(json.dumps(record))
+    code, _, err = cli("submit", tmp_path / "runs", "--home", tmp_path / "home", "--zoo", small_zoo)
+    assert code == 2
+    assert "task.options.also" in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "also", "message"),
+    [
+        ("inr-classification", "SMALL", "is tested on one zoo"),
+        ("inr-dilation", "fashion-mnist-inr", "did you mean fashion-mnist-inrs"),
+        ("inr-dilation", "fashion-mnist-inrs", "weightbench zoo build fashion-mnist-inrs"),
+        ("inr-dilation", "nowhere/zoo", "nowhere/zoo"),
+        ("inr-dilation", "PLANTED", "not mlp 2-16-16-1 sine"),
+    ],
+)
+def test_wrong_zoos_are_one_line(task: str, also: str, message: str, small_zoo: Path, tmp_path: Path, cli) -> None:
+    import planted_zoo
+
+    if also == "PLANTED":
+        also = str(planted_zoo.write_zoo(tmp_path / "zoo", {"x": planted_zoo.networks((4, 6, 3), 100)}).folder)
+    arguments = ("--task", task, "--zoo", small_zoo, "--also", small_zoo if also == "SMALL" else also)
+    code, out, err = cli("run", "mlp", *arguments, "--out", tmp_path / "runs")
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "runs").exists()

@@ -24,7 +24,7 @@ from .result import MethodPart, Result, TaskPart, ZooPart, read_result, spec_has
 from .suite import Suite
 from .task import Task, task_class
 
-LOCKS = ".locks"  # in a results folder
+LOCKS, CHECKPOINTS = ".locks", ".checkpoints"  # in a results folder
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +82,16 @@ class Cell:
     @property
     def lock(self) -> FileLock:
         """Held by the process that runs the cell."""
-        spec = f"{self.task.name}-{self.method.name}-{self.path.parent.name}-{self.seed}"
-        return FileLock(make_folder(self.out / LOCKS) / spec)
+        return FileLock(make_folder(self.out / LOCKS) / self._slug)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Where the state of its training is kept until it ends."""
+        return self.out / CHECKPOINTS / f"{self._slug}.pt"
+
+    @property
+    def _slug(self) -> str:
+        return f"{self.task.name}-{self.method.name}-{self.path.parent.name}-{self.seed}"
 
     @property
     def title(self) -> str:

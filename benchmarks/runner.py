@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from filelock import Timeout
 
-from ..methods import distributed
+from ..methods import checkpoint, distributed
 from ..methods.base import Method
 from ..methods.registry import load_method
 from ..zoo.collection import Zoo
@@ -188,7 +188,8 @@ def run_cell(cell: Cell, *, device: str, encoders: dict[str, Encoder] | None = N
     log = cell.path.with_suffix(".traceback.txt")
     log.unlink(missing_ok=True)
     try:
-        outcome = _measure(cell, device, {} if encoders is None else encoders)
+        with checkpoint.kept_in(cell.checkpoint):
+            outcome = _measure(cell, device, {} if encoders is None else encoders)
     except Exception as error:
         log.write_text(traceback.format_exc())
         out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
@@ -286,6 +287,7 @@ def _fitted(cell: Cell, device: str, encoders: dict[str, Encoder]) -> tuple[Supe
     asked.fit(seed=cell.seed, device=device)
     _synchronise(device)
     seconds = time.perf_counter() - started + (known.fit_s if known else 0.0)
+    seconds += (asked.method.fit_report.get("budget") or {}).get("earlier_s", 0.0)  # before it was cut off
     encoders.clear()
     if isinstance(asked, Representation) and asked.embeddings is not None:
         encoders[cell.encoder] = known or Encoder(asked.method, asked.embeddings, seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from ..zoo.collection import Split
 from ..zoo.networks import Networks
 from ..zoo.progress import track
-from . import distributed
+from . import checkpoint, distributed
 
 if TYPE_CHECKING:
     from .augment import Augmentation
@@ -66,7 +67,8 @@ def train(
 
     The whole split lies on the device, one tensor per architecture. A batch is of one architecture; an epoch goes
     through the batches of all of them in random order. Returns the selection, the budget and each epoch's mean loss and
-    validation score for the result record. Raises NotFinite.
+    validation score for the result record. A training that was cut off goes on after its last checkpoint, with the same
+    outcome. Raises NotFinite.
 
     Under `torchrun` every process takes its part of each batch (DistributedDataParallel), so that the batch as a whole,
     and with it the loss, is what a single process would have. Batch norms see their own process's part.
@@ -88,9 +90,19 @@ def train(
     best, best_epoch, best_state = None, 0, copy.deepcopy(module.state_dict())
     curves: dict[str, list[float]] = {"train_loss": [], "val_score": []}
     half = torch.autocast(device.split(":")[0], torch.bfloat16, enabled=method.precision == "bf16")
-    epoch = 0
+    epoch, first, earlier_s, started = 0, 1, 0.0, time.perf_counter()
+    parts: list[Any] = [module, optimizer, scheduler]
+    kept = checkpoint.load() if processes == 1 else None
+    if kept is not None:
+        for part, state in zip(parts, kept["parts"], strict=True):
+            part.load_state_dict(state)
+        generator.set_state(kept["generator"])
+        best, best_epoch, best_state, curves = kept["best"], kept["best_epoch"], kept["best_state"], kept["curves"]
+        epoch, first, earlier_s = kept["epoch"], kept["epoch"] + 1, kept["seconds"]
     with track(f"train {method.name}", method.epochs * batches, "steps") as advance:
-        for epoch in range(1, method.epochs + 1):
+        if first > 1:
+            advance((first - 1) * batches, "", False)
+        for epoch in range(first, method.epochs + 1):
             loss_of.train()
             total = torch.zeros((), device=device)
             for group, batch in _shuffled(groups, method.batch_size):
@@ -115,11 +127,23 @@ def train(
                 best, best_epoch, best_state = score, epoch, copy.deepcopy(module.state_dict())
             elif method.patience and epoch - best_epoch >= method.patience:
                 break
+            if processes == 1:
+                checkpoint.save(
+                    parts=[part.state_dict() for part in parts],
+                    generator=generator.get_state(),
+                    best=best,
+                    best_epoch=best_epoch,
+                    best_state=best_state,
+                    curves=curves,
+                    epoch=epoch,
+                    seconds=earlier_s + time.perf_counter() - started,
+                )
     module.load_state_dict(best_state)
     return {
         "selection": {"rule": f"best val {task.metric}", "val_score": best, "trials": 1, "epoch": best_epoch},
         "budget": {"epochs": epoch, "steps": epoch * batches, "seconds_limit": None}
-        | ({"processes": processes} if processes > 1 else {}),
+        | ({"processes": processes} if processes > 1 else {})
+        | ({"earlier_s": earlier_s} if earlier_s else {}),
         "curves": curves,
     }
 

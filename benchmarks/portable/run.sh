@@ -42,7 +42,7 @@ done
 code=0
 "$python" -m weightbench run --suite "$suite" --device "$device" --budget "$budget" --out runs || code=$?
 if [ -d runs ]; then
-  tar -czf results.tar.gz --exclude .locks --exclude board runs
+  tar -czf results.tar.gz --exclude .locks --exclude .checkpoints --exclude board runs
   echo "$PWD/results.tar.gz: unpack it at home, then: weightbench submit runs"
 fi
 exit $code

@@ -1,0 +1,75 @@
+"""Training that goes on where it was cut off: its state after an epoch, in one file."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..zoo.machine import make_folder, write_atomically
+
+EVERY = 20.0  # seconds between two writes: short trainings need none
+
+
+@dataclass
+class _Place:
+    path: Path
+    written: float
+
+
+_place: ContextVar[_Place | None] = ContextVar("place", default=None)
+
+
+@contextlib.contextmanager
+def kept_in(path: Path) -> Iterator[None]:
+    """Trainings inside keep their state in the file; it is removed when they end, and stays when they are cut off."""
+    token = _place.set(_Place(path, time.monotonic()))
+    try:
+        yield
+    except Exception:
+        path.unlink(missing_ok=True)
+        raise
+    else:
+        path.unlink(missing_ok=True)
+    finally:
+        _place.reset(token)
+
+
+def load() -> dict[str, Any] | None:
+    """The state that an earlier training left, on the CPU and the random generators set; None if there is none.
+
+    A damaged file counts as none: training then begins anew.
+    """
+    place = _place.get()
+    if place is None or not place.path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(place.path, map_location="cpu", weights_only=True)
+        torch.set_rng_state(state.pop("random"))
+        for device, random in state.pop("cuda").items():
+            torch.cuda.set_rng_state(random, device)
+    except Exception:  # torch raises many kinds
+        return None
+    return state
+
+
+def save(**state: Any) -> None:
+    """Keep the state, unless the last write is recent or nobody asked for it."""
+    place = _place.get()
+    if place is None or time.monotonic() - place.written < EVERY:
+        return
+    random = {"random": torch.get_rng_state(), "cuda": {}}
+    if torch.cuda.is_available():
+        random["cuda"] = {index: torch.cuda.get_rng_state(index) for index in range(torch.cuda.device_count())}
+    make_folder(place.path.parent)
+    stream = io.BytesIO()
+    torch.save(state | random, stream)
+    write_atomically(place.path, stream.getvalue())
+    place.written = time.monotonic()

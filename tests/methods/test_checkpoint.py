@@ -1,0 +1,74 @@
+"""Training that is cut off goes on where it was, to the same end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from weightbench.methods import checkpoint
+from weightbench.zoo.collection import Zoo
+
+import weightbench as wb
+
+ASKED = {"epochs": 4, "batch_size": 16, "lr": 3e-3, "schedule": "one-cycle", "dropout": 0.1, "augment": ["noise"]}
+
+
+@pytest.fixture
+def cut_after(monkeypatch: pytest.MonkeyPatch):
+    """Ends a training as Ctrl-C does, after so many of its checkpoints."""
+    real = checkpoint.save
+
+    def cut(times: int) -> None:
+        left = iter(range(times - 1))
+
+        def save(**state: object) -> None:
+            real(**state)
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(checkpoint, "save", save)
+
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    yield cut
+    monkeypatch.undo()
+
+
+def run(zoo: Zoo, out: Path) -> wb.Result:
+    (result,) = wb.run(wb.load_method("ng-gnn", depth=1, width=8, **ASKED), task="inr-classification", zoo=zoo, out=out)
+    return result
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_training_cut_off_ends_as_one_that_was_not(small_zoo: Path, tmp_path: Path, cut_after, times: int) -> None:
+    zoo = wb.load_zoo(small_zoo)
+    whole = run(zoo, tmp_path / "whole")
+    cut_after(times)
+    with pytest.raises(KeyboardInterrupt):
+        run(zoo, tmp_path / "cut")
+    assert len(list(tmp_path.glob("cut/.checkpoints/*.pt"))) == 1
+    assert not list(tmp_path.glob("cut/*/*/*/*/*.json"))
+    cut_after(1000)
+    torch.manual_seed(1)  # whatever this process did in between
+    resumed = run(zoo, tmp_path / "cut")
+    assert resumed.predictions is not None
+    assert whole.predictions is not None
+    assert resumed.predictions.sha256 == whole.predictions.sha256
+    assert resumed.curves == whole.curves
+    assert resumed.selection == whole.selection
+    assert resumed.budget is not None
+    assert resumed.budget["earlier_s"] > 0
+    assert resumed.cost is not None
+    assert resumed.cost.fit_s > resumed.budget["earlier_s"]
+    assert not list(tmp_path.glob("cut/.checkpoints/*.pt"))
+
+
+def test_a_damaged_checkpoint_is_no_checkpoint(small_zoo: Path, tmp_path: Path, cut_after) -> None:
+    zoo = wb.load_zoo(small_zoo)
+    cut_after(2)
+    with pytest.raises(KeyboardInterrupt):
+        run(zoo, tmp_path)
+    (file,) = tmp_path.glob(".checkpoints/*.pt")
+    file.write_bytes(file.read_bytes()[:500])
+    cut_after(1000)
+    assert run(zoo, tmp_path).status == "ok"

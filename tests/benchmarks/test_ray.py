@@ -196,6 +196,18 @@ def test_a_build_with_a_node_killed_gives_what_one_process_gives(nodes, cluster,
         assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes(), name
 
 
+def test_no_node_left_ends_the_command(cluster, cli, small_zoo, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("weightbench.zoo.ray_executor.LOOK_EVERY", 2.0)
+    node = cluster.add_node(num_cpus=1)
+    suite, out = write_suite(tmp_path, small_zoo, [0, 1, 2], seconds=0.5), tmp_path / "runs"
+    with _killed(node, lambda pids: bool(list(out.rglob("seed-*.json")))):
+        code, _, err = cli("run", "--suite", suite, "--out", out, "--executor", "ray", "--address", cluster.address)
+    cluster.remove_node(node)
+    assert code == 2
+    assert "error: no node of the cluster has 1 processor" in err
+    assert read_results(out)
+
+
 @pytest.fixture
 def refused(cluster, cli, small_zoo, tmp_path, monkeypatch):
     """Run a suite of which one cell is finished on the cluster: refused(options) -> the one line that refuses it."""
@@ -262,13 +274,10 @@ def test_a_node_whose_disk_is_full(own_node, refused, tmp_path) -> None:
     assert "No space left on device" in refused()
 
 
-def test_more_than_the_cluster_has(nodes, refused) -> None:
+def test_more_than_the_cluster_has(nodes, refused, monkeypatch) -> None:
     assert "--device cuda asks for 1 GPU, the cluster has 0: try --device cpu" in refused("--device", "cuda")
     assert "asks for 3 GPUs" in refused("--device", "cuda", "--jobs", 3)
     assert "--jobs 0: how many" in refused("--jobs", 0)
-
-
-def test_no_node_for_a_task(nodes, refused, monkeypatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert "no node of the cluster has 3 processors" in refused()
 

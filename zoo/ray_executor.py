@@ -25,7 +25,7 @@ from .executor import Item, Outcome, asked_threads
 from .machine import make_folder
 
 RETRIES = 3  # of a piece of work whose process or node died
-PATIENCE = 15.0  # seconds to wait for a cluster to answer
+PATIENCE = 30.0  # seconds to wait for a cluster to answer
 LOOK_EVERY = 15.0  # seconds between looks at whether any node is left, while nothing gets done
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",

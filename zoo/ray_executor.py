@@ -145,7 +145,8 @@ class Ray:
 
         room = self.room
         at_once = self.jobs or 2 * room  # two for every place, so that none waits for this process
-        task = ray.remote(num_cpus=self.threads, num_gpus=self.gpus, max_retries=RETRIES)(_on_node())
+        remote = ray.remote(num_cpus=self.threads, num_gpus=self.gpus, max_retries=RETRIES)(_on_node())
+        task = remote.options(name="weightbench")
         queue = iter(enumerate(items))
         running: set[Any] = set()
         with _token(folder.resolve()) as token:

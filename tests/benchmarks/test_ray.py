@@ -22,6 +22,8 @@ import torch
 from small_work import fits, shrunk, write_suite
 from weightbench.benchmarks.result import read_results
 
+import weightbench as wb
+
 pytest.importorskip("ray")
 
 
@@ -194,6 +196,22 @@ def test_a_build_with_a_node_killed_gives_what_one_process_gives(nodes, cluster,
     assert {path.relative_to(tmp_path / "ray") for path in (tmp_path / "ray").rglob("*") if path.is_file()} == files
     for name in files:
         assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes(), name
+
+
+def test_a_program_that_is_connected_itself_stays_so(cluster, small_zoo, tmp_path) -> None:
+    import ray
+
+    node = cluster.add_node(num_cpus=1)
+    ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        cell = {"task": "inr-classification", "zoo": small_zoo, "device": "cpu"}
+        (there,) = wb.run(wb.load_method("weight-stats", trees=3), **cell, executor="ray", out=tmp_path / "there")
+        assert ray.is_initialized()
+    finally:
+        ray.shutdown()
+        cluster.remove_node(node)
+    (here,) = wb.run(wb.load_method("weight-stats", trees=3), **cell, out=tmp_path / "here")
+    assert (there.score, there.predictions) == (here.score, here.predictions)
 
 
 def test_no_node_left_ends_the_command(cluster, cli, small_zoo, tmp_path, monkeypatch) -> None:

@@ -178,7 +178,7 @@ class Zoo:
 
         origin = read_origin(self.folder)
         reference = f"{self.name}@{self.version}"
-        return _reopen, (
+        return reopened, (
             self.folder.resolve(),
             self.policy,
             reference,
@@ -193,7 +193,7 @@ class Zoo:
 
 
 @lru_cache(maxsize=8)
-def _reopen(folder: Path, policy: str | None, reference: str, sha256: str, repository: str | None) -> Zoo:
+def reopened(folder: Path, policy: str | None, reference: str, sha256: str, repository: str | None) -> Zoo:
     """The same zoo in another process, perhaps on a machine that does not see `folder` and has or gets its own copy."""
     if (folder / MANIFEST).exists():
         zoo = open_zoo(folder)

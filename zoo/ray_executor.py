@@ -25,7 +25,8 @@ from .executor import Item, Outcome, asked_threads
 from .machine import make_folder
 
 RETRIES = 3  # of a piece of work whose process or node died
-PATIENCE = 15.0  # seconds to wait for a cluster to answer
+PATIENCE = 30.0  # seconds to wait for a cluster to answer
+LOOK_EVERY = 15.0  # seconds between looks at whether any node is left, while nothing gets done
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray announces that this will be its default
@@ -142,9 +143,10 @@ class Ray:
         from ray import cloudpickle
         from ray.exceptions import RayError, RayTaskError
 
-        # Two for every place, so that none waits for this process.
-        at_once = self.jobs or 2 * self.room
-        task = ray.remote(num_cpus=self.threads, num_gpus=self.gpus, max_retries=RETRIES)(_on_node())
+        room = self.room
+        at_once = self.jobs or 2 * room  # two for every place, so that none waits for this process
+        remote = ray.remote(num_cpus=self.threads, num_gpus=self.gpus, max_retries=RETRIES)(_on_node())
+        task = remote.options(name="weightbench")
         queue = iter(enumerate(items))
         running: set[Any] = set()
         with _token(folder.resolve()) as token:
@@ -155,9 +157,12 @@ class Ray:
                         running.add(task.remote(index, cloudpickle.dumps(item), *common))
                     if not running:
                         return
-                    (done,), rest = ray.wait(list(running))
-                    running = set(rest)
-                    index, outcome, trouble = ray.get(done)
+                    done, _ = ray.wait(list(running), timeout=LOOK_EVERY)
+                    if not done:
+                        _ = self.room  # raises when no node is left
+                        continue
+                    running -= set(done)
+                    index, outcome, trouble = ray.get(done[0])
                     if trouble:
                         raise BadInput(f"{trouble}; what is finished is kept")
                     yield index, outcome

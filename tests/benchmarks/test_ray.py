@@ -22,6 +22,8 @@ import torch
 from small_work import fits, shrunk, write_suite
 from weightbench.benchmarks.result import read_results
 
+import weightbench as wb
+
 pytest.importorskip("ray")
 
 
@@ -196,6 +198,34 @@ def test_a_build_with_a_node_killed_gives_what_one_process_gives(nodes, cluster,
         assert (tmp_path / "ray" / name).read_bytes() == (tmp_path / "local" / name).read_bytes(), name
 
 
+def test_a_program_that_is_connected_itself_stays_so(cluster, small_zoo, tmp_path) -> None:
+    import ray
+
+    node = cluster.add_node(num_cpus=1)
+    ray.init(cluster.address, log_to_driver=False, logging_level="ERROR")
+    try:
+        cell = {"task": "inr-classification", "zoo": small_zoo, "device": "cpu"}
+        (there,) = wb.run(wb.load_method("weight-stats", trees=3), **cell, executor="ray", out=tmp_path / "there")
+        assert ray.is_initialized()
+    finally:
+        ray.shutdown()
+        cluster.remove_node(node)
+    (here,) = wb.run(wb.load_method("weight-stats", trees=3), **cell, out=tmp_path / "here")
+    assert (there.score, there.predictions) == (here.score, here.predictions)
+
+
+def test_no_node_left_ends_the_command(cluster, cli, small_zoo, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("weightbench.zoo.ray_executor.LOOK_EVERY", 2.0)
+    node = cluster.add_node(num_cpus=1)
+    suite, out = write_suite(tmp_path, small_zoo, [0, 1, 2], seconds=0.5), tmp_path / "runs"
+    with _killed(node, lambda pids: bool(list(out.rglob("seed-*.json")))):
+        code, _, err = cli("run", "--suite", suite, "--out", out, "--executor", "ray", "--address", cluster.address)
+    cluster.remove_node(node)
+    assert code == 2
+    assert "error: no node of the cluster has 1 processor" in err
+    assert read_results(out)
+
+
 @pytest.fixture
 def refused(cluster, cli, small_zoo, tmp_path, monkeypatch):
     """Run a suite of which one cell is finished on the cluster: refused(options) -> the one line that refuses it."""
@@ -262,13 +292,10 @@ def test_a_node_whose_disk_is_full(own_node, refused, tmp_path) -> None:
     assert "No space left on device" in refused()
 
 
-def test_more_than_the_cluster_has(nodes, refused) -> None:
+def test_more_than_the_cluster_has(nodes, refused, monkeypatch) -> None:
     assert "--device cuda asks for 1 GPU, the cluster has 0: try --device cpu" in refused("--device", "cuda")
     assert "asks for 3 GPUs" in refused("--device", "cuda", "--jobs", 3)
     assert "--jobs 0: how many" in refused("--jobs", 0)
-
-
-def test_no_node_for_a_task(nodes, refused, monkeypatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert "no node of the cluster has 3 processors" in refused()
 

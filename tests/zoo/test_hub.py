@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 import torch
 from loopback_hub import Fault, LoopbackHub, serving
 from weightbench.zoo.catalogue import catalogue_entry
-from weightbench.zoo.collection import open_zoo
+from weightbench.zoo.collection import open_zoo, reopened
 from weightbench.zoo.storage import seal
 
 import weightbench as wb
@@ -88,6 +89,24 @@ def test_a_zoo_that_is_here_needs_no_request(hub, published, tmp_path: Path) -> 
     hub.requests.clear()
     assert wb.get_zoo("digits-inrs@1.0.0", repo_id=published, out=out).manifest_sha256 == first.manifest_sha256
     assert wb.load_zoo(out).manifest_sha256 == first.manifest_sha256
+    assert hub.requests == []
+
+
+def test_another_machine_fetches_the_zoo_of_a_task_once(hub, published, small_zoo, tmp_path, monkeypatch) -> None:
+    zoo = wb.get_zoo("digits-inrs@1.0.0", repo_id=published, out=tmp_path / "got")
+    own = pickle.dumps(open_zoo(Path(shutil.copytree(small_zoo, tmp_path / "own"))))
+    sent = pickle.dumps(zoo)
+    shutil.rmtree(tmp_path / "got")
+    shutil.rmtree(tmp_path / "own")
+    monkeypatch.setenv("WEIGHTBENCH_CACHE", str(tmp_path / "elsewhere"))
+    with pytest.raises(wb.BadInput, match=r"has no zoo digits-inrs@1.0.0: put .*own on a disk that all nodes share"):
+        pickle.loads(own)
+    there = pickle.loads(sent)
+    assert there.folder == tmp_path / "elsewhere/zoos/digits-inrs@1.0.0"
+    assert _same(there.folder, small_zoo)
+    hub.requests.clear()
+    reopened.cache_clear()  # as in another process of that machine
+    assert pickle.loads(sent).folder == there.folder
     assert hub.requests == []
 
 

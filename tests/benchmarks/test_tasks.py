@@ -125,7 +125,10 @@ def test_rows_of_several_architectures_come_back_in_order(mixed, tmp_path: Path,
     from weightbench.leaderboard.board import load_boards
     from weightbench.leaderboard.render import markdown
 
-    readme.write_text(markdown(load_boards(tmp_path)))
+    (board,) = load_boards(tmp_path)
+    assert len(board.points[0]) == {"within-run": 100, "across-runs": 150}[split]  # all, or a sample
+    assert all(predicted == pytest.approx(true, rel=1e-4) for true, predicted in board.points[0])
+    readme.write_text(markdown([board]))
     assert ("neighbours in time" in readme.read_text()) == (split == "within-run")
 
 

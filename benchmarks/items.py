@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from .evidence import Truth
+from .orders import barriers, matched_shares, trained_pairs
 from .result import TaskPart
-from .scoring import barriers, column_values, matched_shares, retrieved, right_classes, trained_pairs
+from .scoring import column_values, retrieved, right_classes
 
 Arrays = dict[str, np.ndarray]
 SHOWN = 150  # points of a row's picture of predicted against true values

@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from ..benchmarks import evidence, scoring
+from ..benchmarks import evidence, orders, scoring
 from ..benchmarks import items as per_item
 from ..benchmarks.evidence import Truth, read_predictions, read_truth, truth_paths
 from ..benchmarks.result import Result
@@ -75,7 +75,7 @@ def units_of(truth: Truth, key: str) -> Units:
 
 @cache
 def _code() -> list[str]:
-    return [file_sha256(Path(str(module.__file__))) for module in (evidence, scoring, per_item, statistics)]
+    return [file_sha256(Path(str(module.__file__))) for module in (evidence, orders, scoring, per_item, statistics)]
 
 
 @dataclass(frozen=True)

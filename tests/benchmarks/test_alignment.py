@@ -12,8 +12,8 @@ import pytest
 import torch
 from weightbench.benchmarks.alignment import Pairs, copies, line_losses
 from weightbench.benchmarks.evidence import read_predictions, write_predictions
+from weightbench.benchmarks.orders import trained_pairs
 from weightbench.benchmarks.result import read_results
-from weightbench.benchmarks.scoring import trained_pairs
 from weightbench.leaderboard.picture import draw_results
 from weightbench.methods.base import Method
 from weightbench.zoo.architecture import Architecture

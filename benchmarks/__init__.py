@@ -1,1 +1,1 @@
-"""Tasks, suites and the runner. Nothing is imported here; result, scoring, evidence and suite are torch-free."""
+"""Tasks, suites and the runner. Nothing is imported here; scoring, result, suite and what they need are torch-free."""

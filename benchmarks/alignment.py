@@ -13,7 +13,7 @@ from ..zoo.architecture import Architecture
 from ..zoo.collection import Split
 from ..zoo.networks import Networks
 from ..zoo.runs import RunBuilder
-from .scoring import LINE_POINTS, drawn_order, trained_pairs
+from .orders import LINE_POINTS, drawn_order, trained_pairs
 
 
 def neurons(arch: Architecture) -> list[int]:
@@ -60,7 +60,7 @@ def copies(networks: Networks, ids: list[str], noise: float) -> Pairs:
 
 
 def trained(split: Split) -> list[Pairs]:
-    """Pairs of a split's networks that were trained independently on the same data, see `scoring.trained_pairs`."""
+    """Pairs of a split's networks that were trained independently on the same data, see `orders.trained_pairs`."""
     firsts, seconds = trained_pairs(split.table)
     numbers, found, start = split.table["run"].to_numpy(), [], 0
     for group in split.groups:

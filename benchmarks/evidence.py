@@ -89,6 +89,15 @@ def read_predictions(path: Path, sha256: str) -> tuple[list[str], dict[str, np.n
         raise BadInput(f"{path}: not a predictions file ({type(error).__name__}: {error}); {mend}") from None
 
 
+def stored(arrays: dict[str, np.ndarray], name: str, *shape: int | None) -> np.ndarray:
+    """A stored array, its shape checked; None stands for any length."""
+    found = arrays[name].shape if name in arrays else None
+    if found is None or len(found) != len(shape) or any(w not in (None, n) for w, n in zip(shape, found, strict=True)):
+        wanted = tuple("any" if length is None else length for length in shape)
+        raise BadInput(f"the array {name} should have the shape {wanted}, found {found or 'none'}")
+    return arrays[name]
+
+
 def class_names(zoo: Zoo, column: str) -> list[Any] | None:
     """The classes of a column over all splits, in the order of the logits; None for a column of numbers.
 

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from .evidence import Truth
+from .orders import barriers, matched_shares, trained_pairs
 from .result import TaskPart
-from .scoring import barriers, column_values, matched_shares, retrieved, right_classes, trained_pairs
+from .scoring import column_values, retrieved, right_classes
 
 Arrays = dict[str, np.ndarray]
+SHOWN = 150  # points of a row's picture of predicted against true values
 
 
 def mean_of(columns: np.ndarray) -> np.ndarray:
@@ -100,6 +102,15 @@ def items(task: TaskPart, ids: list[str], arrays: Arrays, truth: Truth) -> Items
     order = np.argsort(truth.table.index.get_indexer(pd.Index(ids)))
     sorted_arrays = {name: values[order] if len(values) == len(order) else values for name, values in arrays.items()}
     return ITEMS[task.metric](task, sorted_arrays, truth)
+
+
+def sample(task: TaskPart, ids: list[str], arrays: Arrays, truth: Truth) -> np.ndarray:
+    """True and predicted values of evenly spaced test networks, `[SHOWN or fewer, 2]`; `[0, 2]` for other answers."""
+    if "values" not in arrays:
+        return np.empty((0, 2))
+    true = column_values(truth.table, task.options.target or "").loc[ids].to_numpy(float)
+    pairs = np.stack([true, arrays["values"][:, 0].astype(float)], 1)[np.argsort(ids)]
+    return pairs[np.unique(np.linspace(0, len(pairs) - 1, SHOWN).round().astype(int))]
 
 
 def _accuracy(task: TaskPart, arrays: Arrays, truth: Truth) -> Items:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -15,11 +14,11 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.preprocessing import StandardScaler
 
 from ..zoo.errors import BadInput, unknown
-from .evidence import PIXEL_ITEMS, Truth, dequantise
+from .evidence import PIXEL_ITEMS, Truth, dequantise, stored
+from .orders import barriers, matched_shares, trained_pairs
 from .result import Options, TaskPart
 
 Arrays = dict[str, np.ndarray]
-LINE_POINTS = 11  # where losses are measured on the line between two networks, both ends included
 
 
 def column_values(table: pd.DataFrame, target: str) -> pd.Series:
@@ -54,20 +53,11 @@ def score(task: TaskPart, ids: list[str], arrays: Arrays, truth: Truth) -> dict[
     return SCORERS[task.metric](arrays, truth, rows, task.options)
 
 
-def _array(arrays: Arrays, name: str, *shape: int | None) -> np.ndarray:
-    """A stored array, its shape checked; None stands for any length."""
-    found = arrays[name].shape if name in arrays else None
-    if found is None or len(found) != len(shape) or any(w not in (None, n) for w, n in zip(shape, found, strict=True)):
-        wanted = tuple("any" if length is None else length for length in shape)
-        raise BadInput(f"the array {name} should have the shape {wanted}, found {found or 'none'}")
-    return arrays[name]
-
-
 def right_classes(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> np.ndarray:
     """Whether each prediction names the right class, `[N]`."""
     target = options.target or "label"
     classes = truth.classes[target]
-    logits = _array(arrays, "logits", len(rows), len(classes))
+    logits = stored(arrays, "logits", len(rows), len(classes))
     found: np.ndarray = np.asarray(classes)[logits.argmax(1)] == column_values(truth.table, target).to_numpy()[rows]
     return found
 
@@ -79,7 +69,7 @@ def _accuracy(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) 
 def _regression(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
     """Under `within-run` every score is one per run, averaged over the runs whose target is not constant."""
     values = column_values(truth.table, options.target or "").to_numpy(float)[rows]
-    predicted = _array(arrays, "values", len(rows), 1)[:, 0].astype(float)
+    predicted = stored(arrays, "values", len(rows), 1)[:, 0].astype(float)
     if options.split != "within-run":
         return regression_scores(values, predicted)
     runs = truth.table["run"].to_numpy()[rows]
@@ -109,7 +99,7 @@ def retrieved(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) 
     """`ranked` for stored embeddings."""
     labels = column_values(truth.table, options.target or "").to_numpy()[rows]
     owners = (truth.table["run"] if "run" in truth.table else pd.Series(range(len(truth.table)))).to_numpy()[rows]
-    return ranked(_array(arrays, "embeddings", len(rows), None), labels, owners)
+    return ranked(stored(arrays, "embeddings", len(rows), None), labels, owners)
 
 
 def retrieval_scores(embeddings: np.ndarray, labels: np.ndarray, owners: np.ndarray) -> dict[str, float]:
@@ -147,74 +137,8 @@ def ranked(embeddings: np.ndarray, labels: np.ndarray, owners: np.ndarray) -> tu
     return precisions, ranks
 
 
-def drawn_order(name: str, sizes: list[int]) -> np.ndarray:
-    """The order of the neurons in the copy of network `name`: one permutation per group, side by side."""
-    rng = np.random.default_rng(zlib.crc32(name.encode()))
-    return np.concatenate([rng.permutation(size) for size in sizes])
-
-
-def _orders(arrays: Arrays, truth: Truth, rows: np.ndarray) -> Iterator[tuple[int, list[tuple[int, np.ndarray]]]]:
-    """Each network's row, and its orders of neurons with the place where each starts. Raises BadInput for no orders."""
-    for row, found in zip(rows, _array(arrays, "permutations", len(rows), None), strict=True):
-        parts, start = [], 0
-        for size in truth.neurons[truth.table["architecture"].iloc[row]]:
-            part = found[start : start + size]
-            if not np.array_equal(np.sort(part), np.arange(size)):
-                raise BadInput(f"the neurons found for {truth.table.index[row]} are no permutation of {size}")
-            parts.append((start, part))
-            start += size
-        yield row, parts
-
-
-def matched_shares(arrays: Arrays, truth: Truth, rows: np.ndarray) -> np.ndarray:
-    """The share of neurons that each found permutation puts where they were, in %, `[N]`."""
-    shares = []
-    for row, parts in _orders(arrays, truth, rows):
-        drawn = drawn_order(str(truth.table.index[row]), [len(part) for _, part in parts])
-        right = sum(int((drawn[at : at + len(part)][part] == np.arange(len(part))).sum()) for at, part in parts)
-        shares.append(100 * right / len(drawn))
-    return np.asarray(shares)
-
-
 def _matched(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
     return {"matched": float(matched_shares(arrays, truth, rows).mean())}
-
-
-def trained_pairs(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of networks that were trained independently on the same data, and rows of their partners, `[pairs]` each.
-
-    Of every run its latest network, with that of the next run of the same architecture and data; the last run goes
-    with the first. Two runs are one pair.
-    """
-    table = table.reset_index(drop=True)
-    latest = table.sort_values("epoch", kind="stable").groupby("run", sort=True).tail(1).sort_values("run")
-    pairs = []
-    for _, group in latest.groupby(["architecture", "source"], sort=True):
-        rows = group.index.tolist()
-        pairs += list(zip(rows, rows[1:] + rows[:1], strict=True))[: len(rows) if len(rows) > 2 else len(rows) - 1]
-    found = np.asarray(sorted(pairs), int).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
-
-
-def barriers(arrays: Arrays, truth: Truth, rows: np.ndarray) -> np.ndarray:
-    """The loss barrier of each pair, `[N]`: the most by which the loss on the line between the two networks is above
-    the line between their losses (Entezari et al. 2022, equation 1).
-
-    Raises BadInput for losses at the ends that are not those of the zoo's networks.
-    """
-    for _ in _orders(arrays, truth, rows):
-        pass
-    losses = _array(arrays, "line_loss", len(rows), LINE_POINTS).astype(np.float64)
-    a, b = trained_pairs(truth.table)
-    partner = dict(zip(a.tolist(), b.tolist(), strict=True))
-    known = truth.table["test_loss"].to_numpy(float)
-    ends = np.stack([known[rows], known[[partner[row] for row in rows.tolist()]]], 1)
-    wrong = ~np.isclose(losses[:, [0, -1]], ends, rtol=1e-3, atol=2e-3).all(1)
-    if wrong.any():
-        raise BadInput(f"the losses at the ends of {wrong.sum()} lines are not those of the zoo's networks")
-    t = np.linspace(0, 1, LINE_POINTS)
-    above: np.ndarray = losses - (1 - t) * losses[:, :1] - t * losses[:, -1:]
-    return above.max(1)
 
 
 def _barrier(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Options) -> dict[str, float]:
@@ -234,17 +158,17 @@ def _dilation_mse(arrays: Arrays, truth: Truth, rows: np.ndarray, options: Optio
 def _mean_error(arrays: Arrays, truth: Truth, rows: np.ndarray) -> float:
     """Mean over items of the stored errors, which must agree with the stored renderings as far as bytes can tell."""
     assert truth.images is not None  # the task needs them
-    errors = _array(arrays, "squared_error", len(rows)).astype(np.float64)
+    errors = stored(arrays, "squared_error", len(rows)).astype(np.float64)
     images = truth.images[: min(len(rows), PIXEL_ITEMS)]
-    pixels = _array(arrays, "pixels", len(images), images[0].size)
+    pixels = stored(arrays, "pixels", len(images), images[0].size)
     if (rows[: len(images)] != np.arange(len(images))).any() or (errors < 0).any():
         raise BadInput("stored errors are negative, or the renderings are not those of the first test networks")
     dilated = np.stack([grey_dilation(image, size=(3, 3), mode="constant") for image in images])
     rms = np.sqrt(np.square(dequantise(pixels) - dilated.reshape(len(pixels), -1)).mean(1))
-    stored = np.sqrt(errors[: len(pixels)])
+    root = np.sqrt(errors[: len(pixels)])
     clipped = ((pixels == 0) | (pixels == 255)).any(1)
     step = 1 / 255 + 1e-4  # half a byte's width: how far a rounded rendering can be from the true one
-    wrong = (stored < rms - step) | (~clipped & (stored > rms + step))
+    wrong = (root < rms - step) | (~clipped & (root > rms + step))
     if wrong.any():
         raise BadInput(f"{wrong.sum()} stored errors contradict the stored renderings")
     return 100 * float(errors.mean())

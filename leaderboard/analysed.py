@@ -14,7 +14,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from ..benchmarks import evidence, scoring
+from ..benchmarks import evidence, orders, scoring
 from ..benchmarks import items as per_item
 from ..benchmarks.evidence import Truth, read_predictions, read_truth, truth_paths
 from ..benchmarks.result import Result
@@ -75,11 +75,26 @@ def units_of(truth: Truth, key: str) -> Units:
 
 @cache
 def _code() -> list[str]:
-    return [file_sha256(Path(str(module.__file__))) for module in (evidence, scoring, per_item, statistics)]
+    return [file_sha256(Path(str(module.__file__))) for module in (evidence, orders, scoring, per_item, statistics)]
 
 
-def analysed(rows: Sequence[Sequence[Cell]]) -> tuple[list[list[dict[str, float]]], Analysis | None]:
-    """Every score of every cell of a board's rows, and the board's statistics (None for a metric without items).
+@dataclass(frozen=True)
+class Analysed:
+    """What the predictions of a board's rows give.
+
+    Arguments:
+        scores: every score of every cell.
+        points: for each row true and predicted values of its first seed, `[rows, points, 2]`.
+        statistics: None for a metric without items.
+    """
+
+    scores: list[list[dict[str, float]]]
+    points: np.ndarray
+    statistics: Analysis | None
+
+
+def analysed(rows: Sequence[Sequence[Cell]]) -> Analysed:
+    """The scores, points and statistics of a board's rows.
 
     Every prediction file is checked against its checksum, cached or not. Raises BadInput for damaged evidence.
     """
@@ -100,21 +115,29 @@ def analysed(rows: Sequence[Sequence[Cell]]) -> tuple[list[list[dict[str, float]
         stored = load(file.read_bytes())
         names = json.loads(stored["names"].tobytes())
         scores = _split([dict(zip(names, values, strict=True)) for values in stored["cells"].tolist()], rows)
-        return scores, Analysis(**{name: stored[name] for name in Analysis.__annotations__})
+        kept = Analysis(**{name: stored[name] for name in Analysis.__annotations__})
+        return Analysed(scores, stored["points"], kept)
     truth = first.truth
     found = [[read_cell(cell, truth) for cell in row] for row in rows]
     scores = [[every for every, _ in row] for row in found]
     items = [[one for _, one in row if one is not None] for row in found]
+    points = np.stack([_points(row[0], truth) for row in rows])
     if not all(items):
-        return scores, None
+        return Analysed(scores, points, None)
     analysis = analyse(items, units_of(truth, zoo.name))
     names = list(scores[0][0])
     cells = [[every[name] for name in names] for row in scores for every in row]
     text = np.frombuffer(json.dumps(names).encode(), np.uint8)
-    arrays = {"cells": np.asarray(cells), "names": text} | vars(analysis)
+    arrays = {"cells": np.asarray(cells), "names": text, "points": points} | vars(analysis)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
         write_atomically(file, save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
-    return scores, analysis
+    return Analysed(scores, points, analysis)
+
+
+def _points(cell: Cell, truth: Truth) -> np.ndarray:
+    assert cell.result.predictions is not None
+    predictions = read_predictions(cell.path.with_name(cell.result.predictions.file), cell.result.predictions.sha256)
+    return per_item.sample(cell.result.task, *predictions, truth)
 
 
 def _checked_sha256(cell: Cell) -> str:

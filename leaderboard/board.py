@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..benchmarks.result import Options, Result, read_results
 from ..zoo.errors import BadInput
-from .analysed import Cell, analysed
+from .analysed import Analysed, Cell, analysed
 from .rows import device_class, rounded, summary
 from .statistics import Analysis, tie_groups
 
@@ -53,8 +53,8 @@ LEAKS = (
 class Board:
     """One task, with its options, on one zoo: `rows` has the columns of `COLUMNS`, the best row first.
 
-    `results` are the records of each row, by seed; `replicates` `[draws, rows]` the scores of the bootstrap's draws,
-    None for a metric without items.
+    `results` are the records of each row, by seed; `points` true and predicted values of its first seed; `replicates`
+    `[draws, rows]` the scores of the bootstrap's draws, None for a metric without items.
     """
 
     task: str
@@ -71,6 +71,7 @@ class Board:
     rows: pd.DataFrame
     results: list[list[Result]] = field(repr=False)
     cells: list[list[float | None]] = field(repr=False)
+    points: list[list[list[float]]] = field(repr=False)
     replicates: np.ndarray | None = field(repr=False)
 
     @property
@@ -129,9 +130,11 @@ def _board(cells: list[Cell]) -> Board:
     keys = sorted(by_row)
     good = {key: [c for c in by_row[key] if c.result.status == "ok" and c.result.predictions] for key in keys}
     scored = [key for key in keys if good[key]]
-    scores, analysis = analysed([good[key] for key in scored]) if scored else ([], None)
-    values = {key: [every[first.task.metric] for every in row] for key, row in zip(scored, scores, strict=True)}
-    others = {key: _others(row, first.task.metric) for key, row in zip(scored, scores, strict=True)}
+    known = analysed([good[key] for key in scored]) if scored else Analysed([], np.empty((0, 0, 2)), None)
+    values = {key: [every[first.task.metric] for every in row] for key, row in zip(scored, known.scores, strict=True)}
+    others = {key: _others(row, first.task.metric) for key, row in zip(scored, known.scores, strict=True)}
+    points = dict(zip(scored, known.points.tolist(), strict=True))
+    analysis = known.statistics
     for key in scored:
         _warn_of_claims(good[key], values[key])
     statistics = _statistics(scored, analysis, first.task.higher_is_better)
@@ -168,6 +171,7 @@ def _board(cells: list[Cell]) -> Board:
         rows=rows.reset_index(drop=True),
         results=[results[i] for i in order],
         cells=[per_seed[i] for i in order],
+        points=[points.get(keys[i], []) for i in order],
         replicates=replicates,
     )
 

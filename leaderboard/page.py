@@ -96,7 +96,7 @@ def _data(identity: str, board: Board) -> dict[str, Any]:
     rows = []
     columns = list(COLUMNS)
     records = board.rows[columns].astype(object).where(board.rows[columns].notna(), None).to_dict("records")
-    for record, results, scores in zip(records, board.results, board.cells, strict=True):
+    for record, results, scores, points in zip(records, board.results, board.cells, board.points, strict=True):
         rows.append(
             {key: _plain(value) for key, value in record.items()}
             | {
@@ -110,6 +110,7 @@ def _data(identity: str, board: Board) -> dict[str, Any]:
                 "budget": _words(results[0].budget),
                 "environment": {k: str(v) for k, v in results[0].environment.items() if v is not None},
                 "curves": _curves(results),
+                "points": [[float(f"{value:.4g}") for value in pair] for pair in points],
                 "runs": [_run(result, score) for result, score in zip(results, scores, strict=True)],
             }
         )

@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from ..scoring import retrieval_scores
+from ...zoo.errors import BadInput
+from ..scoring import column_values, retrieval_scores
 from .property import Property
 
 
@@ -21,6 +22,12 @@ class NetworkRetrieval(Property):
     output, metric, unit, higher_is_better = "logits", "map", "%", True
     kinds = ("classes",)
     compares_embeddings = True
+
+    def _check(self) -> None:
+        super()._check()
+        table = self.splits["test"].table
+        if "run" in table and table.groupby(column_values(table, self.target))["run"].nunique().max() < 2:
+            raise BadInput(f"zoo {self.zoo.name}: no test run has another with its {self.target}: nothing to retrieve")
 
     def quality(self, observed: Tensor, targets: Tensor) -> float:
         """Mean average precision, where every other network is a candidate."""

@@ -17,8 +17,8 @@ from ...zoo.errors import BadInput, unknown
 from ...zoo.rescore import builder_of
 from ...zoo.runs import RunBuilder
 from ..alignment import Pairs, copies, line_losses, neurons, trained
+from ..orders import trained_pairs
 from ..result import Options
-from ..scoring import trained_pairs
 from ..task import Task
 
 NOISE = {"exact-copies": 0.0, "copies": 0.1, "noisy-copies": 0.5}  # in standard deviations of each tensor

@@ -64,6 +64,20 @@
     return made;
   }
 
+  function predicted(row) {
+    const reach = d3.extent(row.points.map((point) => point[0]));
+    return Plot.plot({
+      width: 380, height: 300, marginLeft: 56, marginBottom: 40, inset: 8, ariaLabel: "predicted against true",
+      style: { background: "transparent", fontSize: "12px", maxWidth: "100%" },
+      x: { label: "true →", ticks: 5, tickFormat: "~g" },
+      y: { label: "predicted", grid: true, ticks: 6, tickFormat: "~g" },
+      marks: [
+        Plot.line(reach.map((value) => [value, value]), { stroke: "currentColor", strokeOpacity: 0.4 }),
+        Plot.dot(row.points, { r: 2, fill: "var(--accent)", fillOpacity: 0.6 }),
+      ],
+    });
+  }
+
   function detail(row) {
     const made = element("div", undefined, "detail");
     made.append(element("h3", "Run it again"), element("pre", row.command));
@@ -92,6 +106,7 @@
       for (const field of used) line.insertCell().textContent = isNumber(run[field]) ? fixed(4)(run[field]) : run[field] ?? "–";
     }
     made.append(table);
+    if (row.points.length) made.append(element("h3", "Predicted against true"), predicted(row));
     if (row.curves.length) made.append(element("h3", "Learning curves"), curves(row.curves));
     made.append(element("h3", "Configuration"), list(Object.entries(row.params)));
     made.append(element("h3", "Environment"), list([...Object.entries(row.environment), ["method source sha256", row.source_sha256.slice(0, 16)], ["spec", row.spec]]));

@@ -12,8 +12,9 @@ import pytest
 import torch
 from weightbench.benchmarks.alignment import Pairs, copies, line_losses
 from weightbench.benchmarks.evidence import read_predictions, write_predictions
+from weightbench.benchmarks.orders import trained_pairs
 from weightbench.benchmarks.result import read_results
-from weightbench.benchmarks.scoring import trained_pairs
+from weightbench.leaderboard.picture import draw_results
 from weightbench.methods.base import Method
 from weightbench.zoo.architecture import Architecture
 from weightbench.zoo.build import build_zoo
@@ -122,6 +123,8 @@ def test_matching_lowers_the_barrier_between_trained_networks(moons: wb.Zoo, tmp
     assert (rows["low"] <= rows["score"]).all()
     assert (rows["score"] <= rows["high"]).all()
     assert rows["high"].iloc[-1] > rows["low"].iloc[-1]
+    (picture,) = draw_results([tmp_path / "neuron-alignment"], tmp_path / "pictures")
+    assert picture.name == f"neuron-alignment-of-trained-{split}-moons-mlps-1.0.0-line.png"
 
 
 def test_pairs_are_of_runs_with_one_architecture_and_data(moons: wb.Zoo) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from weightbench.benchmarks.evidence import identity, read_predictions, write_predictions
 from weightbench.benchmarks.result import read_results
 from weightbench.benchmarks.task import load_task
+from weightbench.leaderboard.picture import draw_results
 from weightbench.zoo.build import build_zoo
 
 import weightbench as wb
@@ -55,6 +57,9 @@ def test_both_zoos_have_a_score_from_their_own_images(small_zoo: Path, other: wb
     ((title, rows),) = wb.boards(tmp_path).items()
     assert title == f"inr-dilation (also on {result.task.options.also}) on digits-inrs@1.0.0"
     assert rows["more"][0] == {"dilation-mse.other-inrs": pytest.approx(result.scores["dilation-mse.other-inrs"])}
+    (picture,) = draw_results([tmp_path / "inr-dilation"], tmp_path / "pictures")
+    with Image.open(picture) as image:
+        assert image.height > 350  # rows for both zoos
     assert wb.run(Brighter, **run) == [result]  # kept
     (plain,) = wb.run(Brighter, task="inr-dilation", zoo=small_zoo, out=tmp_path)
     assert plain.spec_hash != result.spec_hash

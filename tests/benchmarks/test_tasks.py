@@ -125,7 +125,10 @@ def test_rows_of_several_architectures_come_back_in_order(mixed, tmp_path: Path,
     from weightbench.leaderboard.board import load_boards
     from weightbench.leaderboard.render import markdown
 
-    readme.write_text(markdown(load_boards(tmp_path)))
+    (board,) = load_boards(tmp_path)
+    assert len(board.points[0]) == {"within-run": 100, "across-runs": 150}[split]  # all, or a sample
+    assert all(predicted == pytest.approx(true, rel=1e-4) for true, predicted in board.points[0])
+    readme.write_text(markdown([board]))
     assert ("neighbours in time" in readme.read_text()) == (split == "within-run")
 
 
@@ -210,6 +213,7 @@ def test_retrieval_is_average_precision_over_other_runs() -> None:
     assert found["recall@5"] == 100
 
 
+TEXTS = {"train_accuracy": "good", "test_accuracy": np.array(["good", "bad"])[np.arange(100) % 2]}
 SCORES = {"train_accuracy": np.arange(100) / 100, "test_accuracy": np.arange(100) ** 2 / 20000}
 
 
@@ -255,8 +259,12 @@ def test_a_task_of_the_family_is_supported_and_named(planted, small_zoo: Path) -
         ({"x": np.where(np.arange(100) == 5, np.inf, np.arange(100))}, {"target": "x"}, "missing or not finite"),
         ({"x": np.where(np.arange(100) < 95, "a", "b")}, {"target": "x"}, "is constant in train"),
         ({"x": np.array([*"abc"])[np.arange(100) // 39]}, {"target": "x"}, "1 classes are absent from train"),
+        ({"x": np.where(np.arange(100) % 9 == 5, None, "a")}, {"target": "x"}, "values in train are missing"),
         ({"x": "text"}, {"target": "x - run"}, "a difference takes numbers"),
+        (TEXTS, {"target": "test", "task": "accuracy-decoding"}, "takes a target of numbers, but"),
+        (TEXTS, {"target": None, "task": "generalization-gap"}, "a difference takes numbers"),
         ({"run": 0}, {"target": "sum_of_squares"}, "one run to learn from"),
+        ({"run": 0}, {"target": "size", "task": "network-retrieval", "split": "within-run"}, "nothing to retrieve"),
         ({}, {"target": "size", "task": "accuracy-decoding"}, "has no columns train_accuracy"),
         ({}, {"target": "run", "task": "network-classification"}, "holds numbers"),
         ({}, {"target": "run", "split": "by-run"}, "unknown split policy"),

@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import planted_zoo
 import pytest
 from weightbench.benchmarks.result import read_results
 from weightbench.leaderboard.render import write_board
+
+import weightbench as wb
 
 RECORDS = Path(__file__).parent.parent / "fixtures" / "records" / "1"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -46,6 +49,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
             record["environment"][HOSTILE] = HOSTILE
             record["method"]["paper"] = HOSTILE
             path.write_text(json.dumps(record))
+    zoo = planted_zoo.write_zoo(tmp_path_factory.mktemp("zoo"), {"only": planted_zoo.networks((4, 6, 3), 100)})
+    wb.run("weight-norms", task="property", zoo=zoo, target="sum_of_squares", out=results)
     _, written = write_board(results, results / "board")
     return written[-1].as_uri()
 
@@ -153,6 +158,19 @@ def test_a_row_expands_into_its_evidence(opened: Any) -> None:
     assert holder.evaluate("node => node.scrollHeight - node.clientHeight") <= 0
     page.keyboard.press("Enter")
     playwright.expect(detail).to_have_count(0)
+
+
+def test_other_scores_and_predicted_values_are_shown(opened: Any) -> None:
+    page = opened()
+    section = page.locator("section[id='property-planted-1.0.0-of-sum-of-squares-across-runs']")
+    section.scroll_into_view_if_needed()
+    playwright.expect(section.locator(".tabulator-col").get_by_text("kendall-tau", exact=True)).to_be_visible()
+    section.get_by_role("button", name="Details of weight-norms").click()
+    dots = section.locator("svg[aria-label='predicted against true'] [aria-label=dot] circle")
+    playwright.expect(dots).to_have_count(50)
+    page.get_by_text("Columns", exact=True).click()
+    page.get_by_label("other scores", exact=True).uncheck()
+    playwright.expect(section.locator(".tabulator-col").get_by_text("kendall-tau", exact=True)).to_be_hidden()
 
 
 def test_a_link_leads_to_its_row(opened: Any) -> None:

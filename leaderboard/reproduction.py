@@ -66,7 +66,7 @@ def reproduction(boards: list[Board]) -> str:
         if not found:
             unmeasured.append(table)
             continue
-        lines += [f"## {table.title}", "", f"{table.source}, {table.date}. {table.regime}.", ""]
+        lines += [f"## {table.title}", "", f"{table.source}, {table.date}. {table.regime[:1].upper()}{table.regime[1:]}.", ""]
         for board, matched in found:
             lines += _section(table, board, matched)
     if unmeasured:

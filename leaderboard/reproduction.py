@@ -66,7 +66,8 @@ def reproduction(boards: list[Board]) -> str:
         if not found:
             unmeasured.append(table)
             continue
-        lines += [f"## {table.title}", "", f"{table.source}, {table.date}. {table.regime[:1].upper()}{table.regime[1:]}.", ""]
+        regime = table.regime[:1].upper() + table.regime[1:]
+        lines += [f"## {table.title}", "", f"{table.source}, {table.date}. {regime}.", ""]
         for board, matched in found:
             lines += _section(table, board, matched)
     if unmeasured:

@@ -31,8 +31,9 @@ def share_of(columns: np.ndarray) -> np.ndarray:
 def pearson_of(columns: np.ndarray) -> np.ndarray:
     """Pearson's r from the means of x, y, x^2, y^2 and xy, `[..., 5]`; 0 where one of them does not vary."""
     x, y, xx, yy, xy = np.moveaxis(columns, -1, 0)
-    variances = np.clip(xx - x * x, 0, None) * np.clip(yy - y * y, 0, None)
-    return np.where(variances > 1e-24, (xy - x * y) / np.sqrt(np.maximum(variances, 1e-24)), 0.0)
+    x_variance, y_variance = xx - x * x, yy - y * y
+    varies = (x_variance > 1e-13 * xx) & (y_variance > 1e-13 * yy)  # below that it is rounding
+    return np.where(varies, (xy - x * y) / np.sqrt(np.where(varies, x_variance * y_variance, 1.0)), 0.0)
 
 
 def r2_of(columns: np.ndarray) -> np.ndarray:

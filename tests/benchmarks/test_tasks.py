@@ -187,7 +187,7 @@ methods = [{{ name = "{plugin}" }}]
     )
     code, _, err = cli("run", "--suite", suite, "--out", tmp_path / "runs")
     assert code == 0, err
-    assert (tmp_path / "log").read_text() == "0 1 0 1 "
+    assert (tmp_path / "log").read_text() == "0 0 1 1 "
     assert len(read_results(tmp_path / "runs")) == 8
 
 

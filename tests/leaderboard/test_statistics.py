@@ -146,6 +146,14 @@ def test_a_score_per_run_is_drawn_within_runs() -> None:
     assert 0.02 < found.high[0] - found.low[0] < 0.2
 
 
+def test_constants_correlate_with_nothing_exactly() -> None:
+    # One constant per run: only rounding varies, and differently on every machine.
+    runs = np.repeat(np.arange(3), 40)
+    true = np.random.default_rng(0).uniform(0.1, 0.9, 120)
+    found = analyse([[regression_items("pearson-r", np.float32([0.1, 0.7, 0.3])[runs], true, runs)]], single(120))
+    assert (found.replicates == 0).all()
+
+
 def test_holm_is_stepwise() -> None:
     assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 

@@ -86,8 +86,8 @@ class Cell:
 
     @property
     def checkpoint(self) -> Path:
-        """Where the state of its training is kept until it ends."""
-        return self.out / CHECKPOINTS / f"{self._slug}.pt"
+        """How the files begin in which the state of its training is kept until it ends."""
+        return self.out / CHECKPOINTS / self._slug
 
     @property
     def _slug(self) -> str:

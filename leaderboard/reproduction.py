@@ -60,7 +60,7 @@ def reproduction(boards: list[Board]) -> str:
     unmeasured = []
     for table in published():
         found = [
-            (board, pairs(table, board)) for board in boards if table.beside(board.task, board.zoo, _options(board))
+            (board, pairs(table, board)) for board in boards if table.beside(board.task, board.zoo, dict(board.options))
         ]
         found = [(board, matched) for board, matched in found if matched]
         if not found:
@@ -138,7 +138,3 @@ def out_of_order(table: ReportedTable, matched: list[Pair]) -> list[tuple[Pair, 
         if clear and sign * low.printed.score > sign * high.printed.score:
             found.append((high, low))
     return found
-
-
-def _options(board: Board) -> dict[str, Any]:
-    return dict(board.options)

@@ -1,4 +1,4 @@
-"""Training that goes on where it was cut off: its state after an epoch, in one file."""
+"""Training that goes on where it was cut off: its state after an epoch, in a file."""
 
 from __future__ import annotations
 
@@ -20,35 +20,48 @@ EVERY = 20.0  # seconds between two writes: short trainings need none
 
 @dataclass
 class _Place:
-    path: Path
+    stem: Path
     written: float
+    number: int = -1  # of the training: a method may have several, each with a file of its own
+
+    @property
+    def path(self) -> Path:
+        return self.stem.with_name(f"{self.stem.name}-{self.number}.pt")
+
+    def clear(self) -> None:
+        for path in self.stem.parent.glob(f"{self.stem.name}-*.pt"):
+            path.unlink(missing_ok=True)
 
 
 _place: ContextVar[_Place | None] = ContextVar("place", default=None)
 
 
 @contextlib.contextmanager
-def kept_in(path: Path) -> Iterator[None]:
-    """Trainings inside keep their state in the file; it is removed when they end, and stays when they are cut off."""
-    token = _place.set(_Place(path, time.monotonic()))
+def kept_in(stem: Path) -> Iterator[None]:
+    """Trainings inside keep their state in files that begin so; removed when all end, kept when they are cut off."""
+    place = _Place(stem, time.monotonic())
+    token = _place.set(place)
     try:
         yield
     except Exception:
-        path.unlink(missing_ok=True)
+        place.clear()
         raise
     else:
-        path.unlink(missing_ok=True)
+        place.clear()
     finally:
         _place.reset(token)
 
 
 def load() -> dict[str, Any] | None:
-    """The state that an earlier training left, on the CPU and the random generators set; None if there is none.
+    """For a training that begins: the state that it left earlier, on the CPU, the random generators set; None without.
 
     A damaged file counts as none: training then begins anew.
     """
     place = _place.get()
-    if place is None or not place.path.exists():
+    if place is None:
+        return None
+    place.number += 1
+    if not place.path.exists():
         return None
     try:
         state: dict[str, Any] = torch.load(place.path, map_location="cpu", weights_only=True)

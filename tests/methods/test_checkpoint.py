@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from weightbench.methods import checkpoint
+from weightbench.methods.registry import load_class
 from weightbench.zoo.collection import Zoo
 
 import weightbench as wb
@@ -72,3 +73,28 @@ def test_a_damaged_checkpoint_is_no_checkpoint(small_zoo: Path, tmp_path: Path, 
     file.write_bytes(file.read_bytes()[:500])
     cut_after(1000)
     assert run(zoo, tmp_path).status == "ok"
+
+
+class Twice(load_class("ng-gnn")):  # type: ignore[misc]
+    """Trains two models, and answers with the second."""
+
+    name = "twice"
+
+    def fit(self, task, train, val, *, seed, device):
+        super().fit(task, train, val, seed=seed, device=device)
+        super().fit(task, train, val, seed=seed + 1, device=device)
+
+
+def test_each_training_of_a_method_has_its_own(small_zoo: Path, tmp_path: Path, cut_after) -> None:
+    def outcome(out: Path) -> str | None:
+        method = Twice(depth=1, width=8, **ASKED)
+        (result,) = wb.run(method, task="inr-classification", zoo=small_zoo, out=out)
+        return result.predictions and result.predictions.sha256
+
+    whole = outcome(tmp_path / "whole")
+    cut_after(6)  # the second checkpoint of the second training
+    with pytest.raises(KeyboardInterrupt):
+        outcome(tmp_path / "cut")
+    cut_after(1000)
+    assert outcome(tmp_path / "cut") == whole is not None
+    assert not list(tmp_path.glob("cut/.checkpoints/*.pt"))

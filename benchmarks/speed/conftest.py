@@ -15,9 +15,12 @@ import torch  # noqa: E402
 SIDE = 2048
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def gflops() -> float:
-    """This machine's rate of a float32 2048 x 2048 x 2048 matrix product now: rates divided by it carry to others."""
+    """This machine's rate of a float32 2048 x 2048 x 2048 matrix product now: rates divided by it carry to others.
+
+    Measured beside every timing: a shared machine's speed drifts within minutes.
+    """
     a, b = torch.rand(SIDE, SIDE), torch.rand(SIDE, SIDE)
     seconds = []
     for _ in range(12):

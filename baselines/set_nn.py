@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ..methods.base import NeuralMethod, TaskView
+from ..methods.extreme import amax
 from ..methods.normalise import Normalise
 from ..methods.weight_space import BatchNorm
 from ..zoo.networks import Networks
@@ -44,7 +45,7 @@ class RowReader(nn.Module):
             rows = nn.functional.pad(rows, (0, self.longest - rows.shape[2]))
             tokens.append(torch.cat([rows, torch.zeros_like(rows[..., :1]) if bias is None else bias[..., None]], 2))
         values = self.shared(torch.cat(tokens, 1))
-        outputs: Tensor = self.read(values.mean(1) if self.pooling == "mean" else values.amax(1))
+        outputs: Tensor = self.read(values.mean(1) if self.pooling == "mean" else amax(values, 1))
         return outputs
 
 

@@ -24,7 +24,9 @@ from ..zoo.errors import BadInput
 from ..zoo.networks import Networks
 from .augment import NAVON
 from .base import NeuralMethod, TaskView
+from .dropout import Dropout
 from .editing import Edit
+from .extreme import amax
 from .normalise import Normalise
 from .weight_space import BatchNorms, Levels, Mix, Pooling, WeightSpace, pools, repeat, subsets
 
@@ -71,7 +73,7 @@ class DeepSets(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[pairs, B, n, n_in]` to `[pairs, B, n, n_out]`."""
-        pooled = x.mean(2) if self.pooling == "mean" else x.amax(2)
+        pooled = x.mean(2) if self.pooling == "mean" else amax(x, 2)
         each = torch.baddbmm(self.bias, x.flatten(1, 2), self.gamma).unflatten(1, x.shape[1:3])
         return each - torch.bmm(pooled, self.lam).unsqueeze(2)
 
@@ -177,7 +179,7 @@ class DWS(nn.Module):
             DWSLayer(method, self.space, *pair, h) for pair, h in zip(pairwise(widths), heads, strict=True)
         )
         self.norms = nn.ModuleList(BatchNorms(method.width, len(self.space.blocks)) for _ in self.layers[1:])
-        self.dropout = nn.Dropout(method.dropout)
+        self.dropout = Dropout(method.dropout)
 
     def forward(self, networks: Networks) -> list[Tensor]:
         features: list[Tensor] = self.layers[0](self.space.features(self.normalise(networks)))
@@ -196,7 +198,7 @@ class DWSReader(nn.Module):
 
     def forward(self, networks: Networks) -> Tensor:
         features = [self.dws.dropout(x.relu()) for x in self.dws(networks)]
-        logits: Tensor = self.read(torch.cat([x.flatten(1, -2).amax(1) if x.ndim > 2 else x for x in features], 1))
+        logits: Tensor = self.read(torch.cat([amax(x.flatten(1, -2), 1) if x.ndim > 2 else x for x in features], 1))
         return logits
 
 

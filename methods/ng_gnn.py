@@ -25,7 +25,9 @@ from ..zoo.architecture import Architecture
 from ..zoo.networks import Networks
 from .augment import NAVON
 from .base import NeuralMethod, TaskView
+from .dropout import Dropout
 from .editing import Edit
+from .extreme import amax, amin
 from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
 from .neural_graph import Block, Layout, layout_of, single
 
@@ -64,7 +66,7 @@ class MessageLayer(nn.Module):
         self.update = nn.Linear((1 + 2 * len(self.aggregators)) * width, width)
         self.out = nn.Linear(width, width)
         self.norm = None if last or self.residual else nn.LayerNorm(width)
-        self.dropout = nn.Dropout(method.dropout)
+        self.dropout = Dropout(method.dropout)
         if not last:
             self.edge, self.edge_out = nn.Linear(width, width), nn.Linear(width, width)
             self.edge_source, self.edge_target = nn.Linear(width, width), nn.Linear(width, width)
@@ -115,7 +117,7 @@ def aggregate(messages: list[tuple[Tensor, int]], aggregators: Sequence[Aggregat
             squares = [(message - mean.unsqueeze(axis)).square().sum(axis) for message, axis in messages]
             parts.append((torch.stack(squares).sum(0) / count + 1e-5).sqrt())
         else:
-            best = torch.amin if name == "min" else torch.amax
+            best = amin if name == "min" else amax
             parts.append(best(torch.stack([best(message, axis) for message, axis in messages]), 0))
     return torch.cat(parts, -1)
 

@@ -24,6 +24,7 @@ from ..zoo.errors import BadInput
 from ..zoo.networks import Networks
 from .augment import NAVON
 from .base import NeuralMethod, TaskView
+from .dropout import Dropout
 from .editing import Edit
 from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
 from .neural_graph import Layout, single
@@ -76,9 +77,9 @@ class EdgeUpdate(nn.Module):
         width, hidden = method.edge_width, method.edge_hidden
         self.pair = linear(2 * width, hidden)
         self.source, self.target = linear(method.width, hidden), linear(method.width, hidden)
-        self.mix = nn.Sequential(nn.GELU(), linear(hidden, width), nn.Dropout(method.dropout))
+        self.mix = nn.Sequential(nn.GELU(), linear(hidden, width), Dropout(method.dropout))
         self.mlp = nn.Sequential(
-            linear(width, hidden, bias=False), nn.GELU(), linear(hidden, width), nn.Dropout(method.dropout)
+            linear(width, hidden, bias=False), nn.GELU(), linear(hidden, width), Dropout(method.dropout)
         )
         self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
 
@@ -98,12 +99,12 @@ class RelationalLayer(nn.Module):
     def __init__(self, method: NGT, *, update_edges: bool) -> None:
         super().__init__()
         self.attention = RelationalAttention(method)
-        self.merge = nn.Sequential(linear(method.width, method.width), nn.Dropout(method.dropout))
+        self.merge = nn.Sequential(linear(method.width, method.width), Dropout(method.dropout))
         self.mlp = nn.Sequential(
             linear(method.width, method.node_hidden, bias=False),
             nn.GELU(),
             linear(method.node_hidden, method.width),
-            nn.Dropout(method.dropout),
+            Dropout(method.dropout),
         )
         self.norms = nn.ModuleList([nn.LayerNorm(method.width), nn.LayerNorm(method.width)])
         self.update_edges = EdgeUpdate(method) if update_edges else None

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .dropout import Dropout
 from .neural_graph import Block
 
 Kind = frozenset[Literal["sign", "scale"]]
@@ -170,7 +171,7 @@ class ScaleLayer(nn.Module):
         self.forth, self.back = Messages(width, kinds, extra), Messages(width, kinds, extra) if both else None
         self.update = Equivariant((3 if both else 2) * width, outputs or width, width, kinds, extra)
         self.skip = nn.Linear(width, width, bias=False) if skip else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.edge_forth = EdgeUpdate(width, outputs, kinds) if outputs else None
         self.edge_back = EdgeUpdate(width, outputs, kinds) if outputs and own_back else None
 

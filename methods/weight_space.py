@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from ..zoo.architecture import Add, Architecture
 from ..zoo.errors import BadInput
 from ..zoo.networks import Networks
+from .extreme import amax
 from .inputs import require
 
 Levels = tuple[int, ...]
@@ -100,12 +101,12 @@ class WeightSpace:
 def pools(x: Tensor, levels: Levels, pooling: Pooling) -> dict[Levels, Tensor]:
     """`x [B, *levels, C]` pooled to every subset of its levels."""
     if len(levels) < 2:
-        return {levels: x} | ({(): x.mean(1) if pooling == "mean" else x.amax(1)} if levels else {})
+        return {levels: x} | ({(): x.mean(1) if pooling == "mean" else amax(x, 1)} if levels else {})
     if pooling == "mean":
         x, rows, columns = Means.apply(x)
         return {levels: x, levels[:1]: rows, levels[1:]: columns, (): rows.mean(1)}
-    rows, columns = x.amax(2), x.amax(1)
-    return {levels: x, levels[:1]: rows, levels[1:]: columns, (): rows.amax(1)}
+    rows, columns = amax(x, 2), amax(x, 1)
+    return {levels: x, levels[:1]: rows, levels[1:]: columns, (): amax(rows, 1)}
 
 
 def subsets(levels: Levels) -> list[Levels]:

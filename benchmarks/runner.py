@@ -66,6 +66,7 @@ def run(
     executor: Engine = "local",
     jobs: int | None = None,
     address: str | None = None,
+    memory: float | None = None,
     out: str | Path = "runs",
 ) -> list[Result]:
     """Run methods on a task of a zoo; finished cells are taken from `out`, not run again.
@@ -74,7 +75,7 @@ def run(
         methods: one or several: instances, classes, names, or paths of files.
         split, target, protocol, also: the task's options, see `load_task`.
         device: by default a GPU where there is one.
-        executor, jobs, address: where cells run and how many at once, see `zoo.executor.open_executor`.
+        executor, jobs, address, memory: where cells run and how many at once, see `zoo.executor.open_executor`.
         out: the results folder.
 
     Returns one `Result` per method and seed. Raises BadInput; a method's own error is a result with status "failed".
@@ -82,7 +83,7 @@ def run(
     several = [methods] if isinstance(methods, str | type | Method) else list(methods)
     loaded = load_task(task, zoo, split=split, target=target, protocol=protocol, also=also)
     cells = [checked_cell(loaded, load_method(method), seed, Path(out)) for method in several for seed in seeds]
-    with open_executor(executor, jobs=jobs, address=address) as workers:
+    with open_executor(executor, jobs=jobs, address=address, memory=memory) as workers:
         return run_cells(cells, device=device, tell=lambda text: None, executor=workers)
 
 

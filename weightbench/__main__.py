@@ -13,7 +13,7 @@ from weightbench import board_commands, method_commands, terminal
 from weightbench.board_commands import show_boards
 from weightbench.budget import BudgetSpent, parsed_budget, within
 from weightbench.exchange_commands import zoo_export, zoo_import
-from weightbench.terminal import HELP, Address, Device, Engine, Jobs, Json
+from weightbench.terminal import HELP, Address, Device, Engine, Jobs, Json, Memory
 from weightbench.zoo.errors import BadInput, unknown
 from weightbench.zoo_commands import zoo_app
 
@@ -96,6 +96,7 @@ def run(
     jobs: Jobs = None,
     executor: Engine = "local",
     address: Address = None,
+    memory: Memory = None,
     budget: Annotated[
         str | None, typer.Option(help="Stop after this time (90s, 9m, 1.5h); the same command goes on from there.")
     ] = None,
@@ -147,7 +148,7 @@ def run(
     try:
         with within(budget):
             cells = plan(wanted, seeds=chosen, out=out)
-            with open_executor(executor, jobs=jobs, address=address) as workers:
+            with open_executor(executor, jobs=jobs, address=address, memory=memory) as workers:
                 results = run_cells(
                     cells,
                     device=device,

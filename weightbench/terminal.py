@@ -24,6 +24,10 @@ Address = Annotated[
         metavar="HOST:PORT", help="Of the Ray cluster.  [default: RAY_ADDRESS, or one started here]", show_default=False
     ),
 ]
+Memory = Annotated[
+    float | None,
+    typer.Option(metavar="GB", help="Ray: set aside for each that runs at once.  [default: 2]", show_default=False),
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...  [default: a GPU where there is one]")]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from weightbench import terminal
-from weightbench.terminal import HELP, Address, Device, Engine, Jobs, Json
+from weightbench.terminal import HELP, Address, Device, Engine, Jobs, Json, Memory
 
 zoo_app = typer.Typer(context_settings=HELP, no_args_is_help=True, help="List, build, get, publish and verify zoos.")
 
@@ -103,6 +103,7 @@ def zoo_build(
     jobs: Jobs = None,
     executor: Engine = "local",
     address: Address = None,
+    memory: Memory = None,
 ) -> None:
     """Train a standard zoo. Interrupted builds go on where they stopped."""
     terminal.tune()
@@ -118,6 +119,7 @@ def zoo_build(
         executor=executor,  # type: ignore[arg-type]  # checked there
         jobs=jobs,
         address=address,
+        memory=memory,
     )
     quality = ", ".join(f"{key} {value}" for key, value in zoo.manifest.quality.items())
     print(f"{zoo}: {quality}\n{zoo.folder}")

@@ -40,6 +40,7 @@ def build_zoo(
     executor: Engine = "local",
     jobs: int | None = None,
     address: str | None = None,
+    memory: float | None = None,
     wait: bool = False,
 ) -> Zoo:
     """Build a zoo and return it; a folder that holds it already is only verified.
@@ -51,7 +52,7 @@ def build_zoo(
         device: "cpu", "cuda", ...; by default a GPU where there is one.
         seed: of the initialisations, instead of the recipe's.
         source_folder: with the raw data sets, for machines without internet.
-        executor, jobs, address: where chunks are trained and how many at once, see `executor.open_executor`.
+        executor, jobs, address, memory: where chunks are trained and how many at once, see `executor.open_executor`.
         wait: for another process that builds the same folder, instead of refusing.
 
     Raises BadInput for an unknown name, a folder that holds something else or that cannot be written, a missing source,
@@ -59,7 +60,7 @@ def build_zoo(
     """
     entry = catalogue_entry(name)
     folder = source_dir(source_folder)
-    with open_executor(executor, jobs=jobs, address=address) as workers:
+    with open_executor(executor, jobs=jobs, address=address, memory=memory) as workers:
         blueprint = Blueprint(entry, limit, seed, workers.device(device), folder.resolve() if folder else None)
         return _build(name, blueprint, out, workers, wait=wait)
 

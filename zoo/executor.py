@@ -52,13 +52,16 @@ class Executor(Protocol):
 
 
 @contextmanager
-def open_executor(engine: str = "local", *, jobs: int | None = None, address: str | None = None) -> Iterator[Executor]:
+def open_executor(
+    engine: str = "local", *, jobs: int | None = None, address: str | None = None, memory: float | None = None
+) -> Iterator[Executor]:
     """The executor that a command asks for.
 
     Arguments:
         engine: "local", or "ray".
         jobs: how many pieces run at once; by default 1 here, and with Ray as many as the cluster has room for.
         address: of a running Ray cluster, "HOST:PORT"; by default `RAY_ADDRESS`, else one is started on this machine.
+        memory: GB that Ray sets aside for each piece; by default 2.
 
     Raises BadInput.
     """
@@ -69,11 +72,13 @@ def open_executor(engine: str = "local", *, jobs: int | None = None, address: st
     if engine == "ray":
         from .ray_executor import connected
 
-        with connected(address, jobs) as cluster:
+        with connected(address, jobs, memory) as cluster:
             yield cluster
         return
     if address:
         raise BadInput(f"--address {address}: is of a Ray cluster: say --executor ray too")
+    if memory is not None:
+        raise BadInput(f"--memory {memory:g}: is what Ray sets aside for a piece of work: say --executor ray too")
     yield Local(1 if jobs is None else jobs)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
 import re
 import socket
@@ -26,6 +27,7 @@ from .machine import make_folder
 
 RETRIES = 3  # of a piece of work whose process or node died
 PATIENCE = 30.0  # seconds to wait for a cluster to answer
+MEMORY = 2.0  # GB of a piece of work
 LOOK_EVERY = 15.0  # seconds between looks at whether any node is left, while nothing gets done
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -34,11 +36,14 @@ QUIET = {
 
 
 @contextlib.contextmanager
-def connected(address: str | None, jobs: int | None) -> Iterator[Ray]:
+def connected(address: str | None, jobs: int | None, memory: float | None) -> Iterator[Ray]:
     """The cluster at `address`, else at `RAY_ADDRESS`, else one started on this machine for as long as this lasts.
 
     Raises BadInput without Ray, and for an address where no cluster of the same Ray answers.
     """
+    memory = MEMORY if memory is None else memory
+    if not 0 < memory < math.inf:
+        raise BadInput(f"--memory {memory:g}: GB that a piece of work may take, more than 0")
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
@@ -47,7 +52,7 @@ def connected(address: str | None, jobs: int | None) -> Iterator[Ray]:
     except ImportError:
         raise BadInput("--executor ray needs Ray: pip install 'weightbench[ray]'") from None
     if ray.is_initialized():  # by the program that calls this library
-        yield Ray(jobs)
+        yield Ray(jobs, memory)
         return
     if address not in ("local", "auto"):
         _check_answers(address)
@@ -58,7 +63,7 @@ def connected(address: str | None, jobs: int | None) -> Iterator[Ray]:
         raise BadInput(f"--address {address}: {' '.join(str(error).split())[:300]}") from None
     try:
         with contextlib.redirect_stdout(_WithoutRay(sys.stdout)):
-            yield Ray(jobs)
+            yield Ray(jobs, memory)
     finally:
         ray.shutdown()
 
@@ -99,12 +104,13 @@ class Ray:
 
     Arguments:
         jobs: how many pieces run at once at most; None for as many as there is room for.
+        memory: GB of each; Ray counts them, it does not enforce them.
     """
 
     here = False
 
-    def __init__(self, jobs: int | None) -> None:
-        self.jobs, self.gpus = jobs, 0
+    def __init__(self, jobs: int | None, memory: float) -> None:
+        self.jobs, self.gpus, self.memory = jobs, 0, int(memory * 1e9)
         self.threads = asked_threads() or 1
 
     def device(self, asked: str | None) -> str:
@@ -128,13 +134,15 @@ class Ray:
         import ray
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        places = [int(node.get("CPU", 0)) // self.threads for node in nodes]
-        if self.gpus:
-            places = [min(place, int(node.get("GPU", 0))) for place, node in zip(places, nodes, strict=True)]
-        if not sum(places):
-            wanted = f"{self.threads} processor{'s' * (self.threads > 1)}" + " and a GPU" * self.gpus
-            raise BadInput(f"no node of the cluster has {wanted}: set OMP_NUM_THREADS to the threads of one task")
-        return sum(places)
+        needs = {"CPU": self.threads, "GPU": self.gpus, "memory": self.memory}
+        room = sum(min(int(node.get(name, 0) // need) for name, need in needs.items() if need) for node in nodes)
+        if not room:
+            wanted = f"{self.threads} processor{'s' * (self.threads > 1)}" + ", a GPU" * self.gpus
+            raise BadInput(
+                f"no node of the cluster has {wanted} and {self.memory / 1e9:g} GB of memory, which one task asks for: "
+                "set OMP_NUM_THREADS to its threads, --memory to its GB"
+            )
+        return room
 
     def run(
         self, work: Callable[[Item], Outcome], items: Sequence[Item], *, folder: Path
@@ -145,8 +153,8 @@ class Ray:
 
         room = self.room
         at_once = self.jobs or 2 * room  # two for every place, so that none waits for this process
-        remote = ray.remote(num_cpus=self.threads, num_gpus=self.gpus, max_retries=RETRIES)(_on_node())
-        task = remote.options(name="weightbench")
+        remote = ray.remote(max_retries=RETRIES)(_on_node())
+        task = remote.options(name="weightbench", num_cpus=self.threads, num_gpus=self.gpus, memory=self.memory)
         queue = iter(enumerate(items))
         running: set[Any] = set()
         with _token(folder.resolve()) as token:

@@ -296,6 +296,8 @@ def test_more_than_the_cluster_has(nodes, refused, monkeypatch) -> None:
     assert "--device cuda asks for 1 GPU, the cluster has 0: try --device cpu" in refused("--device", "cuda")
     assert "asks for 3 GPUs" in refused("--device", "cuda", "--jobs", 3)
     assert "--jobs 0: how many" in refused("--jobs", 0)
+    assert "has 1 processor and 90000 GB of memory, which one task asks for" in refused("--memory", 90_000)
+    assert "--memory 0: GB that" in refused("--memory", 0)
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert "no node of the cluster has 3 processors" in refused()
 
@@ -312,6 +314,8 @@ def test_no_cluster_at_the_address(refused, monkeypatch) -> None:
 def test_options_that_do_not_fit(cli, monkeypatch, tmp_path, small_zoo) -> None:
     suite = write_suite(tmp_path, small_zoo, [0])
     code, _, err = cli("run", "--suite", suite, "--address", "127.0.0.1:6379", "--out", tmp_path / "runs")
+    assert (code, "say --executor ray too" in err) == (2, True)
+    code, _, err = cli("run", "--suite", suite, "--memory", 4, "--out", tmp_path / "runs")
     assert (code, "say --executor ray too" in err) == (2, True)
     code, _, err = cli("zoo", "build", "digits-inrs", "--executor", "rya", "--out", tmp_path / "zoo")
     assert (code, "unknown executor 'rya': did you mean ray?" in err) == (2, True)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
+_HUB_CACHE = tempfile.mkdtemp(prefix="weightbench-hf-")
+atexit.register(shutil.rmtree, _HUB_CACHE, ignore_errors=True)
+
 # The Hub's clients read these when they are imported: no test reaches the internet or the user's own cache.
 os.environ |= {
-    "HF_HOME": tempfile.mkdtemp(prefix="weightbench-hf-"),
+    "HF_HOME": _HUB_CACHE,
     "HF_ENDPOINT": "http://127.0.0.1:9",  # nobody listens there
     "HF_HUB_DISABLE_XET": "1",
     "HF_HUB_DISABLE_TELEMETRY": "1",

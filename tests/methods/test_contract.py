@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from weightbench.benchmarks.audit import audit
-from weightbench.benchmarks.contract import CHECKS, brief, check
+from weightbench.benchmarks.contract import CHECKS, brief, check, tasks_for
 from weightbench.benchmarks.protocols import Supervised
 from weightbench.benchmarks.task import load_task
 from weightbench.methods.registry import load_class, method_names
@@ -116,6 +116,38 @@ def test_the_contract_tells_what_is_broken(
     found = {finding.check: finding.why for finding in findings if not finding.kept}
     assert broken in found if broken else not found
     assert why in found.get(broken, "")
+
+
+@pytest.mark.parametrize(
+    ("tasks", "verbs", "asked"),
+    [
+        (("accuracy-decoding",), "predict", ["property of psnr"]),
+        (("generalization-gap", "accuracy-decoding"), "predict", ["property of psnr"]),
+        (("network-classification", "network-retrieval"), "predict", ["property of label"]),
+        (("accuracy-decoding", "inr-classification"), "predict", ["property of psnr", "inr-classification"]),
+        (("network-retrieval", "property"), "transform", ["property of label (representation)"]),
+        (("neuron-alignment",), "node_embeddings", ["neuron-alignment of copies"]),
+        (("inr-dilation", "neuron-alignment"), "transform", []),
+    ],
+)
+def test_every_task_is_asked_on_the_tiny_zoo(
+    small_zoo: Path, tasks: tuple[str, ...], verbs: str, asked: list[str]
+) -> None:
+    method = type("Asked", (wb.Method,), {"name": "asked", "tasks": tasks, verbs: lambda self, networks: None})()
+    assert [task.title for task in tasks_for(method, wb.load_zoo(small_zoo))] == asked
+
+
+def test_a_method_without_verbs_or_of_unknown_tasks_is_refused(tmp_path: Path, cli) -> None:
+    path = tmp_path / "idle.py"
+    text = 'import weightbench as wb\n\nclass Idle(wb.Method):\n    name = "idle"\n    tasks = ("network-retrieval",)\n'
+    path.write_text(text)
+    code, _, err = cli("check", path, "--json")
+    assert code == 2
+    assert "has no verb for network-retrieval" in err
+    path.write_text(text.replace("network-retrieval", "network-retrievel"))
+    code, _, err = cli("check", path)
+    assert code == 2
+    assert "did you mean network-retrieval" in err
 
 
 def test_a_new_method_is_one_file_that_works(tmp_path: Path, cli, monkeypatch) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 
 import pytest
+import torch
 from weightbench.benchmarks.audit import audit
 from weightbench.benchmarks.contract import CHECKS, brief, check, tasks_for
-from weightbench.benchmarks.protocols import Supervised
+from weightbench.benchmarks.protocols import Sealed, Supervised
 from weightbench.benchmarks.task import load_task
+from weightbench.methods.base import TaskView
 from weightbench.methods.registry import load_class, method_names
 
 import weightbench as wb
@@ -66,10 +70,13 @@ class Wrong(wb.Method):
     tasks = ("inr-classification",)
     symmetries = ("permutation",)
     how: str = ""
+    zoo: str = ""
 
     def fit(self, task, train, val, *, seed, device):
         if self.how == "peeks":
-            task.targets(task.zoo["test"])
+            task.zoo["test"]
+        if self.how == "asks":
+            task.targets(wb.load_zoo(self.zoo)["test"])
         if self.how == "crashes":
             raise KeyError("oops")
         if self.how == "global-seed":
@@ -77,6 +84,8 @@ class Wrong(wb.Method):
         self.noise = torch.randn(()) if self.how == "random" else torch.zeros(())
         if self.how == "closure":
             self.closure = lambda x: x
+        if self.how == "keeps":
+            self.task = task
 
     def predict(self, networks):
         first = networks.weights[0].square()
@@ -97,7 +106,9 @@ class Wrong(wb.Method):
     ("how", "broken", "why"),
     [
         ("", None, ""),
-        ("peeks", "fit", "targets of the test split"),
+        ("keeps", None, ""),
+        ("peeks", "fit", "has no attribute 'zoo'"),
+        ("asks", "fit", "targets of the test split"),
         ("crashes", "fit", "KeyError"),
         ("shape", "shapes", "expected a tensor of shape"),
         ("batch", "order and batch size", "one by one"),
@@ -112,10 +123,22 @@ def test_the_contract_tells_what_is_broken(
     small_zoo: Path, tmp_path: Path, how: str, broken: str | None, why: str
 ) -> None:
     (tmp_path / "wrong.py").write_text(BREAKING)
-    findings = list(check(wb.load_method(str(tmp_path / "wrong.py"), how=how), wb.load_zoo(small_zoo)))
+    method = wb.load_method(str(tmp_path / "wrong.py"), how=how, zoo=str(small_zoo))
+    findings = list(check(method, wb.load_zoo(small_zoo)))
     found = {finding.check: finding.why for finding in findings if not finding.kept}
     assert broken in found if broken else not found
     assert why in found.get(broken, "")
+
+
+def test_fit_sees_the_task_without_its_test_split(small_zoo: Path) -> None:
+    task = load_task("inr-classification", small_zoo)
+    view = Sealed(task)
+    public = {name for name in dir(view) if not name.startswith("_")}
+    assert public == {name for name in dir(TaskView) if not name.startswith("_")}
+    assert list(view.splits) == ["train", "val"]
+    for again in (copy.deepcopy(view), pickle.loads(pickle.dumps(view))):
+        assert list(again.splits) == ["train", "val"]
+        assert torch.equal(again.targets(again.splits["val"]), task.targets(task.splits["val"]))
 
 
 @pytest.mark.parametrize(

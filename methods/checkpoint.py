@@ -52,10 +52,12 @@ def kept_in(stem: Path) -> Iterator[None]:
         _place.reset(token)
 
 
-def load() -> dict[str, Any] | None:
-    """For a training that begins: the state that it left earlier, on the CPU, the random generators set; None without.
+def load(device: str) -> dict[str, Any] | None:
+    """For a training that begins: the state that it left earlier on such a device, on the CPU; None without.
 
-    A damaged file counts as none: training then begins anew.
+    The training restores its parts, and at last the random generators with `restore_random`. A damaged file counts as
+    none, and one from another type of device, whose numbers and times would not go with this one's: training then
+    begins anew.
     """
     place = _place.get()
     if place is None:
@@ -65,24 +67,28 @@ def load() -> dict[str, Any] | None:
         return None
     try:
         state: dict[str, Any] = torch.load(place.path, map_location="cpu", weights_only=True)
-        torch.set_rng_state(state.pop("random"))
-        for device, random in state.pop("cuda").items():
-            torch.cuda.set_rng_state(random, device)
+        return state if state.get("device") == torch.device(device).type else None
     except Exception:  # torch raises many kinds
         return None
-    return state
 
 
-def save(**state: Any) -> None:
-    """Keep the state, unless the last write is recent or nobody asked for it."""
+def restore_random(state: dict[str, Any], device: str) -> None:
+    """Set the global random generators, of the CPU and of `device`, to where they were."""
+    torch.set_rng_state(state["random"])
+    if state["device"] == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def save(device: str, **state: Any) -> None:
+    """Keep the state of a training on `device`, unless the last write is recent or nobody asked for it."""
     place = _place.get()
     if place is None or time.monotonic() - place.written < EVERY:
         return
-    random = {"random": torch.get_rng_state(), "cuda": {}}
-    if torch.cuda.is_available():
-        random["cuda"] = {index: torch.cuda.get_rng_state(index) for index in range(torch.cuda.device_count())}
+    state |= {"device": torch.device(device).type, "random": torch.get_rng_state()}
+    if state["device"] == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
     make_folder(place.path.parent)
     stream = io.BytesIO()
-    torch.save(state | random, stream)
+    torch.save(state, stream)
     write_atomically(place.path, stream.getvalue())
     place.written = time.monotonic()

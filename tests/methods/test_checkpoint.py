@@ -23,8 +23,8 @@ def cut_after(monkeypatch: pytest.MonkeyPatch):
     def cut(times: int) -> None:
         left = iter(range(times - 1))
 
-        def save(**state: object) -> None:
-            real(**state)
+        def save(device: str, **state: object) -> None:
+            real(device, **state)
             if next(left, None) is None:
                 raise KeyboardInterrupt
 
@@ -73,6 +73,25 @@ def test_a_damaged_checkpoint_is_no_checkpoint(small_zoo: Path, tmp_path: Path, 
     file.write_bytes(file.read_bytes()[:500])
     cut_after(1000)
     assert run(zoo, tmp_path).status == "ok"
+
+
+def test_a_checkpoint_of_another_kind_of_device_is_no_checkpoint(small_zoo: Path, tmp_path: Path, cut_after) -> None:
+    zoo = wb.load_zoo(small_zoo)
+    whole = run(zoo, tmp_path / "whole")
+    cut_after(2)
+    with pytest.raises(KeyboardInterrupt):
+        run(zoo, tmp_path / "cut")
+    (file,) = tmp_path.glob("cut/.checkpoints/*.pt")
+    state = torch.load(file, weights_only=True)
+    assert state["device"] == "cpu"
+    torch.save(state | {"device": "cuda", "cuda": state["random"]}, file)
+    cut_after(1000)
+    anew = run(zoo, tmp_path / "cut")
+    assert anew.curves == whole.curves
+    assert anew.predictions is not None
+    assert whole.predictions is not None
+    assert anew.predictions.sha256 == whole.predictions.sha256
+    assert "earlier_s" not in (anew.budget or {})
 
 
 class Twice(load_class("ng-gnn")):  # type: ignore[misc]

@@ -19,10 +19,18 @@ EVERY = 20.0  # seconds between two writes: short trainings need none
 
 
 @dataclass
-class _Place:
+class Place:
+    """Where the trainings of a method keep their state.
+
+    Attributes:
+        number: of the last training that began: a method may have several, each with a file of its own.
+        earlier_s: seconds of these trainings before they were cut off.
+    """
+
     stem: Path
     written: float
-    number: int = -1  # of the training: a method may have several, each with a file of its own
+    number: int = -1
+    earlier_s: float = 0.0
 
     @property
     def path(self) -> Path:
@@ -33,16 +41,16 @@ class _Place:
             path.unlink(missing_ok=True)
 
 
-_place: ContextVar[_Place | None] = ContextVar("place", default=None)
+_place: ContextVar[Place | None] = ContextVar("place", default=None)
 
 
 @contextlib.contextmanager
-def kept_in(stem: Path) -> Iterator[None]:
+def kept_in(stem: Path) -> Iterator[Place]:
     """Trainings inside keep their state in files that begin so; removed when all end, kept when they are cut off."""
-    place = _Place(stem, time.monotonic())
+    place = Place(stem, time.monotonic())
     token = _place.set(place)
     try:
-        yield
+        yield place
     except Exception:
         place.clear()
         raise
@@ -67,9 +75,12 @@ def load(device: str) -> dict[str, Any] | None:
         return None
     try:
         state: dict[str, Any] = torch.load(place.path, map_location="cpu", weights_only=True)
-        return state if state.get("device") == torch.device(device).type else None
+        if state["device"] != torch.device(device).type:
+            return None
+        place.earlier_s += state["seconds"]
     except Exception:  # torch raises many kinds
         return None
+    return state
 
 
 def restore_random(state: dict[str, Any], device: str) -> None:
@@ -79,12 +90,16 @@ def restore_random(state: dict[str, Any], device: str) -> None:
         torch.cuda.set_rng_state(state["cuda"], device)
 
 
-def save(device: str, **state: Any) -> None:
-    """Keep the state of a training on `device`, unless the last write is recent or nobody asked for it."""
+def save(device: str, *, seconds: float, **state: Any) -> None:
+    """Keep the state of a training on `device`, unless the last write is recent or nobody asked for it.
+
+    Arguments:
+        seconds: that the training took, those before it was cut off included.
+    """
     place = _place.get()
     if place is None or time.monotonic() - place.written < EVERY:
         return
-    state |= {"device": torch.device(device).type, "random": torch.get_rng_state()}
+    state |= {"seconds": seconds, "device": torch.device(device).type, "random": torch.get_rng_state()}
     if state["device"] == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)
     make_folder(place.path.parent)

@@ -144,8 +144,7 @@ def train(
     return {
         "selection": {"rule": f"best val {task.metric}", "val_score": best, "trials": 1, "epoch": best_epoch},
         "budget": {"epochs": epoch, "steps": epoch * batches, "seconds_limit": None}
-        | ({"processes": processes} if processes > 1 else {})
-        | ({"earlier_s": earlier_s} if earlier_s else {}),
+        | ({"processes": processes} if processes > 1 else {}),
         "curves": curves,
     }
 

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from weightbench.benchmarks.cell import checked_cell
+from weightbench.benchmarks.result import read_results
+from weightbench.benchmarks.runner import run_cells
 from weightbench.methods import checkpoint
 from weightbench.methods.registry import load_class
 from weightbench.zoo.collection import Zoo
@@ -57,10 +60,7 @@ def test_a_training_cut_off_ends_as_one_that_was_not(small_zoo: Path, tmp_path: 
     assert resumed.predictions.sha256 == whole.predictions.sha256
     assert resumed.curves == whole.curves
     assert resumed.selection == whole.selection
-    assert resumed.budget is not None
-    assert resumed.budget["earlier_s"] > 0
-    assert resumed.cost is not None
-    assert resumed.cost.fit_s > resumed.budget["earlier_s"]
+    assert resumed.budget == whole.budget
     assert not list(tmp_path.glob("cut/.checkpoints/*.pt"))
 
 
@@ -84,14 +84,15 @@ def test_a_checkpoint_of_another_kind_of_device_is_no_checkpoint(small_zoo: Path
     (file,) = tmp_path.glob("cut/.checkpoints/*.pt")
     state = torch.load(file, weights_only=True)
     assert state["device"] == "cpu"
-    torch.save(state | {"device": "cuda", "cuda": state["random"]}, file)
+    torch.save(state | {"device": "cuda", "cuda": state["random"], "seconds": 1000.0}, file)
     cut_after(1000)
     anew = run(zoo, tmp_path / "cut")
     assert anew.curves == whole.curves
+    assert anew.cost is not None
+    assert anew.cost.fit_s < 1000
     assert anew.predictions is not None
     assert whole.predictions is not None
     assert anew.predictions.sha256 == whole.predictions.sha256
-    assert "earlier_s" not in (anew.budget or {})
 
 
 class Twice(load_class("ng-gnn")):  # type: ignore[misc]
@@ -114,6 +115,37 @@ def test_each_training_of_a_method_has_its_own(small_zoo: Path, tmp_path: Path, 
     cut_after(6)  # the second checkpoint of the second training
     with pytest.raises(KeyboardInterrupt):
         outcome(tmp_path / "cut")
+    for number, file in enumerate(sorted(tmp_path.glob("cut/.checkpoints/*.pt"))):
+        torch.save(torch.load(file, weights_only=True) | {"seconds": 1000.0 * (1 + number)}, file)
     cut_after(1000)
     assert outcome(tmp_path / "cut") == whole is not None
     assert not list(tmp_path.glob("cut/.checkpoints/*.pt"))
+    ((_, result),) = read_results(tmp_path / "cut")
+    assert result.cost is not None
+    assert 3000 < result.cost.fit_s < 4000  # the earlier seconds of both
+
+
+class Embeds(wb.Method):
+    """Is cut off once, after a thousand seconds."""
+
+    name = "embeds"
+    tasks = ("property",)
+
+    def fit(self, task, train, val, *, seed, device):
+        if checkpoint.load(device) is None:
+            checkpoint.save(device, seconds=1000.0)
+            raise KeyboardInterrupt
+
+    def transform(self, networks):
+        return networks.params[:, :4]
+
+
+def test_earlier_seconds_of_a_shared_encoder_count_once(small_zoo: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    zoo = wb.load_zoo(small_zoo)
+    tasks = [wb.load_task("property", zoo, target=name, protocol="representation") for name in ("psnr", "label")]
+    cells = [checked_cell(task, Embeds(), 0, tmp_path) for task in tasks]
+    with pytest.raises(KeyboardInterrupt):
+        run_cells(cells, device="cpu", tell=print)
+    found = [result.cost.fit_s for result in run_cells(cells, device="cpu", tell=print) if result.cost]
+    assert [1000 < seconds < 2000 for seconds in found] == [True, True]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -13,9 +12,10 @@ from typing import Any
 
 import torch
 
-from ..zoo.machine import make_folder, write_atomically
+from ..zoo.machine import atomically, make_folder
 
-EVERY = 20.0  # seconds between two writes: short trainings need none
+EVERY = 20.0  # seconds between two writes, at least: short trainings need none
+SHARE = 0.02  # of the time, at most, goes into writing: large models wait longer
 
 
 @dataclass
@@ -23,12 +23,13 @@ class Place:
     """Where the trainings of a method keep their state.
 
     Attributes:
+        due: when the next state is to be written, by the monotonic clock.
         number: of the last training that began: a method may have several, each with a file of its own.
         earlier_s: seconds of these trainings before they were cut off.
     """
 
     stem: Path
-    written: float
+    due: float
     number: int = -1
     earlier_s: float = 0.0
 
@@ -47,7 +48,7 @@ _place: ContextVar[Place | None] = ContextVar("place", default=None)
 @contextlib.contextmanager
 def kept_in(stem: Path) -> Iterator[Place]:
     """Trainings inside keep their state in files that begin so; removed when all end, kept when they are cut off."""
-    place = Place(stem, time.monotonic())
+    place = Place(stem, time.monotonic() + EVERY)
     token = _place.set(place)
     try:
         yield place
@@ -91,19 +92,19 @@ def restore_random(state: dict[str, Any], device: str) -> None:
 
 
 def save(device: str, *, seconds: float, **state: Any) -> None:
-    """Keep the state of a training on `device`, unless the last write is recent or nobody asked for it.
+    """Keep the state of a training on `device`, unless the next write is not due yet or nobody asked for it.
 
     Arguments:
         seconds: that the training took, those before it was cut off included.
     """
     place = _place.get()
-    if place is None or time.monotonic() - place.written < EVERY:
+    if place is None or (started := time.monotonic()) < place.due:
         return
     state |= {"seconds": seconds, "device": torch.device(device).type, "random": torch.get_rng_state()}
     if state["device"] == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)
     make_folder(place.path.parent)
-    stream = io.BytesIO()
-    torch.save(state, stream)
-    write_atomically(place.path, stream.getvalue())
-    place.written = time.monotonic()
+    with atomically(place.path) as stream:
+        torch.save(state, stream)
+    written = time.monotonic()
+    place.due = written + max(EVERY, (written - started) / SHARE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def cut_after(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(checkpoint, "save", save)
 
     monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoint, "SHARE", math.inf)
     yield cut
     monkeypatch.undo()
 
@@ -149,3 +151,34 @@ def test_earlier_seconds_of_a_shared_encoder_count_once(small_zoo: Path, tmp_pat
         run_cells(cells, device="cpu", tell=print)
     found = [result.cost.fit_s for result in run_cells(cells, device="cpu", tell=print) if result.cost]
     assert [1000 < seconds < 2000 for seconds in found] == [True, True]
+
+
+def test_a_write_that_takes_long_is_repeated_later(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoint, "SHARE", 1e-6)
+    with checkpoint.kept_in(tmp_path / "state") as place:
+        checkpoint.load("cpu")
+        checkpoint.save("cpu", seconds=1.0, parts=[torch.zeros(1000)])
+        written = place.path.read_bytes()
+        checkpoint.save("cpu", seconds=2.0, parts=[torch.ones(1000)])
+        assert place.path.read_bytes() == written
+        monkeypatch.setattr(checkpoint, "SHARE", 1.0)
+        place.due = 0.0
+        checkpoint.save("cpu", seconds=3.0, parts=[torch.ones(1000)])
+        assert [path.name for path in tmp_path.iterdir()] == [place.path.name]
+        state = torch.load(place.path, weights_only=True)
+        assert (state["seconds"], state["parts"][0].sum()) == (3.0, 1000)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_write_that_fails_leaves_the_last_state(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoint, "SHARE", math.inf)
+    with checkpoint.kept_in(tmp_path / "state") as place:
+        checkpoint.load("cpu")
+        checkpoint.save("cpu", seconds=1.0)
+        written = place.path.read_bytes()
+        with pytest.raises(AttributeError):
+            checkpoint.save("cpu", seconds=2.0, parts=lambda: None)  # cannot be pickled
+        assert place.path.read_bytes() == written
+        assert [path.name for path in tmp_path.iterdir()] == [place.path.name]

@@ -179,6 +179,9 @@ class Sealed:
     def quality(self, observed: Tensor, targets: Tensor) -> float:
         return self._task.quality(observed, targets)
 
+    def render(self, networks: Networks) -> Tensor:
+        return self._task.render(networks)
+
 
 class _Unlabelled(Split):
     """A split whose table says of each network only which it is."""
@@ -197,7 +200,7 @@ class Unlabelled:
     output_dim = 0
 
     def __init__(self, task: Task) -> None:
-        self.name = task.name
+        self.name, self.render = task.name, task.render
         self.architectures: list[Architecture] = task.architectures
         fields = [field.name for field in dataclasses.fields(Split)]
         self.splits: dict[str, Split] = {

@@ -15,6 +15,7 @@ from ..zoo.architecture import Architecture
 from ..zoo.collection import Split, Zoo
 from ..zoo.errors import BadInput, unknown
 from ..zoo.load import load_zoo
+from ..zoo.networks import Networks
 from .result import Options
 
 
@@ -100,6 +101,10 @@ class Task(ABC):
 
     def ready(self) -> None:  # noqa: B027  # most tasks need nothing
         """Raises BadInput for data that the evidence needs and that is not on this machine."""
+
+    def render(self, networks: Networks) -> Tensor:
+        """The images that INRs of the zoo encode, as `Zoo.render`. Raises BadInput where they encode something else."""
+        return self.zoo.render(networks)
 
     @property
     @abstractmethod

@@ -27,6 +27,7 @@ class TaskView(Protocol):
 
     `output` says what `predict` returns: "logits" or "values", both a tensor `[B, output_dim]`; "networks", edited
     `Networks`; or "embeddings": nothing is predicted, `fit` has no targets, and `transform` is what will be called.
+    `render` is the zoo's: the images that INRs encode, `[B, height, width]` or `[B, height, width, channels]`.
     """
 
     @property
@@ -57,6 +58,8 @@ class TaskView(Protocol):
     def loss(self, output: Any, targets: Tensor) -> Tensor: ...
 
     def quality(self, observed: Tensor, targets: Tensor) -> float: ...
+
+    def render(self, networks: Networks) -> Tensor: ...
 
 
 def _as_text(value: Any) -> str:

@@ -228,9 +228,12 @@ class NeuralMethod(Method):
     precision: Literal["float32", "bf16"] = "float32"
 
     def check(self, task: TaskView) -> None:
+        from .augment import compose
+
         super().check(task)
         if self.accumulate < 1:
             raise BadInput(f"parameter accumulate of {self.name} is {self.accumulate}: parts of a batch, 1 or more")
+        compose(self.augment)  # refuses unknown names
 
     def build(self, task: TaskView) -> nn.Module:
         """The module: forward(Networks) -> `[B, task.output_dim]`, or edited `Networks` for an editing task."""

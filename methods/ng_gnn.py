@@ -27,7 +27,7 @@ from .augment import NAVON
 from .base import NeuralMethod, TaskView
 from .editing import Edit
 from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
-from .neural_graph import Block, Layout, layout_of, single
+from .neural_graph import Block, Layout, layout_of, readable, single
 
 Aggregator = Literal["mean", "min", "max", "std"]
 
@@ -250,6 +250,10 @@ class NGGNN(NeuralMethod):
         super().__post_init__()
 
     augment: tuple[str, ...] = NAVON
+
+    def check(self, task: TaskView) -> None:
+        super().check(task)
+        readable(task.architectures, self.name, editing=task.output == "networks")
 
     def build(self, task: TaskView) -> nn.Module:
         architectures, train = task.architectures, task.splits["train"].groups

@@ -158,6 +158,7 @@ class Sealed:
         self._task = task
         self.name, self.output, self.output_dim = task.name, task.output, task.output_dim
         self.metric, self.higher_is_better = task.metric, task.higher_is_better
+        self.inputs_may_move = task.inputs_may_move
         self.architectures: list[Architecture] = task.architectures
         self.splits: dict[str, Split] = {name: split for name, split in task.splits.items() if name != "test"}
 
@@ -197,6 +198,7 @@ class Unlabelled:
 
     output: Literal["embeddings"] = "embeddings"
     metric, higher_is_better = "", True
+    inputs_may_move = False
     output_dim = 0
 
     def __init__(self, task: Task) -> None:

@@ -26,6 +26,8 @@ class Task(ABC):
         name, version: a changed definition is a new version, and never shares a board with the old one.
         family: another task's name: methods that support that one support this one too.
         needs: columns that a zoo must have.
+        inputs_may_move: a network that computes f(A x + t), for A near the identity and a small t, or a slightly noisy
+            f, has the answer of f: augmentations that do so are used in training.
         compares_embeddings: under the representation protocol the task judges embeddings, without a linear model.
 
     Attributes, of the class or of the instance where the zoo decides:
@@ -44,6 +46,7 @@ class Task(ABC):
     unit: str
     higher_is_better: bool
     needs: ClassVar[tuple[str, ...]] = ()
+    inputs_may_move: ClassVar[bool] = False
     compares_embeddings: ClassVar[bool] = False
 
     def __init__(self, zoo: Zoo, options: Options | None = None) -> None:

@@ -27,6 +27,7 @@ class TaskView(Protocol):
 
     `output` says what `predict` returns: "logits" or "values", both a tensor `[B, output_dim]`; "networks", edited
     `Networks`; or "embeddings": nothing is predicted, `fit` has no targets, and `transform` is what will be called.
+    `inputs_may_move` says that the answer stays where a network's inputs are rotated, shifted or scaled a little.
     `render` is the zoo's: the images that INRs encode, `[B, height, width]` or `[B, height, width, channels]`.
     """
 
@@ -41,6 +42,9 @@ class TaskView(Protocol):
 
     @property
     def higher_is_better(self) -> bool: ...
+
+    @property
+    def inputs_may_move(self) -> bool: ...
 
     @property
     def splits(self) -> dict[str, Split]: ...
@@ -203,8 +207,8 @@ class NeuralMethod(Method):
         schedule: "constant" after the warm-up, "cosine" down to 0, or "one-cycle" (Smith and Topin 2019).
         patience: stop after that many epochs without a better validation score; 0 never stops early.
         augment: names of `augment.AUGMENTATIONS` for training batches, for instance ("rotation", "noise=0.3"). Those
-            that change a network's function are left out where that would change the answer: everywhere but in
-            classification of INRs.
+            that change a network's function are left out where that may change the answer: everywhere but in tasks
+            whose `inputs_may_move`, such as classification of INRs.
         accumulate: take every batch in that many parts, for one that does not fit the device; the loss stays the same.
         precision: "bf16" computes the forward pass of training in bfloat16 where torch's autocast does; parameters,
             validation and prediction stay in float32.
@@ -250,7 +254,7 @@ class NeuralMethod(Method):
             if task.output == "values":
                 module = InUnitsOf(task.targets(train), module)
             self.module = module.to(device)
-            augmentation = compose(self.augment, keep_function=task.name != "inr-classification")
+            augmentation = compose(self.augment, keep_function=not task.inputs_may_move)
             self._report = run(self, self.module, task, train, val, augmentation, device=device)
         self._device = device
 

@@ -42,6 +42,7 @@ class RandomTask:
     name: ClassVar[str] = "inr-classification"
     metric: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
+    inputs_may_move: ClassVar[bool] = True
     splits: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,13 +1,14 @@
 """The contract of a method: scikit-learn's verbs over `Networks`.
 
 A method is a class with a `name`, the `tasks` it supports, and annotated fields with defaults, which are its
-hyperparameters: they become keyword arguments, `-p key=value` on the command line, and part of every result.
+hyperparameters: they become keyword arguments, `-p key=value` on the command line (`-p key=a+b` for a tuple), and part
+of every result.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal, Protocol, dataclass_transform, get_type_hints
+from typing import Any, ClassVar, Literal, Protocol, dataclass_transform, get_origin, get_type_hints
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -111,6 +112,8 @@ class Method:
         hints = get_type_hints(type(self))
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             given = getattr(self, field.name)
+            if isinstance(given, str) and get_origin(hints[field.name]) is tuple:
+                given = given.split("+") if given else []  # as `variant` prints it
             try:
                 value = TypeAdapter(hints[field.name]).validate_python(given)
             except ValidationError as error:

@@ -242,13 +242,6 @@ class NGGNN(NeuralMethod):
     batch_size: int = 128
     warmup_steps: int = 1000
     clip_norm: float = 10.0
-
-    def __post_init__(self) -> None:
-        given: object = self.aggregators
-        if isinstance(given, str):  # from the command line: mean+max
-            self.aggregators = tuple(given.split("+"))  # type: ignore[arg-type]  # checked next
-        super().__post_init__()
-
     augment: tuple[str, ...] = NAVON
 
     def check(self, task: TaskView) -> None:

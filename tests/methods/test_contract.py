@@ -222,3 +222,15 @@ def test_text_becomes_the_fields_type() -> None:
     method = wb.load_method("ng-gnn", width="64", lr="1e-2", position_embeddings="false", probes="16", residual="yes")
     assert (method.width, method.lr, method.position_embeddings) == (64, 0.01, False)
     assert method.variant == "width=64, probes=16, position_embeddings=False, residual=True"
+
+
+def test_text_of_a_tuple_is_what_a_variant_prints() -> None:
+    text = wb.load_method("ng-gnn", aggregators="mean+max", augment="rotation=30+noise")
+    assert (text.aggregators, text.augment) == (("mean", "max"), ("rotation=30", "noise"))
+    assert text.params == wb.load_method("ng-gnn", aggregators=["mean", "max"], augment=["rotation=30", "noise"]).params
+    assert text.variant == "aggregators=mean+max"
+    assert wb.load_method("ng-gnn", aggregators="std").variant == "aggregators=std"
+    assert wb.load_method("mlp", augment="").augment == wb.load_method("mlp", augment=[]).augment == ()
+    for value in ("mean+median", "mean++max"):
+        with pytest.raises(wb.BadInput, match="aggregators of ng-gnn"):
+            wb.load_method("ng-gnn", aggregators=value)

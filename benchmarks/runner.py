@@ -31,7 +31,7 @@ from ..zoo.machine import (
     reset_peak_memory,
     write_atomically,
 )
-from ..zoo.progress import Advance, track
+from ..zoo.progress import Advance, silence, track
 from .audit import audit
 from .cell import LOCKS, Cell, checked_cell
 from .evidence import read_predictions, read_truth, truth_paths, write_predictions, write_truth
@@ -106,6 +106,7 @@ def run_cells(
         raise BadInput("torchrun starts the processes that train one cell: leave out --jobs and --executor")
     with distributed.together(device):
         if distributed.rank():
+            silence()
             while (cell := distributed.agreed(None)) is not None:
                 protocol_of(cell.task)(cell.task, cell.method).fit(seed=cell.seed, device=device)
             return []

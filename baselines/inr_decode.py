@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
@@ -11,31 +10,34 @@ from torch import Tensor, nn
 from ..methods.base import NeuralMethod, TaskView
 from ..methods.inputs import require
 from ..zoo.errors import BadInput
-from ..zoo.inrs import render
 from ..zoo.networks import Networks
 
 
 class ImageReader(nn.Module):
-    """Renders `[B, side, side, channels]`; three 3x3 convolutions, pooled by 2 in between while there is size left."""
+    """Three 3x3 convolutions of `[B, height, width, channels]`, pooled by 2 in between while there is size left."""
 
-    def __init__(self, method: INRDecode, networks: Networks, side: int, output_dim: int) -> None:
+    def __init__(self, method: INRDecode, task: TaskView) -> None:
         super().__init__()
-        self.arch, self.side = networks.arch, side
+        self.task, self.arch = task, task.architectures[0]
+        self.size = height, width = task.render(task.splits["train"].networks[:1]).shape[1:3]
         channels, layers = self.arch.output_shape[0], []
         for factor in (1, 2, 4):
             layers += [nn.Conv2d(channels, factor * method.width, 3, padding=1), nn.ReLU()]
             channels = factor * method.width
-            if side >= 4:
+            if min(height, width) >= 4:
                 layers.append(nn.MaxPool2d(2))
-                side //= 2
+                height, width = height // 2, width // 2
         self.read = nn.Sequential(
-            *layers, nn.Flatten(), nn.Dropout(method.dropout), nn.Linear(channels * side**2, output_dim)
+            *layers,
+            nn.Flatten(),
+            nn.Dropout(method.dropout),
+            nn.Linear(channels * height * width, task.output_dim),
         )
 
     def forward(self, networks: Networks) -> Tensor:
         require(networks, self.arch, "inr-decode")
         with torch.no_grad():
-            images = render(networks, (self.side, self.side, self.arch.output_shape[0]))
+            images = self.task.render(networks).reshape(len(networks), *self.size, *self.arch.output_shape)
         outputs: Tensor = self.read(images.permute(0, 3, 1, 2))
         return outputs
 
@@ -61,9 +63,12 @@ class INRDecode(NeuralMethod):
     lr: float = 3e-3
     schedule: Literal["constant", "cosine", "one-cycle"] = "one-cycle"
 
+    def check(self, task: TaskView) -> None:
+        super().check(task)
+        arch = task.architectures[0]
+        if arch.input_shape != (2,):
+            raise BadInput(f"inr-decode takes INRs of images, with two inputs, not {arch}")
+        task.render(Networks(arch, torch.zeros(1, arch.num_params)))  # refused where networks encode something else
+
     def build(self, task: TaskView) -> nn.Module:
-        networks = task.splits["train"].networks
-        if networks.arch.input_shape != (2,):
-            raise BadInput(f"inr-decode takes INRs of images, with two inputs, not {networks.arch}")
-        pixels = task.splits["train"].array("image").shape[1] // networks.arch.output_shape[0]
-        return ImageReader(self, networks, math.isqrt(pixels), task.output_dim)
+        return ImageReader(self, task)

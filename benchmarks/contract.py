@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import pickle
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -20,11 +21,12 @@ from ..zoo.errors import BadInput
 from ..zoo.machine import cache_dir
 from ..zoo.networks import Networks
 from .audit import audit
+from .column import Column
 from .protocols import BadOutput, Supervised, protocol_of
 from .task import Task, load_task, task_class
 
 IMAGES = 40  # of the tiny zoo, with four networks each
-TARGETS = {"property": "psnr"}  # for tasks that leave it open
+TARGETS = {"numbers": "psnr", "classes": "label"}  # columns of the tiny zoo, for tasks that leave it open
 SHORT = {"epochs": 1, "batch_size": 32, "warmup_steps": 0, "patience": 0}
 MOVED = 1e-4  # of an output's standard deviation: more than rounding
 
@@ -62,14 +64,24 @@ def brief(method: Method, *, keep: Collection[str] = ()) -> Method:
 
 
 def tasks_for(method: Method, zoo: Zoo) -> list[Task]:
-    """The supported tasks that the zoo can ask, under every protocol that the method has verbs for."""
-    found = []
+    """The supported tasks that the zoo can ask, under every protocol that the method has verbs for.
+
+    A task of the family of `property` is asked as that, of a column of the kind that it takes; the representation
+    protocol fits without targets, so that one task stands for all. Raises BadInput for a name that is no task.
+    """
+    asked: list[tuple[str, str | None, Literal["supervised", "representation"]]] = []
     for name in method.tasks:
-        alignment = getattr(task_class(name), "output", None) == "permutations"
-        if method.has("align" if alignment else "predict"):
-            found.append(load_task(name, zoo, target=TARGETS.get(name)))
-        if name == "property" and method.has("transform"):
-            found.append(load_task(name, zoo, target=TARGETS[name], protocol="representation"))
+        kind, target = task_class(name), None
+        if issubclass(kind, Column) and not kind.fixed_target:
+            name, target = "property", TARGETS[kind.kinds[-1]]
+        if method.has("align" if getattr(kind, "output", None) == "permutations" else "predict"):
+            asked.append((name, target, "supervised"))
+        if issubclass(kind, Column) and method.has("transform") and not any("representation" in a for a in asked):
+            asked.append((name, target, "representation"))
+    found = []
+    for name, target, protocol in dict.fromkeys(asked):
+        with contextlib.suppress(BadInput):  # other tasks need what the zoo does not have
+            found.append(load_task(name, zoo, target=target, protocol=protocol))
     return found
 
 

@@ -41,7 +41,7 @@ class Supervised:
         self.task, self.method = task, method
 
     def fit(self, *, seed: int, device: str) -> None:
-        view: Any = Sealed(self.task)
+        view = Sealed(self.task)
         self.method.fit(view, view.splits["train"], view.splits["val"], seed=seed, device=device)
 
     @property
@@ -152,19 +152,36 @@ def protocol_of(task: Task) -> type[Supervised]:
 
 
 class Sealed:
-    """A task as `fit` sees it: everything but the test split."""
+    """A task as `fit` sees it: what `TaskView` lists, and no test split."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self.splits = {name: split for name, split in task.splits.items() if name != "test"}
+        self.name, self.output, self.output_dim = task.name, task.output, task.output_dim
+        self.metric, self.higher_is_better = task.metric, task.higher_is_better
+        self.inputs_may_move = task.inputs_may_move
+        self.architectures: list[Architecture] = task.architectures
+        self.splits: dict[str, Split] = {name: split for name, split in task.splits.items() if name != "test"}
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._task, name)
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A method may keep its task: the copy has the same networks, read again."""
+        return Sealed, (self._task,)
 
     def targets(self, split: Split) -> Tensor:
         if split.name not in self.splits:
             raise BadOutput(f"fit asks for the targets of the {split.name} split: learn from train, choose on val")
         return self._task.targets(split)
+
+    def observe(self, output: Any) -> Tensor:
+        return self._task.observe(output)
+
+    def loss(self, output: Any, targets: Tensor) -> Tensor:
+        return self._task.loss(output, targets)
+
+    def quality(self, observed: Tensor, targets: Tensor) -> float:
+        return self._task.quality(observed, targets)
+
+    def render(self, networks: Networks) -> Tensor:
+        return self._task.render(networks)
 
 
 class _Unlabelled(Split):
@@ -181,10 +198,11 @@ class Unlabelled:
 
     output: Literal["embeddings"] = "embeddings"
     metric, higher_is_better = "", True
+    inputs_may_move = False
     output_dim = 0
 
     def __init__(self, task: Task) -> None:
-        self.name = task.name
+        self.name, self.render = task.name, task.render
         self.architectures: list[Architecture] = task.architectures
         fields = [field.name for field in dataclasses.fields(Split)]
         self.splits: dict[str, Split] = {

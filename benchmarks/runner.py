@@ -31,7 +31,7 @@ from ..zoo.machine import (
     reset_peak_memory,
     write_atomically,
 )
-from ..zoo.progress import Advance, track
+from ..zoo.progress import Advance, silence, track
 from .audit import audit
 from .cell import LOCKS, Cell, checked_cell
 from .evidence import read_predictions, read_truth, truth_paths, write_predictions, write_truth
@@ -107,6 +107,7 @@ def run_cells(
         raise BadInput("torchrun starts the processes that train one cell: leave out --jobs and --executor")
     with distributed.together(device):
         if distributed.rank():
+            silence()
             while (cell := distributed.agreed(None)) is not None:
                 protocol_of(cell.task)(cell.task, cell.method).fit(seed=cell.seed, device=device)
             return []
@@ -189,8 +190,8 @@ def run_cell(cell: Cell, *, device: str, encoders: dict[str, Encoder] | None = N
     log = cell.path.with_suffix(".traceback.txt")
     log.unlink(missing_ok=True)
     try:
-        with checkpoint.kept_in(cell.checkpoint):
-            outcome = _measure(cell, device, {} if encoders is None else encoders)
+        with checkpoint.kept_in(cell.checkpoint) as place:
+            outcome = _measure(cell, device, {} if encoders is None else encoders, place)
     except Exception as error:
         log.write_text(traceback.format_exc())
         out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
@@ -212,10 +213,10 @@ def run_cell(cell: Cell, *, device: str, encoders: dict[str, Encoder] | None = N
     return result
 
 
-def _measure(cell: Cell, device: str, encoders: dict[str, Encoder]) -> dict[str, Any]:
+def _measure(cell: Cell, device: str, encoders: dict[str, Encoder], place: checkpoint.Place) -> dict[str, Any]:
     task, test = cell.task, cell.task.splits["test"]
     reset_peak_memory()
-    asked, fit_s = _fitted(cell, device, encoders)
+    asked, fit_s = _fitted(cell, device, encoders, place)
 
     arrays, predict_s, peak = _evidence(asked, task, seed=cell.seed, device=device)
     if (other := task.elsewhere) is not None:
@@ -276,7 +277,7 @@ def _keep_truth(cell: Cell) -> None:
         write_truth(path, task.zoo)
 
 
-def _fitted(cell: Cell, device: str, encoders: dict[str, Encoder]) -> tuple[Supervised, float]:
+def _fitted(cell: Cell, device: str, encoders: dict[str, Encoder], place: checkpoint.Place) -> tuple[Supervised, float]:
     """The cell's method, fitted, and the seconds that took, also where an encoder was fitted for an earlier cell."""
     asked = protocol_of(cell.task)(cell.task, dataclasses.replace(cell.method))  # type: ignore[type-var]
     known = encoders.get(cell.encoder) if isinstance(asked, Representation) else None
@@ -287,8 +288,7 @@ def _fitted(cell: Cell, device: str, encoders: dict[str, Encoder]) -> tuple[Supe
     started = time.perf_counter()
     asked.fit(seed=cell.seed, device=device)
     _synchronise(device)
-    seconds = time.perf_counter() - started + (known.fit_s if known else 0.0)
-    seconds += (asked.method.fit_report.get("budget") or {}).get("earlier_s", 0.0)  # before it was cut off
+    seconds = time.perf_counter() - started + (known.fit_s if known else place.earlier_s)
     encoders.clear()
     if isinstance(asked, Representation) and asked.embeddings is not None:
         encoders[cell.encoder] = known or Encoder(asked.method, asked.embeddings, seconds)

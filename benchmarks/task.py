@@ -15,6 +15,7 @@ from ..zoo.architecture import Architecture
 from ..zoo.collection import Split, Zoo
 from ..zoo.errors import BadInput, unknown
 from ..zoo.load import load_zoo
+from ..zoo.networks import Networks
 from .result import Options
 
 
@@ -25,6 +26,8 @@ class Task(ABC):
         name, version: a changed definition is a new version, and never shares a board with the old one.
         family: another task's name: methods that support that one support this one too.
         needs: columns that a zoo must have.
+        inputs_may_move: a network that computes f(A x + t), for A near the identity and a small t, or a slightly noisy
+            f, has the answer of f: augmentations that do so are used in training.
         compares_embeddings: under the representation protocol the task judges embeddings, without a linear model.
 
     Attributes, of the class or of the instance where the zoo decides:
@@ -43,6 +46,7 @@ class Task(ABC):
     unit: str
     higher_is_better: bool
     needs: ClassVar[tuple[str, ...]] = ()
+    inputs_may_move: ClassVar[bool] = False
     compares_embeddings: ClassVar[bool] = False
 
     def __init__(self, zoo: Zoo, options: Options | None = None) -> None:
@@ -100,6 +104,10 @@ class Task(ABC):
 
     def ready(self) -> None:  # noqa: B027  # most tasks need nothing
         """Raises BadInput for data that the evidence needs and that is not on this machine."""
+
+    def render(self, networks: Networks) -> Tensor:
+        """The images that INRs of the zoo encode, as `Zoo.render`. Raises BadInput where they encode something else."""
+        return self.zoo.render(networks)
 
     @property
     @abstractmethod

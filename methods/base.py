@@ -1,13 +1,14 @@
 """The contract of a method: scikit-learn's verbs over `Networks`.
 
 A method is a class with a `name`, the `tasks` it supports, and annotated fields with defaults, which are its
-hyperparameters: they become keyword arguments, `-p key=value` on the command line, and part of every result.
+hyperparameters: they become keyword arguments, `-p key=value` on the command line (`-p key=a+b` for a tuple), and part
+of every result.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal, Protocol, dataclass_transform, get_type_hints
+from typing import Any, ClassVar, Literal, Protocol, dataclass_transform, get_origin, get_type_hints
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -27,6 +28,8 @@ class TaskView(Protocol):
 
     `output` says what `predict` returns: "logits" or "values", both a tensor `[B, output_dim]`; "networks", edited
     `Networks`; or "embeddings": nothing is predicted, `fit` has no targets, and `transform` is what will be called.
+    `inputs_may_move` says that the answer stays where a network's inputs are rotated, shifted or scaled a little.
+    `render` is the zoo's: the images that INRs encode, `[B, height, width]` or `[B, height, width, channels]`.
     """
 
     @property
@@ -40,6 +43,9 @@ class TaskView(Protocol):
 
     @property
     def higher_is_better(self) -> bool: ...
+
+    @property
+    def inputs_may_move(self) -> bool: ...
 
     @property
     def splits(self) -> dict[str, Split]: ...
@@ -57,6 +63,8 @@ class TaskView(Protocol):
     def loss(self, output: Any, targets: Tensor) -> Tensor: ...
 
     def quality(self, observed: Tensor, targets: Tensor) -> float: ...
+
+    def render(self, networks: Networks) -> Tensor: ...
 
 
 def _as_text(value: Any) -> str:
@@ -104,6 +112,8 @@ class Method:
         hints = get_type_hints(type(self))
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             given = getattr(self, field.name)
+            if isinstance(given, str) and get_origin(hints[field.name]) is tuple:
+                given = given.split("+") if given else []  # as `variant` prints it
             try:
                 value = TypeAdapter(hints[field.name]).validate_python(given)
             except ValidationError as error:
@@ -200,8 +210,8 @@ class NeuralMethod(Method):
         schedule: "constant" after the warm-up, "cosine" down to 0, or "one-cycle" (Smith and Topin 2019).
         patience: stop after that many epochs without a better validation score; 0 never stops early.
         augment: names of `augment.AUGMENTATIONS` for training batches, for instance ("rotation", "noise=0.3"). Those
-            that change a network's function are left out where that would change the answer: everywhere but in
-            classification of INRs.
+            that change a network's function are left out where that may change the answer: everywhere but in tasks
+            whose `inputs_may_move`, such as classification of INRs.
         accumulate: take every batch in that many parts, for one that does not fit the device; the loss stays the same.
         precision: "bf16" computes the forward pass of training in bfloat16 where torch's autocast does; parameters,
             validation and prediction stay in float32.
@@ -225,9 +235,12 @@ class NeuralMethod(Method):
     precision: Literal["float32", "bf16"] = "float32"
 
     def check(self, task: TaskView) -> None:
+        from .augment import compose
+
         super().check(task)
         if self.accumulate < 1:
             raise BadInput(f"parameter accumulate of {self.name} is {self.accumulate}: parts of a batch, 1 or more")
+        compose(self.augment)  # refuses unknown names
 
     def build(self, task: TaskView) -> nn.Module:
         """The module: forward(Networks) -> `[B, task.output_dim]`, or edited `Networks` for an editing task."""
@@ -244,7 +257,7 @@ class NeuralMethod(Method):
             if task.output == "values":
                 module = InUnitsOf(task.targets(train), module)
             self.module = module.to(device)
-            augmentation = compose(self.augment, keep_function=task.name != "inr-classification")
+            augmentation = compose(self.augment, keep_function=not task.inputs_may_move)
             self._report = run(self, self.module, task, train, val, augmentation, device=device)
         self._device = device
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar
@@ -13,16 +12,26 @@ from typing import Any
 
 import torch
 
-from ..zoo.machine import make_folder, write_atomically
+from ..zoo.machine import atomically, make_folder
 
-EVERY = 20.0  # seconds between two writes: short trainings need none
+EVERY = 20.0  # seconds between two writes, at least: short trainings need none
+SHARE = 0.02  # of the time, at most, goes into writing: large models wait longer
 
 
 @dataclass
-class _Place:
+class Place:
+    """Where the trainings of a method keep their state.
+
+    Attributes:
+        due: when the next state is to be written, by the monotonic clock.
+        number: of the last training that began: a method may have several, each with a file of its own.
+        earlier_s: seconds of these trainings before they were cut off.
+    """
+
     stem: Path
-    written: float
-    number: int = -1  # of the training: a method may have several, each with a file of its own
+    due: float
+    number: int = -1
+    earlier_s: float = 0.0
 
     @property
     def path(self) -> Path:
@@ -33,16 +42,16 @@ class _Place:
             path.unlink(missing_ok=True)
 
 
-_place: ContextVar[_Place | None] = ContextVar("place", default=None)
+_place: ContextVar[Place | None] = ContextVar("place", default=None)
 
 
 @contextlib.contextmanager
-def kept_in(stem: Path) -> Iterator[None]:
+def kept_in(stem: Path) -> Iterator[Place]:
     """Trainings inside keep their state in files that begin so; removed when all end, kept when they are cut off."""
-    place = _Place(stem, time.monotonic())
+    place = Place(stem, time.monotonic() + EVERY)
     token = _place.set(place)
     try:
-        yield
+        yield place
     except Exception:
         place.clear()
         raise
@@ -52,10 +61,12 @@ def kept_in(stem: Path) -> Iterator[None]:
         _place.reset(token)
 
 
-def load() -> dict[str, Any] | None:
-    """For a training that begins: the state that it left earlier, on the CPU, the random generators set; None without.
+def load(device: str) -> dict[str, Any] | None:
+    """For a training that begins: the state that it left earlier on such a device, on the CPU; None without.
 
-    A damaged file counts as none: training then begins anew.
+    The training restores its parts, and at last the random generators with `restore_random`. A damaged file counts as
+    none, and one from another type of device, whose numbers and times would not go with this one's: training then
+    begins anew.
     """
     place = _place.get()
     if place is None:
@@ -65,24 +76,35 @@ def load() -> dict[str, Any] | None:
         return None
     try:
         state: dict[str, Any] = torch.load(place.path, map_location="cpu", weights_only=True)
-        torch.set_rng_state(state.pop("random"))
-        for device, random in state.pop("cuda").items():
-            torch.cuda.set_rng_state(random, device)
+        if state["device"] != torch.device(device).type:
+            return None
+        place.earlier_s += state["seconds"]
     except Exception:  # torch raises many kinds
         return None
     return state
 
 
-def save(**state: Any) -> None:
-    """Keep the state, unless the last write is recent or nobody asked for it."""
+def restore_random(state: dict[str, Any], device: str) -> None:
+    """Set the global random generators, of the CPU and of `device`, to where they were."""
+    torch.set_rng_state(state["random"])
+    if state["device"] == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def save(device: str, *, seconds: float, **state: Any) -> None:
+    """Keep the state of a training on `device`, unless the next write is not due yet or nobody asked for it.
+
+    Arguments:
+        seconds: that the training took, those before it was cut off included.
+    """
     place = _place.get()
-    if place is None or time.monotonic() - place.written < EVERY:
+    if place is None or (started := time.monotonic()) < place.due:
         return
-    random = {"random": torch.get_rng_state(), "cuda": {}}
-    if torch.cuda.is_available():
-        random["cuda"] = {index: torch.cuda.get_rng_state(index) for index in range(torch.cuda.device_count())}
+    state |= {"seconds": seconds, "device": torch.device(device).type, "random": torch.get_rng_state()}
+    if state["device"] == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
     make_folder(place.path.parent)
-    stream = io.BytesIO()
-    torch.save(state | random, stream)
-    write_atomically(place.path, stream.getvalue())
-    place.written = time.monotonic()
+    with atomically(place.path) as stream:
+        torch.save(state, stream)
+    written = time.monotonic()
+    place.due = written + max(EVERY, (written - started) / SHARE)

@@ -253,9 +253,13 @@ class DWSNet(NeuralMethod):
     weight_decay: float = 5e-4
     augment: tuple[str, ...] = NAVON
 
-    def build(self, task: TaskView) -> nn.Module:
+    def check(self, task: TaskView) -> None:
+        super().check(task)
+        WeightSpace(task.architectures[0], self.name)
         if self.width % self.heads and self.set_layer == "attention":
             raise BadInput(f"dwsnet: width {self.width} is no multiple of heads {self.heads}: change one of them")
+
+    def build(self, task: TaskView) -> nn.Module:
         networks = task.splits["train"].networks
         if task.output == "networks":
             return DWSEditor(self, networks)

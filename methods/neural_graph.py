@@ -167,3 +167,12 @@ def single(architectures: Sequence[Architecture], name: str) -> Architecture:
     if len(architectures) != 1 or layout_of(architectures[0]).kernel > 1:
         raise BadInput(f"{name} edits MLPs of one architecture, not {', '.join(map(str, architectures))}")
     return architectures[0]
+
+
+def readable(architectures: Sequence[Architecture], name: str, *, editing: bool) -> None:
+    """Refuse, before a fit, what a graph network cannot read or edit. Raises BadInput."""
+    if editing:
+        single(architectures, name)
+    ends = {(layout_of(arch).widths[0], layout_of(arch).widths[-1]) for arch in architectures}
+    if len(ends) > 1:
+        raise BadInput(f"{name} takes networks of equal inputs and outputs, this zoo has {sorted(ends)}")

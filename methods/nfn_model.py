@@ -60,6 +60,10 @@ class NFNMethod(NeuralMethod):
     weight_decay: float = 0.0
     warmup_steps: int = 10_000
 
+    def check(self, task: TaskView) -> None:
+        super().check(task)
+        WeightSpace(task.architectures[0], self.name, permute_ends=self.permute_ends)
+
     def build(self, task: TaskView) -> nn.Module:
         networks = task.splits["train"].networks
         if task.output == "networks":

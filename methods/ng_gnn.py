@@ -29,7 +29,7 @@ from .dropout import Dropout
 from .editing import Edit
 from .extreme import amax, amin
 from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
-from .neural_graph import Block, Layout, layout_of, single
+from .neural_graph import Block, Layout, layout_of, readable, single
 
 Aggregator = Literal["mean", "min", "max", "std"]
 
@@ -244,14 +244,11 @@ class NGGNN(NeuralMethod):
     batch_size: int = 128
     warmup_steps: int = 1000
     clip_norm: float = 10.0
-
-    def __post_init__(self) -> None:
-        given: object = self.aggregators
-        if isinstance(given, str):  # from the command line: mean+max
-            self.aggregators = tuple(given.split("+"))  # type: ignore[arg-type]  # checked next
-        super().__post_init__()
-
     augment: tuple[str, ...] = NAVON
+
+    def check(self, task: TaskView) -> None:
+        super().check(task)
+        readable(task.architectures, self.name, editing=task.output == "networks")
 
     def build(self, task: TaskView) -> nn.Module:
         architectures, train = task.architectures, task.splits["train"].groups

@@ -27,7 +27,7 @@ from .base import NeuralMethod, TaskView
 from .dropout import Dropout
 from .editing import Edit
 from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
-from .neural_graph import Layout, single
+from .neural_graph import Layout, readable, single
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
@@ -264,9 +264,13 @@ class NGT(NeuralMethod):
     clip_norm: float = 10.0
     augment: tuple[str, ...] = NAVON
 
-    def build(self, task: TaskView) -> nn.Module:
+    def check(self, task: TaskView) -> None:
+        super().check(task)
+        readable(task.architectures, self.name, editing=task.output == "networks")
         if self.attention_width % self.heads:
             raise BadInput(f"ng-t: attention_width={self.attention_width} is no multiple of heads={self.heads}")
+
+    def build(self, task: TaskView) -> nn.Module:
         architectures, train = task.architectures, task.splits["train"].groups
         if task.output == "networks":
             return TransformerEditor(self, architectures, train)

@@ -30,7 +30,7 @@ from ..zoo.networks import Networks
 from ..zoo.symmetry import neuron_groups
 from .base import NeuralMethod, TaskView
 from .editing import Edit
-from .neural_graph import Block, Layout, Slots, single
+from .neural_graph import Block, Layout, Slots, readable, single
 from .scale_layers import MLP, Graph, Invariant, Kind, ScaleLayer
 
 
@@ -225,6 +225,10 @@ class ScaleGMN(NeuralMethod):
     weight_decay: float = 0.01
     warmup_steps: int = 1000
     clip_norm: float = 10.0
+
+    def check(self, task: TaskView) -> None:
+        super().check(task)
+        readable(task.architectures, self.name, editing=task.output == "networks")
 
     def build(self, task: TaskView) -> nn.Module:
         if task.output == "networks":

@@ -92,13 +92,14 @@ def train(
     half = torch.autocast(device.split(":")[0], torch.bfloat16, enabled=method.precision == "bf16")
     epoch, first, earlier_s, started = 0, 1, 0.0, time.perf_counter()
     parts: list[Any] = [module, optimizer, scheduler]
-    kept = checkpoint.load() if processes == 1 else None
+    kept = checkpoint.load(device) if processes == 1 else None
     if kept is not None:
         for part, state in zip(parts, kept["parts"], strict=True):
             part.load_state_dict(state)
         generator.set_state(kept["generator"])
         best, best_epoch, best_state, curves = kept["best"], kept["best_epoch"], kept["best_state"], kept["curves"]
         epoch, first, earlier_s = kept["epoch"], kept["epoch"] + 1, kept["seconds"]
+        checkpoint.restore_random(kept, device)
     with track(f"train {method.name}", method.epochs * batches, "steps") as advance:
         if first > 1:
             advance((first - 1) * batches, "", False)
@@ -129,6 +130,7 @@ def train(
                 break
             if processes == 1:
                 checkpoint.save(
+                    device,
                     parts=[part.state_dict() for part in parts],
                     generator=generator.get_state(),
                     best=best,
@@ -142,8 +144,7 @@ def train(
     return {
         "selection": {"rule": f"best val {task.metric}", "val_score": best, "trials": 1, "epoch": best_epoch},
         "budget": {"epochs": epoch, "steps": epoch * batches, "seconds_limit": None}
-        | ({"processes": processes} if processes > 1 else {})
-        | ({"earlier_s": earlier_s} if earlier_s else {}),
+        | ({"processes": processes} if processes > 1 else {}),
         "curves": curves,
     }
 

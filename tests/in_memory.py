@@ -17,7 +17,6 @@ class RandomSplit:
     """What a method may read of a split."""
 
     networks: wb.Networks
-    image: Tensor
 
     @property
     def groups(self) -> list[wb.Networks]:
@@ -26,9 +25,6 @@ class RandomSplit:
     @property
     def table(self) -> pd.DataFrame:
         return pd.DataFrame({"id": [str(i) for i in range(len(self.networks))]})
-
-    def array(self, column: str) -> Tensor:
-        return {"image": self.image}[column]
 
     def __len__(self) -> int:
         return len(self.networks)
@@ -46,6 +42,7 @@ class RandomTask:
     name: ClassVar[str] = "inr-classification"
     metric: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
+    inputs_may_move: ClassVar[bool] = True
     splits: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,8 +51,7 @@ class RandomTask:
             name: RandomSplit(
                 wb.Networks(
                     self.arch, torch.randn(self.networks, self.arch.num_params, generator=generator, dtype=self.dtype)
-                ),
-                torch.rand(self.networks, 64, generator=generator),
+                )
             )
             for name in ("train", "val", "test")
         }
@@ -85,3 +81,6 @@ class RandomTask:
         if self.output == "logits":
             return 100 * (observed.argmax(1) == targets).float().mean().item()
         return -(observed[:, :1] - targets[:, :1]).square().mean().item()
+
+    def render(self, networks: wb.Networks) -> Tensor:
+        return wb.render(networks, (8, 8))

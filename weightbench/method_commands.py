@@ -101,11 +101,11 @@ def check(
             mark = "[green]kept  [/]" if finding.kept else "[red]broken[/]"
             console.print(f"{mark} {finding.task:<40} {finding.check:<22}", end="")
             console.print(finding.why or f"{finding.seconds:.1f} s", markup=False, soft_wrap=True)
+    if not found:
+        raise BadInput(f"{method}: has no verb for {', '.join(loaded.tasks)}: write `predict`, `transform` or `align`")
     broken = [finding for finding in found if not finding.kept]
     if as_json:
         print(json.dumps([vars(finding) for finding in found], indent=1))
-    elif not found:
-        raise BadInput(f"{method}: supports {', '.join(loaded.tasks)}, of which the tiny zoo can ask none")
     else:
         print(f"{len(found) - len(broken)} of {len(found)} checks kept")
     if broken:

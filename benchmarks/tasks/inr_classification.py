@@ -10,6 +10,7 @@ class INRClassification(Column):
     description = "Tell the class of an image from the weights of its INR"
     needs = ("label",)
     fixed_target = "label"
+    inputs_may_move = True
     output, metric, unit, higher_is_better = "logits", "accuracy", "%", True
 
 

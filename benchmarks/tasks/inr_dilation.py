@@ -33,7 +33,7 @@ class INRDilation(OutOfDomain):
         return torch.nn.functional.max_pool2d(images.unsqueeze(1), 3, stride=1, padding=1).flatten(1)
 
     def observe(self, output: Networks) -> Tensor:
-        return self.zoo.render(output).flatten(1)
+        return self.render(output).flatten(1)
 
     def loss(self, output: Networks, targets: Tensor) -> Tensor:
         return (self.observe(output) - targets).square().mean()

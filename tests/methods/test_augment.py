@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from in_memory import RandomTask
 from torch import Tensor
 from weightbench.methods import augment
 
 import weightbench as wb
 
+TASKS = ("inr-classification", "inr-dilation", "neuron-alignment", "property")
 SIREN = wb.Architecture.mlp((2, 6, 5, 1), "sine", omega_0=30.0, output_offset=0.5)
 RELU = wb.Architecture.mlp((2, 6, 5, 1), "relu")
 TANH_CNN = wb.Architecture.cnn((1, 6, 6), (3, 4), 2, activation="tanh", padding=1)
@@ -121,3 +124,24 @@ def test_a_seed_decides_and_names_are_checked() -> None:
     for name in ("translation", "rotation", "zoom"):
         with pytest.raises(wb.BadInput, match="take"):
             augment.compose([name])(networks_of(TANH_CNN), torch.Generator())
+
+
+def test_the_task_says_whether_inputs_may_move() -> None:
+    def outcome(may: bool, *augmentations: str) -> torch.Tensor:
+        task = RandomTask(wb.Architecture.mlp((2, 4, 1), "sine"), classes=2)
+        task.name, task.inputs_may_move = "any", may
+        method = wb.load_method("mlp", width=4, depth=1, epochs=1, augment=augmentations)
+        method.fit(task, task.splits["train"], task.splits["val"], seed=0, device="cpu")
+        found = method.predict(task.splits["test"].networks)
+        assert isinstance(found, torch.Tensor)
+        return found
+
+    assert not torch.equal(outcome(True, "rotation"), outcome(True))
+    assert torch.equal(outcome(False, "rotation"), outcome(False))
+    assert not torch.equal(outcome(False, "sign"), outcome(False))
+
+
+def test_only_classification_of_inrs_lets_inputs_move(small_zoo: Path) -> None:
+    targets = {"property": "label"}
+    tasks = [wb.load_task(name, small_zoo, target=targets.get(name)) for name in TASKS]
+    assert [task.name for task in tasks if task.inputs_may_move] == ["inr-classification"]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from in_memory import RandomTask
+from planted_zoo import networks as planted
+from planted_zoo import write_zoo
+from published import write_nfn
 from weightbench.baselines.graph_metrics import metrics, overlap, path_lengths, strengths
 from weightbench.baselines.weight_stats import statistics
 from weightbench.methods.base import NeuralMethod
@@ -133,9 +139,29 @@ def test_networks_that_are_not_finite_are_named(name: str) -> None:
         method.predict(networks)
 
 
-def test_only_inrs_are_decoded() -> None:
+def test_only_inrs_of_images_are_decoded(tmp_path: Path) -> None:
     with pytest.raises(wb.BadInput, match="inr-decode takes INRs of images"):
-        brief("inr-decode").build(RandomTask(CNN))
+        brief("inr-decode").check(RandomTask(CNN))
+    label = np.arange(40) % 2
+    zoo = write_zoo(tmp_path / "zoo", {"mlp": planted((2, 3, 1), 40)}, extra={"label": label})
+    with pytest.raises(wb.BadInput, match="its networks do not encode images"):
+        wb.run("inr-decode", task="inr-classification", zoo=zoo, split="within-run", out=tmp_path / "runs")
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_imported_inrs_are_decoded_as_they_were_made(tmp_path: Path) -> None:
+    """They have no source images, rows before columns, and black at -1."""
+    write_nfn(tmp_path / "published", [*range(40), *range(45_000, 45_004), *range(50_000, 50_004)], copies=1)
+    wb.import_zoo("nfn", tmp_path / "published", name="mine", out=tmp_path / "zoo")
+    zoo = wb.load_zoo(tmp_path / "zoo")
+    assert "image" not in zoo.manifest.columns
+    (result,) = wb.run(brief("inr-decode"), task="inr-classification", zoo=zoo, out=tmp_path / "runs")
+    assert (result.status, result.error) == ("ok", None)
+    module = brief("inr-decode").build(wb.load_task("inr-classification", zoo))
+    seen = []
+    module.read.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    module(zoo["test"].networks)
+    assert torch.equal(seen[0][:, 0], zoo.render(zoo["test"].networks))
 
 
 def test_a_zoo_of_several_architectures_is_refused() -> None:

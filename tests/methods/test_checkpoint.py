@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 import torch
+from weightbench.benchmarks.cell import checked_cell
+from weightbench.benchmarks.result import read_results
+from weightbench.benchmarks.runner import run_cells
 from weightbench.methods import checkpoint
 from weightbench.methods.registry import load_class
 from weightbench.zoo.collection import Zoo
@@ -23,14 +27,15 @@ def cut_after(monkeypatch: pytest.MonkeyPatch):
     def cut(times: int) -> None:
         left = iter(range(times - 1))
 
-        def save(**state: object) -> None:
-            real(**state)
+        def save(device: str, **state: object) -> None:
+            real(device, **state)
             if next(left, None) is None:
                 raise KeyboardInterrupt
 
         monkeypatch.setattr(checkpoint, "save", save)
 
     monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoint, "SHARE", math.inf)
     yield cut
     monkeypatch.undo()
 
@@ -57,10 +62,7 @@ def test_a_training_cut_off_ends_as_one_that_was_not(small_zoo: Path, tmp_path: 
     assert resumed.predictions.sha256 == whole.predictions.sha256
     assert resumed.curves == whole.curves
     assert resumed.selection == whole.selection
-    assert resumed.budget is not None
-    assert resumed.budget["earlier_s"] > 0
-    assert resumed.cost is not None
-    assert resumed.cost.fit_s > resumed.budget["earlier_s"]
+    assert resumed.budget == whole.budget
     assert not list(tmp_path.glob("cut/.checkpoints/*.pt"))
 
 
@@ -73,6 +75,26 @@ def test_a_damaged_checkpoint_is_no_checkpoint(small_zoo: Path, tmp_path: Path, 
     file.write_bytes(file.read_bytes()[:500])
     cut_after(1000)
     assert run(zoo, tmp_path).status == "ok"
+
+
+def test_a_checkpoint_of_another_kind_of_device_is_no_checkpoint(small_zoo: Path, tmp_path: Path, cut_after) -> None:
+    zoo = wb.load_zoo(small_zoo)
+    whole = run(zoo, tmp_path / "whole")
+    cut_after(2)
+    with pytest.raises(KeyboardInterrupt):
+        run(zoo, tmp_path / "cut")
+    (file,) = tmp_path.glob("cut/.checkpoints/*.pt")
+    state = torch.load(file, weights_only=True)
+    assert state["device"] == "cpu"
+    torch.save(state | {"device": "cuda", "cuda": state["random"], "seconds": 1000.0}, file)
+    cut_after(1000)
+    anew = run(zoo, tmp_path / "cut")
+    assert anew.curves == whole.curves
+    assert anew.cost is not None
+    assert anew.cost.fit_s < 1000
+    assert anew.predictions is not None
+    assert whole.predictions is not None
+    assert anew.predictions.sha256 == whole.predictions.sha256
 
 
 class Twice(load_class("ng-gnn")):  # type: ignore[misc]
@@ -95,6 +117,68 @@ def test_each_training_of_a_method_has_its_own(small_zoo: Path, tmp_path: Path, 
     cut_after(6)  # the second checkpoint of the second training
     with pytest.raises(KeyboardInterrupt):
         outcome(tmp_path / "cut")
+    for number, file in enumerate(sorted(tmp_path.glob("cut/.checkpoints/*.pt"))):
+        torch.save(torch.load(file, weights_only=True) | {"seconds": 1000.0 * (1 + number)}, file)
     cut_after(1000)
     assert outcome(tmp_path / "cut") == whole is not None
     assert not list(tmp_path.glob("cut/.checkpoints/*.pt"))
+    ((_, result),) = read_results(tmp_path / "cut")
+    assert result.cost is not None
+    assert 3000 < result.cost.fit_s < 4000  # the earlier seconds of both
+
+
+class Embeds(wb.Method):
+    """Is cut off once, after a thousand seconds."""
+
+    name = "embeds"
+    tasks = ("property",)
+
+    def fit(self, task, train, val, *, seed, device):
+        if checkpoint.load(device) is None:
+            checkpoint.save(device, seconds=1000.0)
+            raise KeyboardInterrupt
+
+    def transform(self, networks):
+        return networks.params[:, :4]
+
+
+def test_earlier_seconds_of_a_shared_encoder_count_once(small_zoo: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    zoo = wb.load_zoo(small_zoo)
+    tasks = [wb.load_task("property", zoo, target=name, protocol="representation") for name in ("psnr", "label")]
+    cells = [checked_cell(task, Embeds(), 0, tmp_path) for task in tasks]
+    with pytest.raises(KeyboardInterrupt):
+        run_cells(cells, device="cpu", tell=print)
+    found = [result.cost.fit_s for result in run_cells(cells, device="cpu", tell=print) if result.cost]
+    assert [1000 < seconds < 2000 for seconds in found] == [True, True]
+
+
+def test_a_write_that_takes_long_is_repeated_later(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoint, "SHARE", 1e-6)
+    with checkpoint.kept_in(tmp_path / "state") as place:
+        checkpoint.load("cpu")
+        checkpoint.save("cpu", seconds=1.0, parts=[torch.zeros(1000)])
+        written = place.path.read_bytes()
+        checkpoint.save("cpu", seconds=2.0, parts=[torch.ones(1000)])
+        assert place.path.read_bytes() == written
+        monkeypatch.setattr(checkpoint, "SHARE", 1.0)
+        place.due = 0.0
+        checkpoint.save("cpu", seconds=3.0, parts=[torch.ones(1000)])
+        assert [path.name for path in tmp_path.iterdir()] == [place.path.name]
+        state = torch.load(place.path, weights_only=True)
+        assert (state["seconds"], state["parts"][0].sum()) == (3.0, 1000)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_write_that_fails_leaves_the_last_state(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoint, "SHARE", math.inf)
+    with checkpoint.kept_in(tmp_path / "state") as place:
+        checkpoint.load("cpu")
+        checkpoint.save("cpu", seconds=1.0)
+        written = place.path.read_bytes()
+        with pytest.raises(AttributeError):
+            checkpoint.save("cpu", seconds=2.0, parts=lambda: None)  # cannot be pickled
+        assert place.path.read_bytes() == written
+        assert [path.name for path in tmp_path.iterdir()] == [place.path.name]

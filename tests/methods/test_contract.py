@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from pathlib import Path
 
 import pytest
+import torch
 from weightbench.benchmarks.audit import audit
-from weightbench.benchmarks.contract import CHECKS, brief, check
-from weightbench.benchmarks.protocols import Supervised
+from weightbench.benchmarks.contract import CHECKS, brief, check, tasks_for
+from weightbench.benchmarks.protocols import Sealed, Supervised
 from weightbench.benchmarks.task import load_task
+from weightbench.methods.base import TaskView
 from weightbench.methods.registry import load_class, method_names
 
 import weightbench as wb
@@ -66,10 +70,13 @@ class Wrong(wb.Method):
     tasks = ("inr-classification",)
     symmetries = ("permutation",)
     how: str = ""
+    zoo: str = ""
 
     def fit(self, task, train, val, *, seed, device):
         if self.how == "peeks":
-            task.targets(task.zoo["test"])
+            task.zoo["test"]
+        if self.how == "asks":
+            task.targets(wb.load_zoo(self.zoo)["test"])
         if self.how == "crashes":
             raise KeyError("oops")
         if self.how == "global-seed":
@@ -77,6 +84,8 @@ class Wrong(wb.Method):
         self.noise = torch.randn(()) if self.how == "random" else torch.zeros(())
         if self.how == "closure":
             self.closure = lambda x: x
+        if self.how == "keeps":
+            self.task = task
 
     def predict(self, networks):
         first = networks.weights[0].square()
@@ -97,7 +106,9 @@ class Wrong(wb.Method):
     ("how", "broken", "why"),
     [
         ("", None, ""),
-        ("peeks", "fit", "targets of the test split"),
+        ("keeps", None, ""),
+        ("peeks", "fit", "has no attribute 'zoo'"),
+        ("asks", "fit", "targets of the test split"),
         ("crashes", "fit", "KeyError"),
         ("shape", "shapes", "expected a tensor of shape"),
         ("batch", "order and batch size", "one by one"),
@@ -112,10 +123,54 @@ def test_the_contract_tells_what_is_broken(
     small_zoo: Path, tmp_path: Path, how: str, broken: str | None, why: str
 ) -> None:
     (tmp_path / "wrong.py").write_text(BREAKING)
-    findings = list(check(wb.load_method(str(tmp_path / "wrong.py"), how=how), wb.load_zoo(small_zoo)))
+    method = wb.load_method(str(tmp_path / "wrong.py"), how=how, zoo=str(small_zoo))
+    findings = list(check(method, wb.load_zoo(small_zoo)))
     found = {finding.check: finding.why for finding in findings if not finding.kept}
     assert broken in found if broken else not found
     assert why in found.get(broken, "")
+
+
+def test_fit_sees_the_task_without_its_test_split(small_zoo: Path) -> None:
+    task = load_task("inr-classification", small_zoo)
+    view = Sealed(task)
+    public = {name for name in dir(view) if not name.startswith("_")}
+    assert public == {name for name in dir(TaskView) if not name.startswith("_")}
+    assert list(view.splits) == ["train", "val"]
+    for again in (copy.deepcopy(view), pickle.loads(pickle.dumps(view))):
+        assert list(again.splits) == ["train", "val"]
+        assert torch.equal(again.targets(again.splits["val"]), task.targets(task.splits["val"]))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "verbs", "asked"),
+    [
+        (("accuracy-decoding",), "predict", ["property of psnr"]),
+        (("generalization-gap", "accuracy-decoding"), "predict", ["property of psnr"]),
+        (("network-classification", "network-retrieval"), "predict", ["property of label"]),
+        (("accuracy-decoding", "inr-classification"), "predict", ["property of psnr", "inr-classification"]),
+        (("network-retrieval", "property"), "transform", ["property of label (representation)"]),
+        (("neuron-alignment",), "node_embeddings", ["neuron-alignment of copies"]),
+        (("inr-dilation", "neuron-alignment"), "transform", []),
+    ],
+)
+def test_every_task_is_asked_on_the_tiny_zoo(
+    small_zoo: Path, tasks: tuple[str, ...], verbs: str, asked: list[str]
+) -> None:
+    method = type("Asked", (wb.Method,), {"name": "asked", "tasks": tasks, verbs: lambda self, networks: None})()
+    assert [task.title for task in tasks_for(method, wb.load_zoo(small_zoo))] == asked
+
+
+def test_a_method_without_verbs_or_of_unknown_tasks_is_refused(tmp_path: Path, cli) -> None:
+    path = tmp_path / "idle.py"
+    text = 'import weightbench as wb\n\nclass Idle(wb.Method):\n    name = "idle"\n    tasks = ("network-retrieval",)\n'
+    path.write_text(text)
+    code, _, err = cli("check", path, "--json")
+    assert code == 2
+    assert "has no verb for network-retrieval" in err
+    path.write_text(text.replace("network-retrieval", "network-retrievel"))
+    code, _, err = cli("check", path)
+    assert code == 2
+    assert "did you mean network-retrieval" in err
 
 
 def test_a_new_method_is_one_file_that_works(tmp_path: Path, cli, monkeypatch) -> None:
@@ -167,3 +222,15 @@ def test_text_becomes_the_fields_type() -> None:
     method = wb.load_method("ng-gnn", width="64", lr="1e-2", position_embeddings="false", probes="16", residual="yes")
     assert (method.width, method.lr, method.position_embeddings) == (64, 0.01, False)
     assert method.variant == "width=64, probes=16, position_embeddings=False, residual=True"
+
+
+def test_text_of_a_tuple_is_what_a_variant_prints() -> None:
+    text = wb.load_method("ng-gnn", aggregators="mean+max", augment="rotation=30+noise")
+    assert (text.aggregators, text.augment) == (("mean", "max"), ("rotation=30", "noise"))
+    assert text.params == wb.load_method("ng-gnn", aggregators=["mean", "max"], augment=["rotation=30", "noise"]).params
+    assert text.variant == "aggregators=mean+max"
+    assert wb.load_method("ng-gnn", aggregators="std").variant == "aggregators=std"
+    assert wb.load_method("mlp", augment="").augment == wb.load_method("mlp", augment=[]).augment == ()
+    for value in ("mean+median", "mean++max"):
+        with pytest.raises(wb.BadInput, match="aggregators of ng-gnn"):
+            wb.load_method("ng-gnn", aggregators=value)

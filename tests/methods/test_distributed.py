@@ -17,6 +17,9 @@ METHOD = '''
 import os
 from pathlib import Path
 from weightbench.methods.ng_gnn import NGGNN
+from weightbench.zoo import progress
+
+progress.LOG_EVERY = 0.0
 
 class Watched:
     def __init__(self, task, log):
@@ -85,6 +88,7 @@ def test_two_processes_train_as_one_does(logged, tmp_path: Path) -> None:
     assert (alone - together).abs().max() < 1e-4
     assert alone[-6:].mean() < alone[:6].mean() - 0.01  # it learned something
     assert done.stdout.count("\nlogged ") == 1  # one board
+    assert done.stderr.count(f"train logged: {len(together)}/") == 1  # one progress display
     ((_, one),) = read_results(tmp_path / "alone-runs")
     ((_, two),) = read_results(tmp_path / "together-runs")
     assert one.budget is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -250,6 +251,35 @@ def test_editing_takes_one_architecture(name: str) -> None:
         build(name, Architecture.mlp((2, 4, 3)), Architecture.mlp((2, 5, 3)), editing=True)
     with pytest.raises(wb.BadInput, match="edits MLPs"):
         build(name, Architecture.cnn((2, 4, 4), (3,), 3), editing=True)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_what_cannot_be_fitted_is_refused_before(name: str) -> None:
+    def check(*architectures: Architecture, editing: bool = False) -> None:
+        output = "networks" if editing else "logits"
+        wb.load_method(name).check(SimpleNamespace(architectures=list(architectures), output=output))
+
+    check(Architecture.mlp((2, 4, 3)), Architecture.mlp((2, 5, 5, 3)))
+    with pytest.raises(wb.BadInput, match="edits MLPs of one architecture"):
+        check(Architecture.mlp((2, 4, 3)), Architecture.mlp((2, 5, 3)), editing=True)
+    with pytest.raises(wb.BadInput, match=r"equal inputs and outputs, this zoo has \[\(2, 3\), \(3, 3\)\]"):
+        check(Architecture.mlp((2, 4, 3)), Architecture.mlp((3, 4, 3)))
+
+
+@pytest.mark.parametrize(
+    ("name", "params", "message"),
+    [
+        ("ng-t", {"attention_width": 30}, "attention_width=30 is no multiple of heads=8"),
+        ("dwsnet", {"width": 12}, "width 12 is no multiple of heads 8"),
+        ("mlp", {"augment": ["rotate"]}, "did you mean rotation"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_refused_before_a_fit(
+    small_zoo: Path, tmp_path: Path, name: str, params: dict[str, object], message: str
+) -> None:
+    with pytest.raises(wb.BadInput, match=message):
+        wb.run(wb.load_method(name, **params), task="inr-classification", zoo=small_zoo, out=tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["ng-gnn", "ng-t"])

@@ -97,7 +97,10 @@ def run_cells(
 
     Cells that another run of the same folder is working on are left to it, and taken over if it gives up.
     Under `torchrun` the first process runs the cells; the others help it to fit, and return nothing.
+    Raises BadInput before the first fit for raw data that a task needs and that are not to be had.
     """
+    for task in dict.fromkeys(cell.task for cell in cells):
+        task.ready()
     executor = executor or Local()
     device = executor.device(device)
     if distributed.size() == 1:

@@ -99,7 +99,7 @@ class Task(ABC):
         return None
 
     def ready(self) -> None:  # noqa: B027  # most tasks need nothing
-        """Raises BadInput for data that the evidence needs and that is not on this machine."""
+        """Get the data that the evidence needs. Raises BadInput where they are not to be had."""
 
     @property
     @abstractmethod

@@ -4,7 +4,7 @@
 #   sh run.sh SUITE DEVICE BUDGET [ZOO...]      for instance: sh run.sh tables/mnist-inr-classification cuda 9m mnist-inrs
 #
 # Builds the zoos, runs what the budget allows and packs records and predictions into results.tar.gz, to be carried back
-# and handed in with `weightbench submit`. The same command goes on where it stopped.
+# and handed in with `weightbench submit`. The same command goes on where it stopped; exit code 3: the budget ended it.
 set -eu
 cd "$(dirname "$0")"
 [ $# -ge 3 ] || { echo "say: sh run.sh SUITE DEVICE BUDGET [ZOO...]"; exit 2; }

@@ -51,7 +51,8 @@ def test_threads_are_shared_out_and_every_cell_runs_once(suite, tmp_path: Path, 
     lines = fits(tmp_path)
     assert sorted(seed for _, seed, _, _ in lines) == ["0", "1", "2", "3"]
     assert {threads for _, _, threads, _ in lines} == {"1"}
-    assert {result.environment["threads"] for _, result in read_results(tmp_path / "runs")} == {1}
+    found = [result.environment for _, result in read_results(tmp_path / "runs")]
+    assert {(about["threads"], about["jobs"]) for about in found} == {(1, 2)}
     code, _, _ = cli("run", "--suite", tmp_path / "own.toml", "--jobs", 2, "--out", tmp_path / "runs")
     assert code == 0
     assert len(fits(tmp_path)) == 4  # a second run keeps them

@@ -124,7 +124,7 @@ def _arrived(
 def plan(suite: Suite, *, seeds: Sequence[int] | None, out: Path) -> list[Cell]:
     """The cells of a suite, seed by seed, those that share an encoder side by side.
 
-    Everything that can be checked before the first fit is checked here. Raises BadInput.
+    Everything that can be told without raw data is checked here, before the first fit. Raises BadInput.
     """
     zoos: dict[tuple[str, str | None], Zoo] = {}
     asked: list[tuple[Method, list[Task]]] = []
@@ -160,6 +160,5 @@ def checked_cell(task: Task, method: Method, seed: int, out: Path) -> Cell:
     if not method.has(verb):
         raise BadInput(f"method {method.name} has no `{verb}`, which the {task.options.protocol} protocol needs")
     method.check(task)
-    task.ready()
     # The source is hashed now: a method's file may be edited while the suite runs, and what runs is what was imported.
     return Cell(task, method, seed, out, source_sha256(type(method)))

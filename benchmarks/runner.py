@@ -98,7 +98,10 @@ def run_cells(
 
     Cells that another run of the same folder is working on are left to it, and taken over if it gives up.
     Under `torchrun` the first process runs the cells; the others help it to fit, and return nothing.
+    Raises BadInput before the first fit for raw data that a task needs and that are not to be had.
     """
+    for task in dict.fromkeys(cell.task for cell in cells):
+        task.ready()
     executor = executor or Local()
     device = executor.device(device)
     if distributed.size() == 1:
@@ -133,7 +136,7 @@ def _run_cells(cells: Sequence[Cell], device: str, tell: Callable[[str], None], 
     waiting = False
     while len(results) < len(cells):  # a second time only for cells that another run held
         groups = _sharing_an_encoder([index for index in range(len(cells)) if index not in results], cells)
-        work = partial(_run_group, device=device, wait=waiting)
+        work = partial(_run_group, device=device, jobs=executor.jobs, wait=waiting)
         with _counted(executor, sum(map(len, groups))) as advance:
             pieces = [[cells[index] for index in group] for group in groups]
             for number, outcomes in executor.run(work, pieces, folder=cells[0].out / LOCKS):
@@ -165,7 +168,7 @@ def _counted(executor: Executor, total: int) -> Iterator[Advance]:
             yield advance
 
 
-def _run_group(cells: list[Cell], *, device: str, wait: bool) -> list[Result | None]:
+def _run_group(cells: list[Cell], *, device: str, jobs: int | None, wait: bool) -> list[Result | None]:
     """Run cells that may share an encoder; None for one that another process is running, unless `wait`."""
     encoders: dict[str, Encoder] = {}
     results: list[Result | None] = []
@@ -173,16 +176,17 @@ def _run_group(cells: list[Cell], *, device: str, wait: bool) -> list[Result | N
         try:
             with cell.lock.acquire(timeout=-1 if wait else 0):
                 found = cell.finished()  # by another run, since this one looked
-                results.append(found or run_cell(cell, device=device, encoders=encoders))
+                results.append(found or run_cell(cell, device=device, jobs=jobs, encoders=encoders))
         except Timeout:
             results.append(None)
     return results
 
 
-def run_cell(cell: Cell, *, device: str, encoders: dict[str, Encoder] | None = None) -> Result:
+def run_cell(cell: Cell, *, device: str, jobs: int | None = 1, encoders: dict[str, Encoder] | None = None) -> Result:
     """Run one cell and write its record; errors of the method become a failed result. Ctrl-C writes nothing.
 
     Arguments:
+        jobs: how many cells run at once, this one among them; None where Ray decides. For the record.
         encoders: where the last fitted encoder is kept, for the next target of the same representation.
     """
     cell.path.parent.mkdir(parents=True, exist_ok=True)
@@ -203,7 +207,7 @@ def run_cell(cell: Cell, *, device: str, encoders: dict[str, Encoder] | None = N
         zoo=zoo,
         method=spec,
         seed=cell.seed,
-        environment=environment(device),
+        environment=environment(device) | {"jobs": jobs},
         finished=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         **outcome,
     )

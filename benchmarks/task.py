@@ -103,7 +103,7 @@ class Task(ABC):
         return None
 
     def ready(self) -> None:  # noqa: B027  # most tasks need nothing
-        """Raises BadInput for data that the evidence needs and that is not on this machine."""
+        """Get the data that the evidence needs. Raises BadInput where they are not to be had."""
 
     def render(self, networks: Networks) -> Tensor:
         """The images that INRs of the zoo encode, as `Zoo.render`. Raises BadInput where they encode something else."""

@@ -17,9 +17,9 @@ from sklearn.preprocessing import StandardScaler
 
 from ..benchmarks.evidence import dequantise
 from ..benchmarks.scoring import column_values
-from ..zoo.catalogue import locate, zoo_names
+from ..zoo.catalogue import builds
 from ..zoo.drawing import COLOURS, INK, contact_sheet, plain
-from ..zoo.manifest import MANIFEST, read_manifest
+from ..zoo.manifest import read_manifest
 
 if TYPE_CHECKING:
     from .picture import Shown
@@ -226,10 +226,8 @@ def _edits(shown: list[Shown], ending: str) -> list[tuple[str, np.ndarray]]:
 def _rendered(one: Shown, rows: np.ndarray) -> np.ndarray | None:
     """What the zoo's own INRs render, `[n, *image_shape]`; None where exactly this zoo is not on this machine."""
     about = one.result.zoo
-    if about.name not in zoo_names():
-        return None
-    for folder in (locate(about.name), locate(about.name).with_name(f"{about.name}@{about.version}")):
-        if (folder / MANIFEST).exists() and read_manifest(folder)[1] == about.manifest_sha256:
+    for folder in builds(about.name, about.version):
+        if read_manifest(folder)[1] == about.manifest_sha256:
             from ..zoo.collection import open_zoo
 
             zoo = open_zoo(folder)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from ..benchmarks.evidence import TRUTH, Truth, write_truth
 from ..benchmarks.result import Result, read_result
-from ..zoo.catalogue import locate, zoo_names
+from ..zoo.catalogue import builds, zoo_names
 from ..zoo.errors import BadInput, unknown
 from ..zoo.machine import ROOT, file_sha256, write_atomically
-from ..zoo.manifest import MANIFEST, read_manifest
+from ..zoo.manifest import read_manifest
 from .analysed import Cell, read_cell, truth_files
 from .records import checked_record
 
@@ -205,10 +205,11 @@ class _Truths:
                 if not committed.exists():
                     self.new.append(local)
             if zoo is None and not committed.exists():
-                name = committed.stem
+                name = committed.stem.partition("@")[0]
+                whole = f", or `weightbench zoo build {name}` if it is all of it" if name in zoo_names() else ""
                 raise BadInput(
-                    f"{path}: zoo: {name} is neither on this machine nor in {self.home / TRUTH}: "
-                    f"`weightbench zoo build {name.partition('@')[0]}`, or say --zoo DIR"
+                    f"{path}: zoo: {committed.stem} is neither on this machine nor in {self.home / TRUTH}: "
+                    f"say --zoo with its folder{whole}"
                 )
             official.append(committed if committed.exists() else local)
         found = [Truth(*official)]
@@ -240,12 +241,8 @@ class _Truths:
     def _open(self, name: str, version: str, recipe: str) -> Zoo | None:
         from ..zoo.collection import open_zoo
 
-        candidates = dict(self.zoos)
-        if name in zoo_names():
-            for folder in (locate(name), locate(name).with_name(f"{name}@{version}")):
-                if (folder / MANIFEST).exists():
-                    candidates[folder] = read_manifest(folder)[0]
-        for folder, manifest in candidates.items():
+        cached = {folder: read_manifest(folder)[0] for folder in builds(name, version)}
+        for folder, manifest in (self.zoos | cached).items():
             if (manifest.name, manifest.version) == (name, version) and manifest.recipe_sha256.startswith(recipe):
                 return open_zoo(folder)
         return None

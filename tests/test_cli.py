@@ -8,9 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_work import write_suite
 from weightbench.benchmarks.suite import load_suite
 
 import weightbench as wb
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize("arguments", [["-h"], ["zoo", "-h"], ["run", "--help"], ["--version"]])
@@ -172,6 +175,29 @@ def test_a_budget_ends_a_run_and_is_read_strictly(small_zoo: Path, tmp_path: Pat
         code, _, err = cli("run", *asked, "--budget", text, "--out", tmp_path / "runs")
         assert code == 2
         assert f"--budget {text}" in err
+
+
+def reproduce(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """`make reproduce` with this environment, its results in `folder`."""
+    made = ["-o", ".venv/ready", f"BIN={Path(sys.executable).parent}"]
+    call = ["make", "-f", str(ROOT / "Makefile"), *made, "reproduce", *arguments]
+    return subprocess.run(call, cwd=folder, capture_output=True, text=True)
+
+
+def test_make_reproduce_ends_well_when_its_budget_is_spent(small_zoo: Path, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, small_zoo, [0], seconds=60)
+    done = reproduce(tmp_path, f"SUITE={suite.name}", "BUDGET=3s", "JOBS=1")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the budget of 3s is spent" in done.stdout
+    done = reproduce(tmp_path, "SUITE=nonsense")
+    assert done.returncode == 2
+    assert "unknown suite 'nonsense'" in done.stderr
+
+
+def test_make_reproduce_runs_one_cell_at_a_time_on_a_gpu(tmp_path: Path) -> None:
+    for device, jobs in (("cpu", 2), ("cuda", 1), ("cuda:1", 1)):
+        assert f"--device {device} --jobs {jobs} " in reproduce(tmp_path, "-n", f"DEVICE={device}").stdout
+    assert "--jobs 4 " in reproduce(tmp_path, "-n", "DEVICE=cuda", "JOBS=4").stdout
 
 
 def test_suites_include_others_and_go_seed_by_seed(small_zoo: Path, tmp_path: Path, cli) -> None:

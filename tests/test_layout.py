@@ -6,12 +6,22 @@ import ast
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 ORDER = ["zoo", "methods", "baselines", "benchmarks", "leaderboard"]
+
+
+def absolute(node: ast.AST) -> list[str]:
+    """The modules that an import names in full."""
+    if isinstance(node, ast.ImportFrom) and not node.level:
+        return [node.module or ""]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
 
 
 def test_every_package_is_listed_for_packaging() -> None:
@@ -38,9 +48,20 @@ def test_imports_point_one_way(folder: str) -> None:
                 depth = len(path.relative_to(ROOT).parts) - node.level
                 first = (node.module or "").split(".")[0]
                 assert depth > 0 or first not in later, f"{path} imports {first}"
-            names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
-            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            assert not any(name.split(".")[0] == "weightbench" for name in names), f"{path}: relative imports only"
+            full = {name.partition(".")[0] for name in absolute(node)}
+            assert "weightbench" not in full, f"{path}: relative imports only"
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = project["dependencies"] + project["optional-dependencies"]["ray"]
+    declared = {canonicalize_name(Requirement(text).name) for text in declared} | {"weightbench"}
+    owners = packages_distributions()
+    paths = [path for folder in (*ORDER, "weightbench") for path in (ROOT / folder).rglob("*.py")]
+    for path in set(paths) - set((ROOT / "benchmarks/speed").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            for module in {name.partition(".")[0] for name in absolute(node)} - sys.stdlib_module_names:
+                assert declared & {canonicalize_name(name) for name in owners[module]}, f"{path} imports {module}"
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

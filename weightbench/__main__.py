@@ -98,7 +98,7 @@ def run(
     address: Address = None,
     memory: Memory = None,
     budget: Annotated[
-        str | None, typer.Option(help="Stop after this time (90s, 9m, 1.5h); the same command goes on from there.")
+        str | None, typer.Option(help="Stop after this time (90s, 9m, 1.5h), exit code 3; the same command goes on.")
     ] = None,
     out: Annotated[Path, typer.Option(help="The results folder.")] = Path("runs"),
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pyarrow as pa
@@ -10,7 +11,6 @@ from jinja2 import Environment, StrictUndefined
 
 from .collection import Zoo
 from .manifest import ZooFile
-from .picture import draw
 
 PICTURE = "picture.png"
 SIZES = {"n<1K": 1_000, "1K<n<10K": 10_000, "10K<n<100K": 100_000, "100K<n<1M": 1_000_000}
@@ -131,9 +131,19 @@ def card(zoo: Zoo, address: str | None = None) -> str:
 
 
 def write_card(zoo: Zoo) -> None:
-    """Write the card and its picture beside the files that it describes."""
+    """Write the card and its picture beside the files that it describes.
+
+    A machine that has torch but not what draws and describes, as the bundle meets them, builds the zoo without.
+    """
+    try:
+        from .picture import draw
+
+        text = card(zoo)
+    except ModuleNotFoundError as error:
+        print(f"zoo {zoo.name}: no card beside it, for want of {error.name}; `zoo push` makes one", file=sys.stderr)
+        return
     draw(zoo, zoo.folder / PICTURE)
-    (zoo.folder / "README.md").write_text(card(zoo))
+    (zoo.folder / "README.md").write_text(text)
 
 
 def _dataset_info(zoo: Zoo, config: str, files: list[ZooFile]) -> dict[str, Any]:

@@ -82,6 +82,13 @@ def default_folder(entry: Entry) -> Path:
     return cache_dir() / "zoos" / f"{entry.name}@{entry.version}"
 
 
+def builds(name: str, version: str = "") -> list[Path]:
+    """The folders in the cache with a zoo of this name and version, or of all its versions: the whole zoo before parts
+    of it, builds with another seed and builds from one's own raw data. What a folder holds, its manifest says."""
+    found = (path.parent for path in (cache_dir() / "zoos").glob(f"*/{MANIFEST}"))
+    return sorted(folder for folder in found if folder.name.startswith(f"{name}@{version}"))
+
+
 def locate(reference: str | Path) -> Path:
     """The folder of a zoo given by name, "name@version" or path. Raises BadInput for an unknown name.
 
@@ -92,8 +99,7 @@ def locate(reference: str | Path) -> Path:
     if isinstance(reference, Path) or folder.is_dir() or "/" in reference:
         return folder
     name, _, version = reference.partition("@")
-    zoos = cache_dir() / "zoos"
-    here = {path.parent.name.partition("@")[2]: path.parent for path in zoos.glob(f"{name}@*/{MANIFEST}")}
+    here = {folder.name.partition("@")[2]: folder for folder in builds(name)}
     if version in here:
         return here[version]
     if name not in zoo_names():
@@ -110,7 +116,7 @@ def locate(reference: str | Path) -> Path:
     own = f"{entry.version}{LOCAL}"
     if not version and entry.version not in here and own in here:
         return here[own]
-    return zoos / f"{name}@{version or entry.version}"
+    return default_folder(entry).with_name(f"{name}@{version or entry.version}")
 
 
 def is_built(entry: Entry) -> bool:

@@ -25,10 +25,14 @@ class Executor(Protocol):
 
     Attributes:
         here: the pieces run in this process and may show progress of their own.
+        jobs: how many pieces run at once; None for as many as there is room for.
         threads: of each piece.
     """
 
     here: bool
+
+    @property
+    def jobs(self) -> int | None: ...
 
     @property
     def threads(self) -> int: ...

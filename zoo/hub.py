@@ -64,8 +64,8 @@ def tag_of(version: str) -> str:
 @contextmanager
 def plain_errors(repository: Repository) -> Iterator[None]:
     """Turn what the clients raise about `repository` into BadInput: what happened, and the mend."""
-    import httpx2
     from huggingface_hub import errors
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # httpx or httpx2, which the release is built on
 
     try:
         try:
@@ -98,7 +98,7 @@ def plain_errors(repository: Repository) -> Iterator[None]:
         raise BadInput(_about_status(repository, error)) from None
     except errors.HFValidationError as error:
         raise BadInput(f"{repository}: {_first_line(error)}") from None
-    except httpx2.HTTPError as error:
+    except httpx.HTTPError as error:
         raise BadInput(f"{repository}: the connection failed ({_first_line(error)}): try again later") from None
     except OSError as error:
         if "onsistency check" not in str(error):  # the client's word for a body that ended early

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,10 +14,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_work import fits, write_suite
+from raw_data import write_all
+from small_work import fits, shrunk, write_suite
 from weightbench.benchmarks.cell import plan
 from weightbench.benchmarks.result import read_results
 from weightbench.benchmarks.suite import load_suite
+from weightbench.zoo.build import build_zoo
 
 import weightbench as wb
 
@@ -48,7 +51,8 @@ def test_threads_are_shared_out_and_every_cell_runs_once(suite, tmp_path: Path, 
     lines = fits(tmp_path)
     assert sorted(seed for _, seed, _, _ in lines) == ["0", "1", "2", "3"]
     assert {threads for _, _, threads, _ in lines} == {"1"}
-    assert {result.environment["threads"] for _, result in read_results(tmp_path / "runs")} == {1}
+    found = [result.environment for _, result in read_results(tmp_path / "runs")]
+    assert {(about["threads"], about["jobs"]) for about in found} == {(1, 2)}
     code, _, _ = cli("run", "--suite", tmp_path / "own.toml", "--jobs", 2, "--out", tmp_path / "runs")
     assert code == 0
     assert len(fits(tmp_path)) == 4  # a second run keeps them
@@ -126,6 +130,32 @@ def test_a_cell_of_a_zoo_that_is_not_here_is_missing(tmp_path: Path) -> None:
     )
     (cell,) = status(load_suite(str(tmp_path / "s.toml")), tmp_path)
     assert (cell.state, "mnist-inrs is not on this machine" in cell.why) == ("missing", True)
+
+
+def test_status_looks_for_no_raw_data_and_a_run_does_before_its_first_fit(
+    suite, tmp_path: Path, cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sources = write_all(tmp_path / "sources")
+    monkeypatch.setenv("WEIGHTBENCH_SOURCE_DIR", str(sources))
+    recipe = shrunk("california-mlps", tmp_path)
+    zoo = build_zoo(str(recipe), limit=10, out=tmp_path / "zoo", device="cpu")
+    path = suite([0])
+    with path.open("a") as stream:
+        stream.write(
+            f'[[runs]]\ntask = "neuron-alignment"\nzoo = "{zoo.folder}"\ntarget = "trained"\n'
+            'methods = [{ name = "identity-matching" }]\n'
+        )
+    (tmp_path / "runs").mkdir()
+    shutil.rmtree(sources / "california_housing")
+    code, out, err = cli("status", tmp_path / "runs", "--suite", path)
+    assert (code, err) == (0, "")
+    assert "2 missing, of 2" in out
+    code, _, err = cli("run", "--suite", path, "--out", tmp_path / "runs")
+    assert code == 2
+    assert "california_housing" in err
+    assert err.count("\n") == 1
+    assert not fits(tmp_path)
+    assert not read_results(tmp_path / "runs")
 
 
 def test_a_cell_travels_as_data(suite, small_zoo: Path, tmp_path: Path) -> None:

@@ -191,6 +191,7 @@ def test_records_survive_a_round_trip(small_zoo: Path, tmp_path: Path) -> None:
     path = tmp_path / f"inr-classification/digits-inrs/weight-stats/{result.spec_hash}/seed-0.json"
     assert read_result(path) == result
     assert result.environment["threads"] == torch.get_num_threads()
+    assert result.environment["jobs"] == 1
     assert set(json.loads(path.read_text())) == {
         "schema", "task", "zoo", "method", "seed", "status", "error", "selection", "budget", "score", "scores",
         "symmetry", "predictions", "cost", "curves", "environment", "finished",

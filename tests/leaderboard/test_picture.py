@@ -59,6 +59,18 @@ def test_pictures_of_equal_evidence_are_equal_files(runs: Path, tmp_path: Path, 
     assert len(list((tmp_path / "a").iterdir())) == 4
 
 
+def test_inrs_before_editing_are_rendered_by_the_part_of_a_zoo_in_the_cache(
+    runs: Path, small_zoo: Path, tmp_path: Path, cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    for cache in (tmp_path / "empty", tmp_path / "filled"):
+        monkeypatch.setenv("WEIGHTBENCH_CACHE", str(cache))
+        assert cli("picture", runs / "inr-dilation", "--out", cache / "pictures")[0] == 0
+        found.append((cache / "pictures/inr-dilation-digits-inrs-1.0.0-edited.png").read_bytes())
+        shutil.copytree(small_zoo, tmp_path / "filled/zoos/digits-inrs@1.0.0-limit-60", dirs_exist_ok=True)
+    assert found[0] != found[1]
+
+
 def test_learning_curves_are_of_every_epoch(runs: Path) -> None:
     from weightbench.benchmarks.result import read_result
 

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import published
 import pyarrow.parquet as pq
 import pytest
 from weightbench.benchmarks.evidence import read_predictions, write_predictions
 from weightbench.benchmarks.result import read_result, read_results
+from weightbench.zoo.importing import import_zoo
 
 import weightbench as wb
 
@@ -328,6 +330,26 @@ def test_a_zoo_that_is_nowhere_is_asked_for(runs: Path, cli, tmp_path: Path) -> 
     assert code == 2
     assert "is neither on this machine nor in" in err
     assert "weightbench zoo build digits-inrs" in err
+
+
+def test_parts_and_imports_are_found_in_the_cache(
+    runs: Path, small_zoo: Path, cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEIGHTBENCH_CACHE", str(tmp_path / "cache"))
+    shutil.copytree(small_zoo, tmp_path / "cache/zoos/digits-inrs@1.0.0-limit-60")
+    published.write_dwsnets_mnist(tmp_path / "theirs")
+    imported = import_zoo("dwsnets", tmp_path / "theirs", name="theirs", activation="relu")
+    wb.run("weight-norms", task="property", target="label", zoo="theirs", out=runs)
+    code, out, err = cli("submit", runs, "--home", tmp_path / "home")
+    assert (code, err) == (0, "")
+    assert "4 results checked" in out
+
+    shutil.rmtree(imported.folder)
+    code, _, err = cli("submit", runs, "--home", tmp_path / "another")
+    assert code == 2
+    assert "theirs@1.0.0-" in err
+    assert "say --zoo with its folder" in err
+    assert "zoo build" not in err, "nothing builds an imported zoo"
 
 
 def test_a_full_disk_leaves_nothing(runs: Path, submit, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import planted_zoo
 import pytest
 from weightbench.benchmarks.result import read_results
 from weightbench.leaderboard.board import load_boards
@@ -60,6 +61,22 @@ def test_results_in_any_order_from_any_machine_give_equal_files(
         shutil.copyfile(file, target)
     rewritten(moved, lambda record: None)  # the same content in other bytes
     assert board_files(load_boards(moved)) == first
+
+
+def test_boards_of_equal_predictions_keep_their_own_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Embeddings of one encoder are the same files for every target: what is asked of them is not."""
+    monkeypatch.setenv("WEIGHTBENCH_CACHE", str(tmp_path / "cache"))
+    zoo = planted_zoo.write_zoo(tmp_path / "zoo", {"only": planted_zoo.networks((4, 6, 3), 200)})
+    out = tmp_path / "runs"
+    results = [
+        wb.run("weight-norms", task="network-retrieval", zoo=zoo, target=name, protocol="representation", out=out)[0]
+        for name in ("size", "sign")
+    ]
+    assert results[0].predictions.sha256 == results[1].predictions.sha256
+    assert results[0].score != results[1].score
+    for _ in ("computed", "cached"):
+        found = {board.options.target: board.rows["score"][0] for board in load_boards(out)}
+        assert found == {r.task.options.target: pytest.approx(r.score) for r in results}
 
 
 def test_a_board_has_intervals_groups_and_reported_numbers(results: Path) -> None:

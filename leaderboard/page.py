@@ -50,7 +50,8 @@ def page(boards: list[Board], ranked: list[Ranking]) -> str:
                 "failures": failures(board),
                 "hardware": sorted(set(board.rows["hardware"])),
                 "reported": [
-                    _reported(printed) for printed in reported_tables(board.task, board.zoo, dict(board.options))
+                    _reported(printed, printed.caveat(board.zoo, board.zoo_version, board.recipe_sha256))
+                    for printed in reported_tables(board.task, board.zoo, dict(board.options))
                 ],
             }
         )
@@ -165,9 +166,9 @@ def _curves(results: list[Result]) -> list[dict[str, Any]]:
     ]
 
 
-def _reported(printed: ReportedTable) -> dict[str, Any]:
+def _reported(printed: ReportedTable, caveat: str = "") -> dict[str, Any]:
     rows = [(row.method, row.shown(printed.spread)) for row in printed.rows]
-    return printed.model_dump(exclude={"rows"}) | {"title": printed.title, "rows": rows}
+    return printed.model_dump(exclude={"rows"}) | {"title": printed.title, "rows": rows, "caveat": caveat}
 
 
 def command(results: list[Result]) -> str:

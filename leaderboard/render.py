@@ -110,7 +110,8 @@ def markdown(boards: list[Board], ranked: list[Ranking] | None = None) -> str:
         lines += [*markdown_table(header, rows), ""]
         lines += [f"Failed: {_text(line)}" for line in failures(board)]
         for printed in reported_tables(board.task, board.zoo, dict(board.options)):
-            lines += ["", *_reported(printed)]
+            caveat = printed.caveat(board.zoo, board.zoo_version, board.recipe_sha256)
+            lines += ["", *_reported(printed, caveat)]
         lines += [""]
     for ranking in rankings(boards) if ranked is None else ranked:
         lines += [f"## Average rank: {ranking.title}, {_text(ranking.device)}", "", *_ranking(ranking), ""]
@@ -132,8 +133,9 @@ def _ranking(ranking: Ranking) -> list[str]:
     return lines
 
 
-def _reported(printed: ReportedTable) -> list[str]:
-    lines = [f"*Reported, not measured here*: {printed.source}, {printed.date}. {printed.regime}.", ""]
+def _reported(printed: ReportedTable, caveat: str = "") -> list[str]:
+    source = f"*Reported, not measured here*: {printed.source}, {printed.date}. {printed.regime}."
+    lines = [f"{source} {caveat}".rstrip(), ""]
     rows = [[row.method, row.shown(printed.spread)] for row in printed.rows]
     return lines + markdown_table(["method", f"reported {printed.metric}"], rows)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shlex
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from ..benchmarks.result import Result
 from ..zoo.errors import BadInput
 from .board import COLUMNS, Board
+from .command import command
 from .ranking import Ranking, rankings
 from .reported import ReportedTable, reported_tables
 from .rows import hardware
@@ -169,23 +169,6 @@ def _curves(results: list[Result]) -> list[dict[str, Any]]:
 def _reported(printed: ReportedTable, caveat: str = "") -> dict[str, Any]:
     rows = [(row.method, row.shown(printed.spread)) for row in printed.rows]
     return printed.model_dump(exclude={"rows"}) | {"title": printed.title, "rows": rows, "caveat": caveat}
-
-
-def command(results: list[Result]) -> str:
-    """The command line that runs a row again, quoted for a shell."""
-    first = results[0]
-    words = ["weightbench", "run", first.method.name, "--task", first.task.name]
-    words += ["--zoo", f"{first.zoo.name}@{first.zoo.version}"]
-    for option, value in dict(first.task.options).items():
-        if value not in (None, "supervised"):
-            words += [f"--{option}", str(value)]
-    words += ["--seeds", ",".join(str(result.seed) for result in results)]
-    for name, value in first.method.params.items():
-        if isinstance(value, str | int | float):
-            words += ["-p", f"{name}={value}"]
-        elif isinstance(value, list | tuple):
-            words += ["-p", f"{name}={json.dumps(value)}"]
-    return shlex.join(words)
 
 
 def write_space(folder: Path, boards: list[Board]) -> list[Path]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..benchmarks.result import Result
 from .board import Board
-from .page import command
+from .command import command
 from .reported import ReportedRow, ReportedTable, published, stands_for
 
 HEADER = ["method", "printed", "ours", "difference", "seeds", "epochs", "fit, s", "settings"]

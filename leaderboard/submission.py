@@ -73,7 +73,7 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
             evidence = _predictions(path, result)
             scores = _rescored(path, result, runs, truths)
             target = home / "results" / path.relative_to(runs)
-            content = result.model_copy(update={"score": scores[result.task.metric], "scores": scores}).to_json()
+            content = _as_committed(result, scores).to_json()
             if target.exists():
                 _same_evidence(target, path, result)
                 done.kept += 1
@@ -93,6 +93,12 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
             raise
         raise BadInput(f"{target}: {error.strerror}; nothing was submitted") from None
     return done
+
+
+def _as_committed(result: Result, scores: dict[str, float]) -> Result:
+    """With the scores that its predictions give, and without the places of files on the submitter's machine."""
+    placeless = {name: getattr(result, name).model_copy(update={"reference": None}) for name in ("zoo", "method")}
+    return result.model_copy(update={"score": scores[result.task.metric], "scores": scores} | placeless)
 
 
 def _check_task(path: Path, result: Result, zoo: Zoo | None) -> None:

@@ -20,6 +20,7 @@ from .command import command
 from .ranking import Ranking, rankings
 from .reported import ReportedTable, reported_tables
 from .rows import hardware
+from .tables import facts, failures, other_scores, table, unmeasured
 
 FOLDER = Path(__file__).parent
 TEMPLATES, VENDOR = FOLDER / "templates", FOLDER / "vendor"
@@ -30,8 +31,6 @@ def page(boards: list[Board], ranked: list[Ranking]) -> str:
     """The whole page as text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
-
-    from .render import facts, failures, table, unmeasured
 
     environment = Environment(
         loader=PackageLoader(__package__, "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -92,8 +91,6 @@ def slug(text: str) -> str:
 
 
 def _data(identity: str, board: Board) -> dict[str, Any]:
-    from .render import other_scores
-
     rows = []
     columns = list(COLUMNS)
     records = board.rows[columns].astype(object).where(board.rows[columns].notna(), None).to_dict("records")

@@ -12,6 +12,7 @@ from ..benchmarks.result import Result
 from .board import Board
 from .command import command
 from .reported import ReportedRow, ReportedTable, published, stands_for
+from .tables import markdown_table
 
 HEADER = ["method", "printed", "ours", "difference", "seeds", "epochs", "fit, s", "settings"]
 
@@ -78,8 +79,6 @@ def reproduction(boards: list[Board]) -> str:
 
 
 def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[str]:
-    from .render import markdown_table
-
     caveat = table.caveat(board.zoo, board.zoo_version, board.recipe_sha256)
     where = f"{board.zoo}@{board.zoo_version}, {board.n_train:,} training networks, {board.score_label}"
     rows = [

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,20 @@ def test_imports_point_one_way(folder: str) -> None:
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             assert not any(name.split(".")[0] == "weightbench" for name in names), f"{path}: relative imports only"
+
+
+@pytest.mark.parametrize("folder", [folder for folder in ORDER if folder != "zoo"])
+def test_files_of_a_folder_import_each_other_one_way(folder: str) -> None:
+    """Also within functions, where a circle would not show."""
+    graph: dict[str, set[str]] = {}
+    for path in (ROOT / folder).glob("*.py"):
+        tree = ast.parse(path.read_text())
+        for node in [node for node in ast.walk(tree) if isinstance(node, ast.If)]:
+            if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+                node.body = []
+        near = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1]
+        graph[path.stem] = {node.module.split(".")[0] for node in near if node.module}
+    assert list(TopologicalSorter(graph).static_order())
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

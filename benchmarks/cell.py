@@ -12,12 +12,12 @@ from typing import Any
 from filelock import FileLock
 
 from ..methods.base import Method
-from ..methods.registry import load_method, reference_of, source_sha256
+from ..methods.registry import load_class, load_method, reference_of, source_sha256
 from ..zoo.catalogue import published_sha256
 from ..zoo.collection import Zoo
 from ..zoo.errors import BadInput
 from ..zoo.load import load_zoo
-from ..zoo.machine import make_folder
+from ..zoo.machine import cache_dir, make_folder
 from .evidence import read_predictions
 from .protocols import protocol_of
 from .result import MethodPart, Result, TaskPart, ZooPart, read_result, spec_hash
@@ -29,18 +29,24 @@ LOCKS, CHECKPOINTS = ".locks", ".checkpoints"  # in a results folder
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One (method, task, zoo, seed) and where its result belongs."""
+    """One (method, task, zoo, seed) and where its result belongs.
+
+    Arguments:
+        source: checksum of the file that defines the method.
+        references: what a command line calls the method (None: it cannot) and the zoo.
+    """
 
     task: Task
     method: Method
     seed: int
     out: Path
     source: str
+    references: tuple[str | None, str]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As data: another process loads the method itself, but a result is named by the source that was asked for."""
         method = (reference_of(type(self.method)), self.method.params)
-        return _arrived, (self.task, *method, self.seed, self.out.resolve(), self.source)
+        return _arrived, (self.task, *method, self.seed, self.out.resolve(), self.source, self.references)
 
     @cached_property
     def parts(self) -> tuple[TaskPart, ZooPart, MethodPart]:
@@ -61,6 +67,7 @@ class Cell:
                 recipe_sha256=zoo.manifest.recipe_sha256,
                 manifest_sha256=zoo.manifest_sha256,
                 own_build=published_sha256(zoo.name, zoo.version) != zoo.manifest_sha256,
+                reference=self.references[1],
                 **sizes,
             ),
             MethodPart(
@@ -69,6 +76,7 @@ class Cell:
                 source_sha256=self.source,
                 paper=method.paper,
                 variant=method.variant,
+                reference=self.references[0],
             ),
         )
 
@@ -116,9 +124,15 @@ class Cell:
 
 
 def _arrived(
-    task: Task, reference: str | type[Method], params: dict[str, Any], seed: int, out: Path, source: str
+    task: Task,
+    reference: str | type[Method],
+    params: dict[str, Any],
+    seed: int,
+    out: Path,
+    source: str,
+    references: tuple[str | None, str],
 ) -> Cell:
-    return Cell(task, load_method(reference, params), seed, out, source)
+    return Cell(task, load_method(reference, params), seed, out, source, references)
 
 
 def plan(suite: Suite, *, seeds: Sequence[int] | None, out: Path) -> list[Cell]:
@@ -161,4 +175,27 @@ def checked_cell(task: Task, method: Method, seed: int, out: Path) -> Cell:
         raise BadInput(f"method {method.name} has no `{verb}`, which the {task.options.protocol} protocol needs")
     method.check(task)
     # The source is hashed now: a method's file may be edited while the suite runs, and what runs is what was imported.
-    return Cell(task, method, seed, out, source_sha256(type(method)))
+    references = (_method_reference(method), _zoo_reference(task.zoo))
+    return Cell(task, method, seed, out, source_sha256(type(method)), references)
+
+
+def _method_reference(method: Method) -> str | None:
+    """What a command line calls a method; None for an object of a program."""
+    found = reference_of(type(method))
+    if isinstance(found, str):
+        return _from_here(Path(found))
+    with contextlib.suppress(BadInput):
+        if load_class(method.name) is found:
+            return method.name
+    return None
+
+
+def _zoo_reference(zoo: Zoo) -> str:
+    """What a command line calls a zoo: the name of a folder in the cache tells a part from the whole."""
+    folder = zoo.folder.absolute()
+    return folder.name if folder.parent == (cache_dir() / "zoos").absolute() else _from_here(folder)
+
+
+def _from_here(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -49,6 +49,8 @@ class TaskPart(_Part):
 
 
 class ZooPart(_Part):
+    """`reference` is what `--zoo` took: the name of a folder in the cache, or a path; not part of the spec hash."""
+
     name: str
     version: str
     recipe_sha256: str
@@ -57,14 +59,18 @@ class ZooPart(_Part):
     n_train: int
     n_val: int
     n_test: int
+    reference: str | None = None
 
 
 class MethodPart(_Part):
+    """`reference` is what `weightbench run` took: a name, or a path; not part of the spec hash."""
+
     name: str
     params: dict[str, Any]
     source_sha256: str
     paper: str = ""
     variant: str | None = None
+    reference: str | None = None
 
 
 class PredictionsPart(_Part):

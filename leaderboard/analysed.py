@@ -104,7 +104,7 @@ def analysed(rows: Sequence[Sequence[Cell]]) -> Analysed:
     if not all(path.exists() for path in official):
         load_truth(first.truth_folder, first.result)  # says what is missing
     key = {
-        "metric": task.metric,
+        "task": task.model_dump(),
         "zoo": zoo.name,
         "rows": [[_checked_sha256(cell) for cell in row] for row in rows],
         "truth": [file_sha256(path) for path in official],

@@ -25,7 +25,7 @@ COLUMNS = {
     "high": "upper end of that interval",
     "group": "tie group: rows that a paired test over the test items cannot tell from the first row of their group "
     "(all pairs together at 5 %, Holm); counted for each class of hardware apart",
-    "reported": "what the paper printed for this method, under its own regime; never ranked",
+    "reported": "what the paper printed for this method on this zoo, under its own regime; never ranked",
     "seeds": "how many seeds",
     "failed": "failed runs, and why",
     "parameters": "trained parameters",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shlex
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,11 @@ from typing import Any
 from ..benchmarks.result import Result
 from ..zoo.errors import BadInput
 from .board import COLUMNS, Board
+from .command import command
 from .ranking import Ranking, rankings
 from .reported import ReportedTable, reported_tables
 from .rows import hardware
+from .tables import facts, failures, other_scores, table, unmeasured
 
 FOLDER = Path(__file__).parent
 TEMPLATES, VENDOR = FOLDER / "templates", FOLDER / "vendor"
@@ -30,8 +31,6 @@ def page(boards: list[Board], ranked: list[Ranking]) -> str:
     """The whole page as text."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
-
-    from .render import facts, failures, table, unmeasured
 
     environment = Environment(
         loader=PackageLoader(__package__, "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -50,7 +49,8 @@ def page(boards: list[Board], ranked: list[Ranking]) -> str:
                 "failures": failures(board),
                 "hardware": sorted(set(board.rows["hardware"])),
                 "reported": [
-                    _reported(printed) for printed in reported_tables(board.task, board.zoo, dict(board.options))
+                    _reported(printed, printed.caveat(board.zoo, board.zoo_version, board.recipe_sha256))
+                    for printed in reported_tables(board.task, board.zoo, dict(board.options))
                 ],
             }
         )
@@ -91,8 +91,6 @@ def slug(text: str) -> str:
 
 
 def _data(identity: str, board: Board) -> dict[str, Any]:
-    from .render import other_scores
-
     rows = []
     columns = list(COLUMNS)
     records = board.rows[columns].astype(object).where(board.rows[columns].notna(), None).to_dict("records")
@@ -165,26 +163,9 @@ def _curves(results: list[Result]) -> list[dict[str, Any]]:
     ]
 
 
-def _reported(printed: ReportedTable) -> dict[str, Any]:
+def _reported(printed: ReportedTable, caveat: str = "") -> dict[str, Any]:
     rows = [(row.method, row.shown(printed.spread)) for row in printed.rows]
-    return printed.model_dump(exclude={"rows"}) | {"title": printed.title, "rows": rows}
-
-
-def command(results: list[Result]) -> str:
-    """The command line that runs a row again, quoted for a shell."""
-    first = results[0]
-    words = ["weightbench", "run", first.method.name, "--task", first.task.name]
-    words += ["--zoo", f"{first.zoo.name}@{first.zoo.version}"]
-    for option, value in dict(first.task.options).items():
-        if value not in (None, "supervised"):
-            words += [f"--{option}", str(value)]
-    words += ["--seeds", ",".join(str(result.seed) for result in results)]
-    for name, value in first.method.params.items():
-        if isinstance(value, str | int | float):
-            words += ["-p", f"{name}={value}"]
-        elif isinstance(value, list | tuple):
-            words += ["-p", f"{name}={json.dumps(value)}"]
-    return shlex.join(words)
+    return printed.model_dump(exclude={"rows"}) | {"title": printed.title, "rows": rows, "caveat": caveat}
 
 
 def write_space(folder: Path, boards: list[Board]) -> list[Path]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from ..benchmarks.result import Result
+from ..zoo.catalogue import LOCAL, catalogue_entry, zoo_names
 
 FOLDER = Path(__file__).parent / "published"
 
@@ -68,6 +69,25 @@ class ReportedTable(BaseModel):
         """Whether measured rows of this task, zoo and options may stand beside this table."""
         return zoo == self.zoo and self.beside(task, zoo, options)
 
+    def caveat(self, zoo: str, version: str, recipe_sha256: str) -> str:
+        """Why numbers measured on a zoo are no reproduction of these; empty where they are.
+
+        Only the whole zoo of the catalogue, from the raw data whose checksum that has, stands for the paper's.
+        """
+        if zoo != self.zoo:
+            why = "Another zoo than the paper's"
+        elif zoo not in zoo_names():
+            why = "Networks from elsewhere, perhaps not all of the paper's"
+        elif recipe_sha256 == (entry := catalogue_entry(zoo)).recipe_sha256:
+            return ""
+        elif not version.endswith(LOCAL):
+            why = "Not the whole zoo, or another seed"
+        elif "" in entry.sources.values():
+            why = "Made from raw data that the catalogue has no checksum of, perhaps a part of the paper's"
+        else:
+            why = "Made from other raw data than the paper's"
+        return f"{why}: the order can be compared, the numbers cannot."
+
     def beside(self, task: str, zoo: str, options: dict[str, Any]) -> bool:
         """The same, or of the zoo that stands in for its own."""
         asked = all(options.get(key) == value for key, value in self.options.items())
@@ -86,8 +106,11 @@ def reported_tables(task: str, zoo: str, options: dict[str, Any]) -> list[Report
 
 
 def reported_score(result: Result) -> float | None:
-    """The number printed for the method of a result, if there is one."""
-    for table in reported_tables(result.task.name, result.zoo.name, dict(result.task.options)):
+    """The number printed for the method of a result on the same zoo, if there is one."""
+    zoo = result.zoo
+    for table in reported_tables(result.task.name, zoo.name, dict(result.task.options)):
+        if table.caveat(zoo.name, zoo.version, zoo.recipe_sha256):
+            continue
         for row in table.rows:
             if table.metric == result.task.metric and stands_for(result, row):
                 return row.score

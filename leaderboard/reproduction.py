@@ -10,8 +10,9 @@ import pandas as pd
 
 from ..benchmarks.result import Result
 from .board import Board
-from .page import command
+from .command import command
 from .reported import ReportedRow, ReportedTable, published, stands_for
+from .tables import markdown_table
 
 HEADER = ["method", "printed", "ours", "difference", "seeds", "epochs", "fit, s", "settings"]
 
@@ -78,17 +79,14 @@ def reproduction(boards: list[Board]) -> str:
 
 
 def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[str]:
-    from .render import markdown_table
-
-    same = board.zoo == table.zoo and "-limit" not in board.zoo_version
+    caveat = table.caveat(board.zoo, board.zoo_version, board.recipe_sha256)
     where = f"{board.zoo}@{board.zoo_version}, {board.n_train:,} training networks, {board.score_label}"
-    note = "" if same else " Another zoo than the paper's: the order can be compared, the numbers cannot."
     rows = [
         [
             pair.printed.method,
             pair.printed.shown(table.spread),
             pair.ours,
-            f"{pair.row['score'] - pair.printed.score:+.2f}" if same else "-",
+            f"{pair.row['score'] - pair.printed.score:+.2f}" if not caveat else "-",
             str(pair.row["seeds"]),
             _epochs(table, pair),
             f"{pair.row['fit_s']:,.0f}",
@@ -96,8 +94,11 @@ def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[st
         ]
         for pair in matched
     ]
-    lines = [f"**Measured on {where}.**{note}", "", *markdown_table(HEADER, rows), ""]
-    said = [f"{pair.printed.method}: {_disagreement(pair)}" for pair in matched if same and _apart(table, pair)]
+    lines = [f"**Measured on {where}.** {caveat}".rstrip(), "", *markdown_table(HEADER, rows), ""]
+    apart = [pair for pair in matched if _apart(table, pair)]
+    if caveat:  # a known reason holds for every build of the zoo
+        apart = [pair for pair in apart if board.zoo == table.zoo and pair.printed.remark]
+    said = [f"{pair.printed.method}: {_disagreement(pair)}" for pair in apart]
     said += [] if table.remark == "" else [table.remark]
     order = out_of_order(table, matched)
     said += [

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..benchmarks.evidence import TRUTH, Truth, write_truth
+from ..benchmarks.evidence import TRUTH
 from ..benchmarks.result import Result, read_result
-from ..zoo.catalogue import builds, zoo_names
 from ..zoo.errors import BadInput, unknown
 from ..zoo.machine import ROOT, file_sha256, write_atomically
-from ..zoo.manifest import read_manifest
-from .analysed import Cell, read_cell, truth_files
+from .analysed import Cell, read_cell
 from .records import checked_record
+from .truths import Truths
 
 if TYPE_CHECKING:
     from ..zoo.collection import Zoo
@@ -63,7 +62,7 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
     done = Submission()
     files: dict[Path, bytes | Path] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        truths = _Truths(home, Path(scratch), zoos)
+        truths = Truths(home, Path(scratch), zoos)
         for path in paths:
             result = checked_record(path, runs)
             if result.status != "ok":
@@ -74,7 +73,7 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
             evidence = _predictions(path, result)
             scores = _rescored(path, result, runs, truths)
             target = home / "results" / path.relative_to(runs)
-            content = result.model_copy(update={"score": scores[result.task.metric], "scores": scores}).to_json()
+            content = _as_committed(result, scores).to_json()
             if target.exists():
                 _same_evidence(target, path, result)
                 done.kept += 1
@@ -94,6 +93,12 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
             raise
         raise BadInput(f"{target}: {error.strerror}; nothing was submitted") from None
     return done
+
+
+def _as_committed(result: Result, scores: dict[str, float]) -> Result:
+    """With the scores that its predictions give, and without the places of files on the submitter's machine."""
+    placeless = {name: getattr(result, name).model_copy(update={"reference": None}) for name in ("zoo", "method")}
+    return result.model_copy(update={"score": scores[result.task.metric], "scores": scores} | placeless)
 
 
 def _check_task(path: Path, result: Result, zoo: Zoo | None) -> None:
@@ -141,7 +146,7 @@ def _predictions(path: Path, result: Result) -> Path:
     return file
 
 
-def _rescored(path: Path, result: Result, runs: Path, truths: _Truths) -> dict[str, float]:
+def _rescored(path: Path, result: Result, runs: Path, truths: Truths) -> dict[str, float]:
     """The scores that the predictions give; the claimed ones must be these.
 
     Where another build of the zoo stands behind the committed truth, the claim may be that of the record's own build.
@@ -171,81 +176,6 @@ def _same_evidence(target: Path, path: Path, result: Result) -> None:
     there = read_result(target)
     if there.predictions != result.predictions:
         raise BadInput(f"{path}: {target} holds another result of this cell; remove that one first to replace it")
-
-
-class _Truths:
-    """The truths of the zoos: the committed ones, and those of zoos on this machine."""
-
-    def __init__(self, home: Path, scratch: Path, zoos: Sequence[Path]) -> None:
-        self.home, self.scratch = home, scratch
-        self.zoos = {folder: read_manifest(folder)[0] for folder in zoos}
-        self.opened: dict[tuple[str, str, str], Zoo | None] = {}
-        self.found: dict[tuple[Path, ...], list[Truth]] = {}
-        self.new: list[Path] = []
-
-    def of(self, path: Path, result: Result) -> list[Truth]:
-        """The official truth, then that of the zoo on this machine where it is another build. Raises BadInput."""
-        zoo = result.zoo
-        committed = tuple(truth_files(self.home, result))
-        if committed not in self.found:
-            self.found[committed] = self._read(path, result)
-        for truth in self.found[committed]:
-            if zoo.n_test != len(truth.table):
-                raise BadInput(f"{path}: zoo.n_test: says {zoo.n_test}, the zoo's test split has {len(truth.table)}")
-        return self.found[committed]
-
-    def _read(self, path: Path, result: Result) -> list[Truth]:
-        """The official truth, and where it is another build that of the zoos on this machine."""
-        official, own = [], []
-        files = zip(truth_files(self.home, result), truth_files(self.scratch, result), strict=True)
-        for (committed, local), zoo in zip(files, self._zoos(result), strict=True):
-            if zoo is not None:
-                write_truth(local, zoo)
-                own.append(local)
-                if not committed.exists():
-                    self.new.append(local)
-            if zoo is None and not committed.exists():
-                name = committed.stem.partition("@")[0]
-                whole = f", or `weightbench zoo build {name}` if it is all of it" if name in zoo_names() else ""
-                raise BadInput(
-                    f"{path}: zoo: {committed.stem} is neither on this machine nor in {self.home / TRUTH}: "
-                    f"say --zoo with its folder{whole}"
-                )
-            official.append(committed if committed.exists() else local)
-        found = [Truth(*official)]
-        return found + ([Truth(*own)] if len(own) == len(official) and own != official else [])
-
-    def _zoos(self, result: Result) -> list[Zoo | None]:
-        """The zoo of a result, with the splits of its options, and the one that is tested on too."""
-        from ..benchmarks.task import task_class
-
-        zoo, also = self.zoo_of(result), result.task.options.also
-        found = [task_class(result.task.name)(zoo, result.task.options).zoo if zoo else None]
-        if also:
-            name, _, rest = also.partition("@")
-            version, _, recipe = rest.rpartition("-")
-            found.append(self._opened((name, version, recipe)))
-        return found
-
-    def zoo_of(self, result: Result) -> Zoo | None:
-        """Exactly this zoo, version and recipe, if it is on this machine."""
-        about = result.zoo
-        return self._opened((about.name, about.version, about.recipe_sha256))
-
-    def _opened(self, wanted: tuple[str, str, str]) -> Zoo | None:
-        """A zoo by name, version and how its recipe's checksum begins."""
-        if wanted not in self.opened:
-            self.opened[wanted] = self._open(*wanted)
-        return self.opened[wanted]
-
-    def _open(self, name: str, version: str, recipe: str) -> Zoo | None:
-        from ..zoo.collection import open_zoo
-
-        cached = {folder: read_manifest(folder)[0] for folder in builds(name, version)}
-        for folder, manifest in (self.zoos | cached).items():
-            if (manifest.name, manifest.version) == (name, version) and manifest.recipe_sha256.startswith(recipe):
-                return open_zoo(folder)
-        return None
 
 
 def pull_request_steps(done: Submission, home: Path) -> list[str]:

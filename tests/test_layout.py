@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -62,6 +63,20 @@ def test_what_is_imported_is_declared() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             for module in {name.partition(".")[0] for name in absolute(node)} - sys.stdlib_module_names:
                 assert declared & {canonicalize_name(name) for name in owners[module]}, f"{path} imports {module}"
+
+
+@pytest.mark.parametrize("folder", [folder for folder in ORDER if folder != "zoo"])
+def test_files_of_a_folder_import_each_other_one_way(folder: str) -> None:
+    """Also within functions, where a circle would not show."""
+    graph: dict[str, set[str]] = {}
+    for path in (ROOT / folder).glob("*.py"):
+        tree = ast.parse(path.read_text())
+        for node in [node for node in ast.walk(tree) if isinstance(node, ast.If)]:
+            if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+                node.body = []
+        near = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1]
+        graph[path.stem] = {node.module.split(".")[0] for node in near if node.module}
+    assert list(TopologicalSorter(graph).static_order())
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

@@ -159,7 +159,7 @@ def _print_board(board: Board) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from weightbench.leaderboard.render import failures, table
+    from weightbench.leaderboard.tables import failures, table
 
     console = Console()
     if not console.is_terminal:

@@ -19,14 +19,12 @@ from .fit import compiler
 from .folders import move_in, sole_writer
 from .machine import make_folder, source_dir
 from .manifest import MANIFEST, Manifest, Rendering, SourceInfo, digest, read_manifest
-from .recipes import INRRecipe
+from .recipes import BUILDER, INRRecipe, recipe_digest
 from .shards import Shards
 from .sources import SOURCES, Source
 from .storage import BESIDE, ROW_GROUP, seal
 from .twins import check_twins
 from .writer import NetworksWriter, Stored
-
-BUILDER = "2"  # raised when the same recipe would give other networks
 
 
 def build_zoo(
@@ -70,11 +68,8 @@ def _build(name: str, blueprint: Blueprint, out: Path | None, executor: Executor
     builder = blueprint.builder()
     checksums = {name: source.sha256 for name, source in builder.sources.items()}
     version = entry.version if checksums == entry.sources else f"{entry.version}+local"
-    recipe = entry.recipe_dict(seed) | {
-        "splits": {split: len(members) for split, members in builder.members.items()},
-        "sources": checksums,
-    }
-    recipe_sha256 = digest({"name": entry.name, "version": version, "builder": BUILDER} | recipe)
+    recipe = entry.build_dict(seed, {split: len(members) for split, members in builder.members.items()}, checksums)
+    recipe_sha256 = recipe_digest(entry.name, version, recipe)
     if out is None:
         suffix = (f"-limit-{limit}" if limit is not None else "") + (f"-seed-{seed}" if seed else "")
         # One's own recipe never takes the place of a standard zoo.

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from .architecture import ActivationName, Architecture
-from .build import BUILDER
 from .card import write_card
 from .catalogue import zoo_names
 from .collection import Zoo, open_zoo
@@ -27,8 +26,9 @@ from .importers.labels import add_labels, read_labels
 from .importers.listing import ARCHITECTURE, FILE, GROUP, SPLIT, Listing, Network
 from .importers.shapes import Order, Shapes, key_of, read_architectures
 from .machine import cache_dir, make_folder
-from .manifest import MANIFEST, Manifest, digest
+from .manifest import MANIFEST, Manifest
 from .progress import track
+from .recipes import BUILDER, recipe_digest
 from .splits import SPLITS, split_groups
 from .storage import ROW_GROUP, seal
 from .twins import check_twins
@@ -217,7 +217,7 @@ def _manifest(listing: Listing, found: _Found, format: str, name: str, version: 
         dropped=stored.dropped,
         rendering=listing.rendering if shape else None,
         recipe=recipe,
-        recipe_sha256=digest({"name": name, "version": version, "builder": BUILDER} | recipe),
+        recipe_sha256=recipe_digest(name, version, recipe),
         sources=[listing.source.model_copy(update=source)],
         build={},
         builder=BUILDER,

@@ -9,7 +9,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from .architecture import ActivationName, Architecture
-from .manifest import FILE_NAME
+from .manifest import FILE_NAME, digest
+
+BUILDER = "2"  # raised when the same recipe would give other networks
 
 INRInit = Literal["dwsnets", "siren"]
 RunInit = Literal["torch", "glorot-normal", "he-normal", "orthogonal", "random-normal", "truncated-normal"]
@@ -281,8 +283,34 @@ class Entry(_Spec):
             return sum(self.splits.values()) * len(self.recipe.kept_epochs)
         return sum(items * self.recipe.copies[split] for split, items in self.splits.items())
 
+    @property
+    def members(self) -> dict[str, int]:
+        """How many fits or runs each split of the whole zoo has."""
+        copies = {} if isinstance(self.recipe, RunRecipe) else self.recipe.copies
+        return {split: items * copies.get(split, 1) for split, items in self.splits.items()}
+
+    @property
+    def recipe_sha256(self) -> str:
+        """What identifies everybody's build of the whole zoo from the catalogue's raw data."""
+        return recipe_digest(self.name, self.version, self.build_dict(None, self.members, self.sources))
+
+    def build_dict(self, seed: int | None, members: dict[str, int], sources: dict[str, str]) -> dict[str, Any]:
+        """How a build's networks are made, the `recipe` of its `zoo.json`.
+
+        Arguments:
+            seed: in place of the recipe's own; None for that.
+            members: how many fits or runs each split has.
+            sources: checksums of the raw data sets.
+        """
+        return self.recipe_dict(seed) | {"splits": members, "sources": sources}
+
     def recipe_dict(self, seed: int | None = None) -> dict[str, Any]:
         """The recipe as JSON, with `seed` in place of its own if given."""
         return self.recipe.model_copy(update={} if seed is None else {"seed": seed}).model_dump(
             mode="json", exclude_none=True
         )
+
+
+def recipe_digest(name: str, version: str, recipe: dict[str, Any]) -> str:
+    """The `recipe_sha256` of a zoo: name, version and recipe, and how this version of the builder reads that."""
+    return digest({"name": name, "version": version, "builder": BUILDER} | recipe)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import shutil
 import subprocess
@@ -9,11 +10,14 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import planted_zoo
 import pytest
+from weightbench.benchmarks.evidence import identity
 from weightbench.benchmarks.result import read_results
 from weightbench.leaderboard.board import load_boards
 from weightbench.leaderboard.ranking import rankings
 from weightbench.leaderboard.render import board_files
+from weightbench.zoo.catalogue import catalogue_entry
 
 import weightbench as wb
 
@@ -62,6 +66,22 @@ def test_results_in_any_order_from_any_machine_give_equal_files(
     assert board_files(load_boards(moved)) == first
 
 
+def test_boards_of_equal_predictions_keep_their_own_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Embeddings of one encoder are the same files for every target: what is asked of them is not."""
+    monkeypatch.setenv("WEIGHTBENCH_CACHE", str(tmp_path / "cache"))
+    zoo = planted_zoo.write_zoo(tmp_path / "zoo", {"only": planted_zoo.networks((4, 6, 3), 200)})
+    out = tmp_path / "runs"
+    results = [
+        wb.run("weight-norms", task="network-retrieval", zoo=zoo, target=name, protocol="representation", out=out)[0]
+        for name in ("size", "sign")
+    ]
+    assert results[0].predictions.sha256 == results[1].predictions.sha256
+    assert results[0].score != results[1].score
+    for _ in ("computed", "cached"):
+        found = {board.options.target: board.rows["score"][0] for board in load_boards(out)}
+        assert found == {r.task.options.target: pytest.approx(r.score) for r in results}
+
+
 def test_a_board_has_intervals_groups_and_reported_numbers(results: Path) -> None:
     boards = wb.boards(results)
     rows = boards["inr-classification on digits-inrs@1.0.0"]
@@ -77,11 +97,15 @@ def test_a_board_has_intervals_groups_and_reported_numbers(results: Path) -> Non
     assert failed["group"].isna().all()
 
 
-def moved_to(results: Path, zoo: str) -> None:
-    """As if the records were of another zoo."""
+def moved_to(results: Path, zoo: str, *, version: str = "1.0.0", recipe_sha256: str = "") -> None:
+    """As if the records were of another zoo, by default the catalogue's."""
+    recipe_sha256 = recipe_sha256 or catalogue_entry(zoo).recipe_sha256
     for path in sorted(results.glob("zoos/*")):
-        path.rename(path.with_name(path.name.replace("digits-inrs", zoo)))
-    rewritten(results, lambda record: record["zoo"].update(name=zoo))
+        path.rename(path.with_name(f"{identity(zoo, version, recipe_sha256)}.parquet"))
+    rewritten(
+        results,
+        lambda record: record["zoo"].update(name=zoo, version=version, recipe_sha256=recipe_sha256),
+    )
     for path, result in read_results(results):
         target = results / result.task.name / zoo / result.method.name / result.spec_hash
         target.mkdir(parents=True, exist_ok=True)
@@ -113,6 +137,48 @@ def test_the_reproduction_page_sets_ours_beside_the_printed_numbers(results: Pat
     assert len(commands) == 1
     assert "--seeds 0,1" in commands[0]
     assert "## Not measured here yet" in page
+
+
+@pytest.mark.parametrize(
+    ("version", "recipe_sha256", "why"),
+    [
+        ("1.0.0", "0" * 64, "Not the whole zoo, or another seed"),
+        ("1.0.0+local", "1" * 64, "Made from other raw data than the paper's"),
+    ],
+)
+def test_a_part_of_a_zoo_and_other_raw_data_reproduce_nothing(
+    results: Path, version: str, recipe_sha256: str, why: str
+) -> None:
+    moved_to(results, "mnist-inrs", version=version, recipe_sha256=recipe_sha256)
+    boards = load_boards(results)
+    assert all(board.rows["reported"].isna().all() for board in boards)
+    files = board_files(boards)
+    sentence = f"{why}: the order can be compared, the numbers cannot."
+    assert sentence in files["README.md"]
+    assert sentence in html.unescape(files["index.html"])
+    assert f"training networks, accuracy, %, higher is better.** {sentence}" in files["REPRODUCTION.md"]
+    (line,) = [line for line in files["REPRODUCTION.md"].splitlines() if line.startswith("| MLP | 17.6 ± 0 |")]
+    assert "| - |" in line
+    assert "- MLP: " not in files["REPRODUCTION.md"], "nothing to explain"
+
+
+def test_what_stands_for_a_papers_zoo_is_said_in_one_place() -> None:
+    from weightbench.leaderboard.reported import published
+
+    tables = {table.zoo: table for table in published()}
+    whole = catalogue_entry("cifar10-inrs").recipe_sha256
+    assert tables["cifar10-inrs"].caveat("cifar10-inrs", "1.0.0", whole) == ""
+    assert "has no checksum of" in tables["cifar10-inrs"].caveat("cifar10-inrs", "1.0.0+local", "0" * 64)
+    assert "from elsewhere" in tables["cnn-wild-park"].caveat("cnn-wild-park", "1.0.0", "0" * 64)
+
+
+def test_committed_results_are_of_the_whole_standard_zoos() -> None:
+    """So the figures beside the printed ones are of the zoo that the catalogue describes."""
+    committed = {result.zoo.name: result.zoo for _, result in read_results(ROOT / "leaderboard" / "results")}
+    assert committed
+    for zoo in committed.values():
+        same = zoo.recipe_sha256 == catalogue_entry(zoo.name).recipe_sha256
+        assert same or zoo.version.endswith("+local"), zoo
 
 
 def test_on_a_smaller_zoo_only_the_order_is_compared(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,7 +145,8 @@ def test_a_row_expands_into_its_evidence(opened: Any) -> None:
     playwright.expect(detail).to_have_count(1)
     assert button.get_attribute("aria-expanded") == "true"
     text = detail.inner_text()
-    assert "weightbench run ng-gnn --task inr-classification --zoo digits-inrs@1.0.0 --seeds 0,1 -p epochs=1" in text
+    assert "# DIR: not the whole digits-inrs@1.0.0, but a zoo of recipe " in text, "an old record of a part of the zoo"
+    assert "weightbench run ng-gnn --task inr-classification --zoo DIR --seeds 0,1 -p epochs=1" in text
     assert "-p probes=4" in text
     assert detail.locator("table.seeds tbody tr").count() == 2
     assert "arXiv:2403.12143" in text

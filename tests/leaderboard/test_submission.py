@@ -14,7 +14,9 @@ import published
 import pyarrow.parquet as pq
 import pytest
 from weightbench.benchmarks.evidence import read_predictions, write_predictions
-from weightbench.benchmarks.result import read_result, read_results
+from weightbench.benchmarks.result import Result, read_result, read_results
+from weightbench.leaderboard.command import command
+from weightbench.zoo.catalogue import catalogue_entry
 from weightbench.zoo.importing import import_zoo
 
 import weightbench as wb
@@ -84,6 +86,8 @@ def test_honest_results_are_copied_and_make_a_board(runs: Path, submit, cli, tmp
         p.relative_to(runs) for p, _ in read_results(runs)
     ]
     assert len(list((home / "zoos").iterdir())) == 1
+    assert all(r.zoo.reference and r.method.reference for _, r in read_results(runs))
+    assert not any(r.zoo.reference or r.method.reference for _, r in read_results(home / "results")), "places of mine"
     assert not list(home.rglob("*.traceback.txt"))
     assert cli("leaderboard", "--results", home / "results", "--out", home)[0] == 0
     assert cli("leaderboard", "--results", home / "results", "--out", home, "--check")[0] == 0
@@ -398,19 +402,89 @@ def test_markup_that_is_submitted_is_harmless(runs: Path, submit, cli, tmp_path:
     )
 
 
-def test_the_printed_command_runs_the_row_again(small_zoo: Path, cli, tmp_path: Path) -> None:
-    from weightbench.leaderboard.page import command
+PLUGIN = """
+import weightbench as wb
 
-    out = tmp_path / "runs"
-    method = wb.load_method("ng-gnn", width=4, depth=1, epochs=1, aggregators=["mean", "max"])
-    results = wb.run(method, task="inr-classification", zoo=small_zoo, out=out, seeds=[0, 3])
-    words = shlex.split(command(results))
+class Mine(wb.Method):
+    name = "mine"
+    tasks = ("inr-classification",)
+    power: int = 1
+
+    def fit(self, task, train, val, *, seed, device):
+        self.classes = task.output_dim
+
+    def predict(self, networks):
+        return networks.params[:, : self.classes] ** self.power
+"""
+
+
+def kept_by(text: str, cli, out: Path) -> int:
+    """How many cells a printed command finds done."""
+    *comments, line = text.splitlines()
+    assert not comments, text
+    words = shlex.split(line)
     assert words[:2] == ["weightbench", "run"]
-    assert words[words.index("--zoo") + 1] == "digits-inrs@1.0.0"
-    words[words.index("--zoo") + 1] = str(small_zoo)
     code, _, err = cli(*words[1:], "--out", out)
-    assert code == 0
-    assert err.count("(kept)") == 2, "the same cells, to the spec hash"
+    assert code == 0, err
+    return err.count("(kept)")
+
+
+def test_the_printed_command_runs_the_row_again(
+    small_zoo: Path, cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same cells, to the spec hash: of a zoo in a folder, of a part in the cache, of a method in a file."""
+    monkeypatch.setenv("WEIGHTBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    part = tmp_path / "cache" / "zoos" / "digits-inrs@1.0.0-limit-60"
+    shutil.copytree(small_zoo, part)
+    (tmp_path / "mine.py").write_text(PLUGIN)
+    method = wb.load_method("ng-gnn", width=4, depth=1, epochs=1, aggregators=["mean", "max"])
+    task = "inr-classification"
+    results = wb.run(method, task=task, zoo=small_zoo, out="a", seeds=[0, 3])
+    assert kept_by(command(results), cli, Path("a")) == 2
+    results = wb.run("weight-norms", task=task, zoo=part.name, out="b")
+    assert f"--zoo {part.name} " in command(results)
+    assert kept_by(command(results), cli, Path("b")) == 1
+    assert cli("run", "mine.py", "-p", "power=3", "--task", task, "--zoo", part, "--out", "c")[0] == 0
+    (result,) = [result for _, result in read_results(Path("c"))]
+    assert command([result]).startswith(f"weightbench run mine.py:Mine --task {task} --zoo {part.name} ")
+    assert kept_by(command([result]), cli, Path("c")) == 1
+
+
+def test_what_a_record_cannot_name_is_left_open_in_the_printed_command(honest: Path, small_zoo: Path) -> None:
+    """In records from before references were kept, in submitted ones, and of methods that are objects of a program."""
+
+    class Local(wb.Method):
+        name = "local"
+        tasks = ("inr-classification",)
+
+        def fit(self, task, train, val, *, seed, device):
+            self.classes = task.output_dim
+
+        def predict(self, networks):
+            return networks.params[:, : self.classes]
+
+    (result,) = wb.run(Local(), task="inr-classification", zoo=small_zoo, out=honest.parent / "objects")
+    comment, line = command([result]).splitlines()
+    assert comment.startswith("# FILE.py: local, which is no method of this suite")
+    assert line.startswith(f"weightbench run FILE.py --task inr-classification --zoo {small_zoo} ")
+    record = json.loads(record_of(honest).read_text())
+    for part in ("zoo", "method"):
+        assert record[part].pop("reference")
+    old = Result.model_validate(record)
+    comment, line = command([old]).splitlines()
+    assert comment.startswith("# DIR: not the whole digits-inrs@1.0.0, but a zoo of recipe ")
+    assert line.startswith("weightbench run weight-stats --task inr-classification --zoo DIR ")
+    old.zoo.recipe_sha256 = catalogue_entry("digits-inrs").recipe_sha256
+    assert command([old]).startswith("weightbench run weight-stats --task inr-classification --zoo digits-inrs@1.0.0 ")
+    old.task.options.also = "mnist-inrs@1.0.0-00000000"
+    comment, line = command([old]).splitlines()
+    assert comment == "# ALSO_DIR: mnist-inrs@1.0.0-00000000"
+    assert "--also ALSO_DIR " in line
+
+
+def test_a_printed_command_is_quoted(honest: Path) -> None:
+    results = [read_result(record_of(honest))]
     hostile = results[0].model_copy(deep=True)
     hostile.method.params = {"name": "x; rm -rf ~ #", "other": "$(reboot) `id` '"}
     assert {"name=x; rm -rf ~ #", "other=$(reboot) `id` '"} <= set(shlex.split(command([hostile]), comments=True))

@@ -111,6 +111,23 @@ def test_a_snapshot_zoo_holds_both_kinds_of_splits(tmp_path: Path, eager: None) 
         zoo.with_splits("within-runs")
 
 
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [("moons-mlps", {"epochs": "1"}), ("digits-inrs", {"splits": "{ train = 9, val = 2, test = 4 }"})],
+)
+def test_an_entry_knows_what_identifies_its_whole_build(
+    name: str, changes: dict[str, str], tmp_path: Path, eager: None
+) -> None:
+    """Without torch and without a build: so the board tells a whole zoo from a part, another seed, other data."""
+    path = shrunk(name, tmp_path, **changes)
+    entry = read_entry(path)
+    whole = build_zoo(str(path), out=tmp_path / "whole", device="cpu")
+    assert whole.manifest.recipe_sha256 == entry.recipe_sha256
+    part = build_zoo(str(path), limit=3, out=tmp_path / "part", device="cpu")
+    seeded = build_zoo(str(path), limit=3, seed=7, out=tmp_path / "seeded", device="cpu")
+    assert len({zoo.manifest.recipe_sha256 for zoo in (whole, part, seeded)}) == 3
+
+
 def test_losses_fall_and_initial_states_are_kept(tmp_path: Path, eager: None) -> None:
     zoo = build_zoo(str(shrunk("moons-mlps", tmp_path)), limit=20, out=tmp_path / "zoo", device="cpu")
     table = zoo["train"].table

@@ -17,6 +17,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ RETRIES = 3  # of a piece of work whose process or node died
 PATIENCE = 30.0  # seconds to wait for a cluster to answer
 MEMORY = 2.0  # GB of a piece of work
 LOOK_EVERY = 15.0  # seconds between looks at whether any node is left, while nothing gets done
+TOKEN = Path.home() / ".ray/auth_token"  # where Ray keeps the token that a cluster asks for
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray announces that this will be its default
@@ -47,15 +49,15 @@ def connected(address: str | None, jobs: int | None, memory: float | None) -> It
     address = address or os.environ.get("RAY_ADDRESS") or "local"
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    try:
-        import ray
-    except ImportError:
-        raise BadInput("--executor ray needs Ray: pip install 'weightbench[ray]'") from None
-    if ray.is_initialized():  # by the program that calls this library
+    if find_spec("ray") is None:
+        raise BadInput("--executor ray needs Ray: pip install 'weightbench[ray]'")
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():  # by the program that calls this library
         yield Ray(jobs, memory)
         return
     if address not in ("local", "auto"):
         _check_answers(address)
+    import ray
+
     local: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
     try:
         ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **local)
@@ -83,18 +85,30 @@ class _WithoutRay:
 
 
 def _check_answers(address: str) -> None:
-    """Raises BadInput where no cluster answers soon; Ray itself would try for minutes."""
+    """Raises BadInput where no cluster answers soon; Ray itself would try for minutes.
+
+    Sends the token where the cluster asks for it: Ray reads RAY_AUTH_MODE when it is imported, which comes after this.
+    """
     if not re.fullmatch(r"[^/\s]+:\d+", address):
         raise BadInput(f"--address {address}: write HOST:PORT, which `ray start --head` prints")
     host, _, port = address.rpartition(":")
     mend = "start one with `ray start --head`, or leave --address out (and RAY_ADDRESS unset) for one on this machine"
     check = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--skip-version-check", "--address", address]
+
+    def ask() -> tuple[bool, bool]:
+        done = subprocess.run(check, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
+        return done.returncode == 0, b"AuthenticationError" in done.stderr
+
     try:
         socket.create_connection((host, int(port)), timeout=PATIENCE).close()
-        done = subprocess.run(check, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
-        answers = done.returncode == 0
+        answers, refuses = ask()
+        if refuses and TOKEN.exists():
+            os.environ["RAY_AUTH_MODE"] = "token"
+            answers, refuses = ask()
     except (OSError, OverflowError, subprocess.TimeoutExpired):
-        answers = False
+        answers = refuses = False
+    if refuses:
+        raise BadInput(f"--address {address}: the cluster asks for its token: copy its head's {TOKEN} to this machine")
     if not answers:
         raise BadInput(f"--address {address}: no Ray cluster answers there: {mend}")
 

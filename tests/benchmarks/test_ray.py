@@ -311,6 +311,28 @@ def test_no_cluster_at_the_address(refused, monkeypatch) -> None:
     assert "write HOST:PORT" in refused(address="ray://cluster")
 
 
+def test_a_cluster_that_asks_for_its_token(refused, tmp_path, monkeypatch) -> None:
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    theirs = os.environ | {"HOME": str(tmp_path), "RAY_AUTH_MODE": "token"}
+    start = ["start", "--head", f"--port={port}", "--num-cpus=0", "--include-dashboard=false", "--block"]
+    subprocess.run([*ray, "get-auth-token", "--generate"], env=theirs, check=True, capture_output=True)
+    head = subprocess.Popen([*ray, *start], env=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        check = [*ray, "health-check", "--skip-version-check", "--address", f"127.0.0.1:{port}"]
+        while subprocess.run(check, env=theirs, capture_output=True, check=False).returncode:
+            assert head.poll() is None, "the head did not start"
+        monkeypatch.setattr("weightbench.zoo.ray_executor.TOKEN", tmp_path / "absent")
+        monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
+        assert "the cluster asks for its token: copy" in refused(address=f"127.0.0.1:{port}")
+    finally:
+        for pid in _processes(head.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        head.wait()
+
+
 def test_options_that_do_not_fit(cli, monkeypatch, tmp_path, small_zoo) -> None:
     suite = write_suite(tmp_path, small_zoo, [0])
     code, _, err = cli("run", "--suite", suite, "--address", "127.0.0.1:6379", "--out", tmp_path / "runs")

@@ -18,7 +18,7 @@ from .executor import Engine, Executor, open_executor
 from .fit import compiler
 from .folders import move_in, sole_writer
 from .machine import make_folder, source_dir
-from .manifest import MANIFEST, Manifest, Rendering, SourceInfo, digest, read_manifest
+from .manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, digest, read_manifest
 from .recipes import INRRecipe
 from .shards import Shards
 from .sources import SOURCES, Source
@@ -68,7 +68,7 @@ def _build(name: str, blueprint: Blueprint, out: Path | None, executor: Executor
     entry, limit, seed = blueprint.entry, blueprint.limit, blueprint.seed
     builder = blueprint.builder()
     checksums = {name: source.sha256 for name, source in builder.sources.items()}
-    version = entry.version if checksums == entry.sources else f"{entry.version}+local"
+    version = entry.version if checksums == entry.sources else entry.version + LOCAL
     recipe = entry.recipe_dict(seed) | {
         "splits": {split: len(members) for split, members in builder.members.items()},
         "sources": checksums,

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from .architecture import ActivationName, Architecture
-from .manifest import FILE_NAME
+from .manifest import FILE_NAME, RELEASE, ZOO_NAME
 
 INRInit = Literal["dwsnets", "siren"]
 RunInit = Literal["torch", "glorot-normal", "he-normal", "orthogonal", "random-normal", "truncated-normal"]
@@ -244,8 +244,8 @@ class Entry(_Spec):
         mirrors: where it is published, in the order in which they are tried.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    name: Annotated[str, Field(pattern=f"^{ZOO_NAME}$")]
+    version: Annotated[str, Field(pattern=f"^{RELEASE}$")]
     description: str
     sources: dict[str, str]
     splits: dict[str, PositiveInt]

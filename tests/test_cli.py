@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -27,6 +28,12 @@ def test_help_needs_no_torch(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "zoo" in done.stdout or wb.__version__ in done.stdout or "METHOD" in done.stdout
+
+
+def test_an_option_of_a_build_is_called_as_in_python() -> None:
+    from weightbench.zoo_commands import zoo_build
+
+    assert inspect.signature(zoo_build).parameters.keys() <= inspect.signature(wb.build_zoo).parameters.keys()
 
 
 def test_the_board_needs_no_torch(small_zoo: Path, tmp_path: Path) -> None:

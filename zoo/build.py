@@ -17,7 +17,7 @@ from .errors import BadInput
 from .executor import Engine, Executor, open_executor
 from .fit import compiler
 from .folders import move_in, sole_writer
-from .machine import make_folder, source_dir
+from .machine import make_folder, raw_data_dir
 from .manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, digest, read_manifest
 from .recipes import INRRecipe
 from .shards import Shards
@@ -36,7 +36,7 @@ def build_zoo(
     out: Path | None = None,
     device: str | None = None,
     seed: int | None = None,
-    source_folder: Path | None = None,
+    source_dir: Path | None = None,
     executor: Engine = "local",
     jobs: int | None = None,
     address: str | None = None,
@@ -50,7 +50,7 @@ def build_zoo(
         out: the zoo's folder; by default one in the cache, or beside the TOML file, with limit and seed in its name.
         device: "cpu", "cuda", ...; by default a GPU where there is one.
         seed: of the initialisations, instead of the recipe's.
-        source_folder: with the raw data sets, for machines without internet.
+        source_dir: with the raw data sets, for machines without internet.
         executor, jobs, address: where chunks are trained and how many at once, see `executor.open_executor`.
         wait: for another process that builds the same folder, instead of refusing.
 
@@ -58,7 +58,7 @@ def build_zoo(
     a build of the same folder that is going on.
     """
     entry = catalogue_entry(name)
-    folder = source_dir(source_folder)
+    folder = raw_data_dir(source_dir)
     with open_executor(executor, jobs=jobs, address=address) as workers:
         blueprint = Blueprint(entry, limit, seed, workers.device(device), folder.resolve() if folder else None)
         return _build(name, blueprint, out, workers, wait=wait)

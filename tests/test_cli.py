@@ -91,6 +91,11 @@ RUN = ("run", "mlp", "--task", "inr-classification", "--zoo")
         ((*RUN, "ZOO", "-p", "width"), "key=value"),
         ((*RUN, "ZOO", "-p", "width=[1"), "write a list as JSON"),
         ((*RUN, "ZOO", "--seeds", "a,b"), "0,1,2"),
+        ((*RUN, "ZOO", "--seeds", "\u00b2"), "--seeds \u00b2: numbers with commas between"),
+        ((*RUN, "ZOO", "--seeds", ""), "numbers with commas between"),
+        (("status", ".", "--suite", "quick", "--seeds", "1,"), "--seeds 1,: numbers with commas between"),
+        (("new-method", "none"), "none: is a word of Python itself"),
+        (("new-method", "class"), "class: is a word of Python itself"),
         ((*RUN, "ZOO", "--out", "/proc/runs"), "/proc/runs: cannot write there"),
         (
             ("run", "probegen", "--task", "inr-dilation", "--zoo", "ZOO"),
@@ -182,6 +187,20 @@ def test_a_budget_ends_a_run_and_is_read_strictly(small_zoo: Path, tmp_path: Pat
         code, _, err = cli("run", *asked, "--budget", text, "--out", tmp_path / "runs")
         assert code == 2
         assert f"--budget {text}" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [(("leaderboard",), "--results"), (("diff", "a", "b"), "--results"), (("submit", "."), "--home")],
+)
+def test_an_installed_package_asks_for_the_folder_of_results(
+    arguments: tuple[str, ...], option: str, tmp_path: Path, cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weightbench.leaderboard.submission.ROOT", tmp_path)  # no clone
+    code, _, err = cli(*arguments)
+    assert code == 2
+    assert f"say {option} DIR" in err
+    assert option in cli(arguments[0], "--help")[1]
 
 
 def reproduce(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -75,7 +75,8 @@ def _build(name: str, blueprint: Blueprint, out: Path | None, executor: Executor
     }
     recipe_sha256 = digest({"name": entry.name, "version": version, "builder": BUILDER} | recipe)
     if out is None:
-        suffix = (f"-limit-{limit}" if limit is not None else "") + (f"-seed-{seed}" if seed else "")
+        suffix = f"-limit-{limit}" if limit is not None else ""
+        suffix += f"-seed-{seed}" if seed not in (None, entry.recipe.seed) else ""
         # One's own recipe never takes the place of a standard zoo.
         home = Path(name).parent if name.endswith(".toml") else default_folder(entry).parent
         out = home / f"{entry.name}@{version}{suffix}"

@@ -208,6 +208,12 @@ def test_several_processes_build_what_one_does(tmp_path: Path, monkeypatch: pyte
     assert together.manifest_sha256 == alone.manifest_sha256
 
 
+def test_a_build_with_another_seed_has_its_own_folder(tmp_path: Path) -> None:
+    path = shrunk("moons-mlps", tmp_path, epochs="4\nseed = 3")
+    folders = [build_zoo(str(path), limit=3, seed=seed, device="cpu").folder.name for seed in (None, 0, 3)]
+    assert folders == ["moons-mlps@1.0.0-limit-3", "moons-mlps@1.0.0-limit-3-seed-0", "moons-mlps@1.0.0-limit-3"]
+
+
 def test_two_builds_of_one_zoo_at_once(tmp_path: Path) -> None:
     """One goes on, the other says so and changes nothing."""
     path = shrunk("moons-mlps", tmp_path, epochs="60")

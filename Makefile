@@ -16,7 +16,7 @@ TRAVELLING := pydantic pydantic-core annotated-types typing-inspection typing-ex
 
 .PHONY: bench reproduce bundle test lint smoke lock publish clean
 
-bench: .venv/ready  ## build digits-inrs, run suite quick, print the boards
+bench: .venv/ready  ## build three small zoos, run suite quick, print the boards
 	@$(BIN)/weightbench run --suite quick --jobs $(JOBS) --out runs
 
 reproduce: .venv/ready  ## some more of the official results: make reproduce SUITE=mini DEVICE=cuda BUDGET=9m

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from ..zoo.errors import BadInput
 from ..zoo.machine import write_atomically
+from ..zoo.manifest import VERSION, ZOO_NAME
 from .result import Options, ZooPart
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ PIXEL_ITEMS = 1000  # edited INRs whose rendering is kept, the first of the spli
 PIXEL_LOW, PIXEL_HIGH = -0.5, 1.5
 TRUTH = "zoos"
 MOST_BYTES = 2**30  # of one decompressed array
-IDENTITY = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*@\d+\.\d+\.\d+(\+local)?-[0-9a-f]{8}", re.ASCII)
+IDENTITY = re.compile(f"{ZOO_NAME}@{VERSION}-[0-9a-f]{{8}}")
 
 
 def quantise(pixels: np.ndarray) -> np.ndarray:

@@ -96,7 +96,7 @@ class Result(_Part):
     zoo: ZooPart
     method: MethodPart
     seed: int
-    status: Literal["ok", "failed", "timeout", "oom"]
+    status: Literal["ok", "failed", "oom"]
     error: str | None = None
     selection: dict[str, Any] | None = None
     budget: dict[str, Any] | None = None

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from ..benchmarks.result import Result
-from ..zoo.catalogue import LOCAL, catalogue_entry, zoo_names
+from ..zoo.catalogue import catalogue_entry, zoo_names
+from ..zoo.manifest import LOCAL
 
 PACKAGE = Path(__file__).parent.parent
 

@@ -12,11 +12,11 @@ from typing import Any
 from ..benchmarks.evidence import IDENTITY
 from ..benchmarks.result import Result, read_result
 from ..zoo.errors import BadInput
+from ..zoo.manifest import LOCAL, VERSION, ZOO_NAME
 
 RECORD_LIMIT = 2**18  # bytes
-NAME = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*", re.ASCII)
-VERSION = re.compile(r"\d+\.\d+\.\d+(\+local)?", re.ASCII)
-SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+NAME = "[a-z0-9]+([.-][a-z0-9]+)*"  # of a task or a method
+SHA256 = "[0-9a-f]{64}"
 LONGEST_NAME, LONGEST_TEXT = 64, 1000
 
 
@@ -33,12 +33,12 @@ def checked_record(path: Path, runs: Path) -> Result:
             raise BadInput(f"{path}: {place}: is {value}; records hold finite numbers")
         if isinstance(value, str) and not (value.isprintable() and len(value) <= LONGEST_TEXT):
             raise BadInput(f"{path}: {place}: {value[:40]!a} is too long, or holds characters that do not print")
-    for place, value in (("task.name", result.task.name), ("zoo.name", result.zoo.name)):
-        _match(path, place, value, NAME)
+    _match(path, "task.name", result.task.name, NAME)
+    _match(path, "zoo.name", result.zoo.name, ZOO_NAME)
     _match(path, "method.name", result.method.name, NAME)
     _match(path, "zoo.version", result.zoo.version, VERSION)
     if result.task.options.also is not None:
-        _match(path, "task.options.also", result.task.options.also, IDENTITY)
+        _match(path, "task.options.also", result.task.options.also, IDENTITY.pattern)
     for place, value in (
         ("zoo.recipe_sha256", result.zoo.recipe_sha256),
         ("zoo.manifest_sha256", result.zoo.manifest_sha256),
@@ -83,12 +83,13 @@ def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
         yield place, value
 
 
-def _match(path: Path, place: str, value: str, pattern: re.Pattern[str]) -> None:
-    if not pattern.fullmatch(value) or len(value) > LONGEST_NAME:
+def _match(path: Path, place: str, value: str, pattern: str) -> None:
+    if not re.fullmatch(pattern, value) or len(value) > LONGEST_NAME:
         wanted = {
             NAME: "small letters, digits, single dashes and dots",
-            VERSION: "1.2.3",
+            ZOO_NAME: "small letters, digits and single dashes",
+            VERSION: f"1.2.3 or 1.2.3{LOCAL}",
             SHA256: "64 hex digits",
-            IDENTITY: "name@version-recipe",
+            IDENTITY.pattern: "name@version-recipe",
         }
         raise BadInput(f"{path}: {place}: {value[:80]!a} is refused; expected {wanted[pattern]}")

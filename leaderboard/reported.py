@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from ..benchmarks.result import Result
-from ..zoo.catalogue import LOCAL, catalogue_entry, zoo_names
+from ..zoo.catalogue import catalogue_entry, zoo_names
+from ..zoo.manifest import LOCAL
 
 FOLDER = Path(__file__).parent / "published"
 

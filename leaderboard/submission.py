@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 PREDICTIONS_LIMIT = 64 * 2**20  # bytes
 
 
-def home_folder() -> Path:
-    """The committed `leaderboard/` of this clone. Raises BadInput for an installed package."""
+def home_folder(option: str) -> Path:
+    """The committed `leaderboard/` of this clone. Raises BadInput, which names the option that takes another folder,
+    for an installed package."""
     if not (ROOT / ".git").exists():
-        raise BadInput("there is no committed board beside an installed package: work in a clone, or say --results DIR")
+        raise BadInput(f"there is no committed board beside an installed package: work in a clone, or say {option} DIR")
     return ROOT / "leaderboard"
 
 

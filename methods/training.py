@@ -143,8 +143,7 @@ def train(
     module.load_state_dict(best_state)
     return {
         "selection": {"rule": f"best val {task.metric}", "val_score": best, "trials": 1, "epoch": best_epoch},
-        "budget": {"epochs": epoch, "steps": epoch * batches, "seconds_limit": None}
-        | ({"processes": processes} if processes > 1 else {}),
+        "budget": {"epochs": epoch, "steps": epoch * batches} | ({"processes": processes} if processes > 1 else {}),
         "curves": curves,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -27,6 +28,12 @@ def test_help_needs_no_torch(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", program, *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "zoo" in done.stdout or wb.__version__ in done.stdout or "METHOD" in done.stdout
+
+
+def test_an_option_of_a_build_is_called_as_in_python() -> None:
+    from weightbench.zoo_commands import zoo_build
+
+    assert inspect.signature(zoo_build).parameters.keys() <= inspect.signature(wb.build_zoo).parameters.keys()
 
 
 def test_the_board_needs_no_torch(small_zoo: Path, tmp_path: Path) -> None:
@@ -84,6 +91,11 @@ RUN = ("run", "mlp", "--task", "inr-classification", "--zoo")
         ((*RUN, "ZOO", "-p", "width"), "key=value"),
         ((*RUN, "ZOO", "-p", "width=[1"), "write a list as JSON"),
         ((*RUN, "ZOO", "--seeds", "a,b"), "0,1,2"),
+        ((*RUN, "ZOO", "--seeds", "\u00b2"), "--seeds \u00b2: numbers with commas between"),
+        ((*RUN, "ZOO", "--seeds", ""), "numbers with commas between"),
+        (("status", ".", "--suite", "quick", "--seeds", "1,"), "--seeds 1,: numbers with commas between"),
+        (("new-method", "none"), "none: is a word of Python itself"),
+        (("new-method", "class"), "class: is a word of Python itself"),
         ((*RUN, "ZOO", "--out", "/proc/runs"), "/proc/runs: cannot write there"),
         (
             ("run", "probegen", "--task", "inr-dilation", "--zoo", "ZOO"),
@@ -175,6 +187,20 @@ def test_a_budget_ends_a_run_and_is_read_strictly(small_zoo: Path, tmp_path: Pat
         code, _, err = cli("run", *asked, "--budget", text, "--out", tmp_path / "runs")
         assert code == 2
         assert f"--budget {text}" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"),
+    [(("leaderboard",), "--results"), (("diff", "a", "b"), "--results"), (("submit", "."), "--home")],
+)
+def test_an_installed_package_asks_for_the_folder_of_results(
+    arguments: tuple[str, ...], option: str, tmp_path: Path, cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("weightbench.leaderboard.submission.ROOT", tmp_path)  # no clone
+    code, _, err = cli(*arguments)
+    assert code == 2
+    assert f"say {option} DIR" in err
+    assert option in cli(arguments[0], "--help")[1]
 
 
 def reproduce(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

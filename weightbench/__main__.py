@@ -105,7 +105,7 @@ def run(
     """Run methods on a task, or a whole suite; finished cells are kept. Then print the boards."""
     if protocol not in ("supervised", "representation"):
         raise unknown("protocol", protocol, ("supervised", "representation"))
-    chosen = [int(seed) for seed in _parsed_seeds(seeds)] if seeds else None
+    chosen = _parsed_seeds(seeds)
     if bool(suite) == bool(names):
         raise BadInput("say either METHOD... with --task and --zoo, or --suite NAME")
     if names and not (task and zoo):
@@ -181,7 +181,7 @@ def status(
     from weightbench.benchmarks.status import status as states
     from weightbench.benchmarks.suite import load_suite
 
-    chosen = [int(seed) for seed in _parsed_seeds(seeds)] if seeds else None
+    chosen = _parsed_seeds(seeds)
     found = states(load_suite(suite), runs, seeds=chosen)
     if as_json:
         terminal.print_rows([vars(cell) for cell in found], as_json)
@@ -195,11 +195,11 @@ def status(
         print(f"weightbench run --suite {suite} --out {runs}" + (f" --seeds {seeds}" if seeds else ""))
 
 
-def _parsed_seeds(text: str) -> list[str]:
-    seeds = text.split(",")
-    if not all(seed.strip().isdigit() for seed in seeds):
+def _parsed_seeds(text: str | None) -> list[int] | None:
+    seeds = [seed.strip() for seed in text.split(",")] if text is not None else []
+    if not all(seed.isdecimal() for seed in seeds):
         raise BadInput(f"--seeds {text}: numbers with commas between, for instance 0,1,2")
-    return seeds
+    return [int(seed) for seed in seeds] or None
 
 
 app.command()(method_commands.check)

@@ -36,7 +36,8 @@ def leaderboard(
     if results is None:
         from weightbench.leaderboard.submission import home_folder
 
-        results, out = home_folder() / "results", out or home_folder()
+        results = (home := home_folder("--results")) / "results"
+        out = out or home
     out = out or results / "board"
     if baseline and not check:
         raise BadInput("--baseline goes with --check")
@@ -73,7 +74,7 @@ def submit(
     from weightbench.leaderboard.submission import home_folder, pull_request_steps
     from weightbench.leaderboard.submission import submit as hand_in
 
-    home = home or home_folder()
+    home = home or home_folder("--home")
     done = hand_in(runs, home, zoo or [])
     size = sum(path.stat().st_size for path in done.written)
     print(f"{len(done.results)} results checked and copied to {home} ({size / 1e6:.1f} MB)")
@@ -100,7 +101,7 @@ def diff(
     else:
         from weightbench.leaderboard.submission import home_folder
 
-        found = compare_methods(results or home_folder() / "results", a, b)
+        found = compare_methods(results or home_folder("--results") / "results", a, b)
     if as_json:
         print(json.dumps([one.as_dict() for one in found], indent=1))
         return

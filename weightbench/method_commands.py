@@ -66,14 +66,17 @@ def new_method(
     out: Annotated[Path, typer.Option(help="Folder of the new file.")] = Path(),
 ) -> None:
     """Write a file with a working method, to be changed into your own."""
-    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name) or keyword.iskeyword(name):
+    title = "".join(part.capitalize() for part in name.split("-"))
+    if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise BadInput(f"{name}: a method's name has small letters, digits and dashes, for instance my-net")
+    if keyword.iskeyword(name) or keyword.iskeyword(title):
+        raise BadInput(f"{name}: is a word of Python itself: choose another name, for instance my-{name}")
     path = out / f"{name.replace('-', '_')}.py"
     if path.exists():
         raise BadInput(f"{path}: is there already: choose another name, or remove it")
     if not out.is_dir():
         raise BadInput(f"{out}: no such folder")
-    path.write_text(TEMPLATE.format(name=name, title="".join(part.capitalize() for part in name.split("-"))))
+    path.write_text(TEMPLATE.format(name=name, title=title))
     print(f"{path}\nweightbench check {path}\nweightbench run {path} --task inr-classification --zoo digits-inrs")
 
 

@@ -115,7 +115,7 @@ def zoo_build(
         out=out,
         device=device,
         seed=seed,
-        source_folder=source_dir,
+        source_dir=source_dir,
         executor=executor,  # type: ignore[arg-type]  # checked there
         jobs=jobs,
         address=address,
@@ -191,7 +191,7 @@ def zoo_verify(
     if rescore:
         from weightbench.zoo.rescore import rescore as rescored
 
-        differences = rescored(zoo, rows=rescore, source_folder=source_dir)
+        differences = rescored(zoo, rows=rescore, source_dir=source_dir)
         text = ", ".join(f"{key} to {value:.1g}" for key, value in differences.items())
         print(f"figures of about {rescore} networks derived anew from the source data agree: {text}")
     print(zoo.folder)

@@ -22,14 +22,14 @@ class Blueprint:
     Arguments:
         limit: how many source items over all splits; None for all.
         seed: of the initialisations; None for the recipe's.
-        source_folder: with the raw data sets; None to download them.
+        source_dir: with the raw data sets; None to download them.
     """
 
     entry: Entry
     limit: int | None
     seed: int | None
     device: str
-    source_folder: Path | None
+    source_dir: Path | None
 
     @property
     def chunk(self) -> int:
@@ -37,8 +37,8 @@ class Blueprint:
         return self.entry.chunk[self.device.split(":")[0]]
 
     def builder(self, sources: dict[str, Source] | None = None) -> Builder[Any]:
-        """The builder, on `sources` or else on what `source_folder` holds. Raises BadInput for a missing source."""
-        sources = sources or {name: load_source(name, self.source_folder) for name in self.entry.sources}
+        """The builder, on `sources` or else on what `source_dir` holds. Raises BadInput for a missing source."""
+        sources = sources or {name: load_source(name, self.source_dir) for name in self.entry.sources}
         recipe = self.entry.recipe.model_copy(update={} if self.seed is None else {"seed": self.seed})
         if isinstance(recipe, INRRecipe):
             (source,) = sources.values()

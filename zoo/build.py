@@ -17,8 +17,8 @@ from .errors import BadInput
 from .executor import Engine, Executor, open_executor
 from .fit import compiler
 from .folders import move_in, sole_writer
-from .machine import make_folder, source_dir
-from .manifest import MANIFEST, Manifest, Rendering, SourceInfo, digest, read_manifest
+from .machine import make_folder, raw_data_dir
+from .manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, digest, read_manifest
 from .recipes import BUILDER, INRRecipe, recipe_digest
 from .shards import Shards
 from .sources import SOURCES, Source
@@ -34,7 +34,7 @@ def build_zoo(
     out: Path | None = None,
     device: str | None = None,
     seed: int | None = None,
-    source_folder: Path | None = None,
+    source_dir: Path | None = None,
     executor: Engine = "local",
     jobs: int | None = None,
     address: str | None = None,
@@ -49,7 +49,7 @@ def build_zoo(
         out: the zoo's folder; by default one in the cache, or beside the TOML file, with limit and seed in its name.
         device: "cpu", "cuda", ...; by default a GPU where there is one.
         seed: of the initialisations, instead of the recipe's.
-        source_folder: with the raw data sets, for machines without internet.
+        source_dir: with the raw data sets, for machines without internet.
         executor, jobs, address, memory: where chunks are trained and how many at once, see `executor.open_executor`.
         wait: for another process that builds the same folder, instead of refusing.
 
@@ -57,7 +57,7 @@ def build_zoo(
     a build of the same folder that is going on.
     """
     entry = catalogue_entry(name)
-    folder = source_dir(source_folder)
+    folder = raw_data_dir(source_dir)
     with open_executor(executor, jobs=jobs, address=address, memory=memory) as workers:
         blueprint = Blueprint(entry, limit, seed, workers.device(device), folder.resolve() if folder else None)
         return _build(name, blueprint, out, workers, wait=wait)
@@ -67,11 +67,12 @@ def _build(name: str, blueprint: Blueprint, out: Path | None, executor: Executor
     entry, limit, seed = blueprint.entry, blueprint.limit, blueprint.seed
     builder = blueprint.builder()
     checksums = {name: source.sha256 for name, source in builder.sources.items()}
-    version = entry.version if checksums == entry.sources else f"{entry.version}+local"
+    version = entry.version if checksums == entry.sources else entry.version + LOCAL
     recipe = entry.build_dict(seed, {split: len(members) for split, members in builder.members.items()}, checksums)
     recipe_sha256 = recipe_digest(entry.name, version, recipe)
     if out is None:
-        suffix = (f"-limit-{limit}" if limit is not None else "") + (f"-seed-{seed}" if seed else "")
+        suffix = f"-limit-{limit}" if limit is not None else ""
+        suffix += f"-seed-{seed}" if seed not in (None, entry.recipe.seed) else ""
         # One's own recipe never takes the place of a standard zoo.
         home = Path(name).parent if name.endswith(".toml") else default_folder(entry).parent
         out = home / f"{entry.name}@{version}{suffix}"

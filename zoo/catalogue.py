@@ -11,11 +11,10 @@ from pydantic import ValidationError
 
 from .errors import BadInput, unknown
 from .machine import cache_dir
-from .manifest import MANIFEST
+from .manifest import LOCAL, MANIFEST, RELEASE
 from .recipes import Entry
 
 STANDARD = Path(__file__).parent / "standard"
-LOCAL = "+local"  # version suffix of a build from other raw data than the catalogue's
 
 
 def read_entry(path: Path) -> Entry:
@@ -103,7 +102,7 @@ def locate(reference: str | Path) -> Path:
     if version in here:
         return here[version]
     if name not in zoo_names():
-        released = {tuple(map(int, v.split("."))): v for v in here if re.fullmatch(r"\d+\.\d+\.\d+", v)}
+        released = {tuple(map(int, v.split("."))): v for v in here if re.fullmatch(RELEASE, v)}
         if version or not released:
             raise unknown("zoo", reference, zoo_names())
         return here[released[max(released)]]

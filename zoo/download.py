@@ -24,7 +24,7 @@ from .errors import BadInput, unknown
 from .folders import move_in, sole_writer
 from .hub import KIND, Repository, plain_errors, tag_of
 from .machine import cache_dir, file_sha256, make_folder, write_atomically
-from .manifest import MANIFEST, ORIGIN, read_manifest
+from .manifest import MANIFEST, ORIGIN, RELEASE, VERSION, ZOO_NAME, read_manifest
 from .progress import Advance, track
 from .recipes import Entry
 from .storage import seal
@@ -32,8 +32,8 @@ from .storage import seal
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
 
-REFERENCE = re.compile(r"[a-z0-9][a-z0-9-]*(@\d+\.\d+\.\d+[a-z0-9.+-]*)?")
-TAG = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
+REFERENCE = re.compile(f"{ZOO_NAME}(@{VERSION})?")
+TAG = re.compile(f"v({RELEASE})")
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def read_origin(folder: Path) -> dict[str, str] | None:
 def _newest_version(repository: Repository) -> str:
     with plain_errors(repository):
         refs = repository.api.list_repo_refs(repository.repo_id, repo_type=KIND)
-    found = [tuple(map(int, match.groups())) for ref in refs.tags if (match := TAG.fullmatch(ref.name))]
+    found = [tuple(map(int, match[1].split("."))) for ref in refs.tags if (match := TAG.fullmatch(ref.name))]
     if not found:
         raise BadInput(f"{repository}: has no version tag such as v1.0.0: say --revision with a commit")
     return ".".join(map(str, max(found)))

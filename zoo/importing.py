@@ -26,7 +26,7 @@ from .importers.labels import add_labels, read_labels
 from .importers.listing import ARCHITECTURE, FILE, GROUP, SPLIT, Listing, Network
 from .importers.shapes import Order, Shapes, key_of, read_architectures
 from .machine import cache_dir, make_folder
-from .manifest import MANIFEST, Manifest
+from .manifest import MANIFEST, RELEASE, ZOO_NAME, Manifest
 from .progress import track
 from .recipes import BUILDER, recipe_digest
 from .splits import SPLITS, split_groups
@@ -117,11 +117,11 @@ def _check_arguments(
 ) -> None:
     if format not in FORMATS:
         raise unknown("format", format, FORMATS)
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
-        raise BadInput(f"--name {name}: lower-case letters, digits and dashes, for instance my-zoo")
+    if not re.fullmatch(ZOO_NAME, name):
+        raise BadInput(f"--name {name}: lower-case letters, digits and single dashes, for instance my-zoo")
     if name in zoo_names():
         raise BadInput(f"--name {name}: is a standard zoo, which stands for one recipe: choose another name")
-    if not re.fullmatch(r"\d+\.\d+\.\d+", version):
+    if not re.fullmatch(RELEASE, version):
         raise BadInput(f"--version {version}: three numbers, for instance 1.0.0")
     if activation is not None and activation not in get_args(ActivationName):
         raise unknown("activation", activation, get_args(ActivationName))

@@ -31,7 +31,7 @@ def cache_dir() -> Path:
     return user_cache_path("weightbench")
 
 
-def source_dir(given: Path | None) -> Path | None:
+def raw_data_dir(given: Path | None) -> Path | None:
     """The folder with raw data sets: `given`, else `WEIGHTBENCH_SOURCE_DIR`, else None (they are downloaded)."""
     found = given or (Path(folder) if (folder := os.environ.get("WEIGHTBENCH_SOURCE_DIR")) else None)
     if found is not None and not found.is_dir():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,6 +14,10 @@ from .architecture import Architecture
 from .errors import BadInput
 
 MANIFEST = "zoo.json"
+ZOO_NAME = "[a-z0-9]+(-[a-z0-9]+)*"
+RELEASE = r"[0-9]+\.[0-9]+\.[0-9]+"
+LOCAL = "+local"  # version suffix of a build from other raw data than the catalogue's
+VERSION = f"{RELEASE}({re.escape(LOCAL)})?"
 FILE_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"  # of data files, and so of the architectures that they are called after
 ORIGIN = "origin.json"  # beside it in a downloaded zoo: repository, tag and commit
 

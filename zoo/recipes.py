@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from .architecture import ActivationName, Architecture
-from .manifest import FILE_NAME, digest
+from .manifest import FILE_NAME, RELEASE, ZOO_NAME, digest
 
 BUILDER = "2"  # raised when the same recipe would give other networks
 
@@ -246,8 +246,8 @@ class Entry(_Spec):
         mirrors: where it is published, in the order in which they are tried.
     """
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    version: Annotated[str, Field(pattern=r"^\d+\.\d+\.\d+$")]
+    name: Annotated[str, Field(pattern=f"^{ZOO_NAME}$")]
+    version: Annotated[str, Field(pattern=f"^{RELEASE}$")]
     description: str
     sources: dict[str, str]
     splits: dict[str, PositiveInt]

@@ -14,7 +14,7 @@ from .builder import Builder
 from .collection import Zoo
 from .errors import BadInput
 from .inrs import INRBuilder
-from .machine import source_dir
+from .machine import raw_data_dir
 from .networks import Networks
 from .recipes import INRRecipe, Recipe
 from .runs import RunBuilder
@@ -23,12 +23,12 @@ from .sources import load_source
 RTOL, ATOL = 1e-3, 2e-3  # an input on the border between two classes may fall to either side
 
 
-def rescore(zoo: Zoo, *, rows: int = 64, source_folder: Path | None = None) -> dict[str, float]:
+def rescore(zoo: Zoo, *, rows: int = 64, source_dir: Path | None = None) -> dict[str, float]:
     """The largest difference between stored and new figures, over about `rows` networks of all architectures.
 
     Raises BadInput for figures that differ by more than rounding, and for source data of another checksum.
     """
-    builder = builder_of(zoo, source_folder)
+    builder = builder_of(zoo, source_dir)
     groups = [
         (group, table)
         for split in zoo.splits.values()
@@ -53,7 +53,7 @@ def rescore(zoo: Zoo, *, rows: int = 64, source_folder: Path | None = None) -> d
     return {str(name): float(np.abs(new[name].to_numpy(float) - old[name].to_numpy(float)).max()) for name in new}
 
 
-def builder_of(zoo: Zoo, source_folder: Path | None = None) -> Builder[Any]:
+def builder_of(zoo: Zoo, source_dir: Path | None = None) -> Builder[Any]:
     """What a zoo was built with: its recipe and source data. Raises BadInput where those are not to be had."""
     if zoo.manifest.imported:
         raise BadInput(f"{zoo.folder}: was imported, without the data that its figures come from")
@@ -62,7 +62,7 @@ def builder_of(zoo: Zoo, source_folder: Path | None = None) -> Builder[Any]:
         recipe = TypeAdapter(Recipe).validate_python(content)
     except ValidationError:
         raise BadInput(f"{zoo.folder}: its recipe is of another version of WeightBench, which can derive it") from None
-    sources = {info.name: load_source(info.name, source_dir(source_folder)) for info in zoo.manifest.sources}
+    sources = {info.name: load_source(info.name, raw_data_dir(source_dir)) for info in zoo.manifest.sources}
     for info in zoo.manifest.sources:
         if sources[info.name].sha256 != info.sha256:
             raise BadInput(

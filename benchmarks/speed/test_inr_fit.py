@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from weightbench.zoo.blueprint import Blueprint
 from weightbench.zoo.catalogue import catalogue_entry
 from weightbench.zoo.inrs import INRBuilder, pixel_grid
-from weightbench.zoo.machine import cpu_name, source_dir
+from weightbench.zoo.machine import cpu_name, raw_data_dir
 from weightbench.zoo.sources import load_source
 
 THREADS = torch.get_num_threads()
@@ -34,7 +34,7 @@ class Sine(nn.Module):
 @pytest.fixture(scope="module")
 def builder() -> INRBuilder:
     entry = catalogue_entry("mnist-inrs")
-    source = load_source("mnist", source_dir(None))
+    source = load_source("mnist", raw_data_dir(None))
     made = Blueprint(entry, None, None, "cpu", None).builder({"mnist": source})
     assert isinstance(made, INRBuilder)
     return made

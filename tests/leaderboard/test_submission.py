@@ -16,7 +16,7 @@ import pytest
 from weightbench.benchmarks.evidence import read_predictions, write_predictions
 from weightbench.benchmarks.result import Result, read_result, read_results
 from weightbench.leaderboard.command import command
-from weightbench.zoo.catalogue import catalogue_entry
+from weightbench.zoo.catalogue import STANDARD, catalogue_entry
 from weightbench.zoo.importing import import_zoo
 
 import weightbench as wb
@@ -354,6 +354,25 @@ def test_parts_and_imports_are_found_in_the_cache(
     assert "theirs@1.0.0-" in err
     assert "say --zoo with its folder" in err
     assert "zoo build" not in err, "nothing builds an imported zoo"
+
+
+@pytest.mark.parametrize("name", ["my--zoo", "my.zoo", "my\u0661"])
+def test_what_no_zoo_may_be_called_is_refused_wherever_one_is_named(
+    name: str, runs: Path, submit, tmp_path: Path, cli
+) -> None:
+    published.write_dwsnets_mnist(tmp_path / "theirs")
+    recipe = (STANDARD / "digits-inrs.toml").read_text().replace('name = "digits-inrs"', f'name = "{name}"')
+    (tmp_path / "mine.toml").write_text(recipe)
+    refusals = {
+        f"--name {name}": cli("zoo", "import", "dwsnets", tmp_path / "theirs", f"--name={name}"),
+        "NAME@VERSION": cli("zoo", "get", "--repo-id", "lab/zoos", "--", f"{name}@1.0.0"),
+        "name: String should match": cli("zoo", "build", tmp_path / "mine.toml"),
+    }
+    edit(record_of(runs), zoo__name=name)
+    refusals["zoo.name: "] = submit(runs)
+    for message, (code, _, err) in refusals.items():
+        assert code == 2
+        assert message in err
 
 
 def test_a_full_disk_leaves_nothing(runs: Path, submit, tmp_path: Path) -> None:

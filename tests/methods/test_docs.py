@@ -1,17 +1,20 @@
-"""The table of docs/methods.md says what the code does."""
+"""The pages that list methods and suites say what the code has."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from in_memory import RandomTask
+from weightbench.benchmarks.suite import suite_names
 from weightbench.methods.base import NeuralMethod
 from weightbench.methods.registry import load_class, load_method, method_names
 
 import weightbench as wb
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "methods.md"
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "methods.md"
 MNIST_INR = wb.Architecture.mlp((2, 32, 32, 1), "sine", omega_0=30.0, output_offset=0.5)
 
 
@@ -43,3 +46,16 @@ def test_a_row_is_true(name: str) -> None:
     assert (paper, parameters, recipe) == facts(name)
     assert invariant == (", ".join(load_class(name).symmetries) or "-")
     assert issubclass(load_class(name), wb.Method)
+
+
+def test_the_page_on_tasks_names_the_methods_that_embed() -> None:
+    found = re.search(r"can be run under both protocols; (.*?) have one", (ROOT / "docs/tasks.md").read_text())
+    assert found
+    assert re.findall(r"`(.+?)`", found[1]) == [name for name in method_names() if load_method(name).has("transform")]
+
+
+def test_every_suite_is_named_by_its_pages() -> None:
+    (line,) = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| suites |")]
+    table = (ROOT / "docs/tasks.md").read_text().partition("## Suites")[2]
+    for text in (line, "".join(row.split(" | ")[0] for row in table.splitlines() if row.startswith("| `"))):
+        assert set(re.findall(r"`(.+?)`", text)) == set(suite_names())

@@ -50,11 +50,11 @@ def test_every_standard_zoo_builds_and_its_figures_come_from_its_weights(
 ) -> None:
     entry = catalogue_entry(name)
     out = tmp_path / "zoo"
-    zoo = build_zoo(str(shrunk(name, tmp_path)), limit=10, out=out, device="cpu", source_folder=sources)
+    zoo = build_zoo(str(shrunk(name, tmp_path)), limit=10, out=out, device="cpu", source_dir=sources)
     assert (zoo.name, list(zoo.splits)) == (name, ["train", "val", "test"])
     assert zoo.version == ("1.0.0" if set(entry.sources) <= {"digits", "moons"} else "1.0.0+local")
     assert zoo.manifest.dropped.diverged == []
-    differences = rescore(zoo, rows=12, source_folder=sources)
+    differences = rescore(zoo, rows=12, source_dir=sources)
     assert differences
     assert (out / "picture.png").read_bytes().startswith(b"\x89PNG")
     card = (out / "README.md").read_text()
@@ -75,7 +75,7 @@ def test_rescoring_finds_a_wrong_figure_and_other_source_data(
     sources: Path, tmp_path: Path, eager: None, cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     zoo = build_zoo(
-        str(shrunk("california-mlps", tmp_path)), limit=3, out=tmp_path / "zoo", device="cpu", source_folder=sources
+        str(shrunk("california-mlps", tmp_path)), limit=3, out=tmp_path / "zoo", device="cpu", source_dir=sources
     )
     code, out, _ = cli("zoo", "verify", zoo.folder, "--rescore", 9, "--source-dir", sources)
     assert (code, "derived anew" in out, "twins" in out) == (0, True, True)
@@ -85,7 +85,7 @@ def test_rescoring_finds_a_wrong_figure_and_other_source_data(
     assert (code, "other california-housing data" in err, err.count("\n")) == (2, True, 1)
     zoo["test"].table.loc[:, "test_r2"] += 0.5
     with pytest.raises(BadInput, match="test_r2 is stored as"):
-        rescore(zoo, rows=9, source_folder=sources)
+        rescore(zoo, rows=9, source_dir=sources)
 
 
 def test_a_snapshot_zoo_holds_both_kinds_of_splits(tmp_path: Path, eager: None) -> None:
@@ -223,6 +223,12 @@ def test_several_processes_build_what_one_does(tmp_path: Path, monkeypatch: pyte
         torch.set_num_threads(before)
     assert together.manifest.build["threads"] == 1
     assert together.manifest_sha256 == alone.manifest_sha256
+
+
+def test_a_build_with_another_seed_has_its_own_folder(tmp_path: Path) -> None:
+    path = shrunk("moons-mlps", tmp_path, epochs="4\nseed = 3")
+    folders = [build_zoo(str(path), limit=3, seed=seed, device="cpu").folder.name for seed in (None, 0, 3)]
+    assert folders == ["moons-mlps@1.0.0-limit-3", "moons-mlps@1.0.0-limit-3-seed-0", "moons-mlps@1.0.0-limit-3"]
 
 
 def test_two_builds_of_one_zoo_at_once(tmp_path: Path) -> None:
@@ -519,7 +525,7 @@ def test_a_build_from_own_data_is_found_by_its_name(sources: Path, eager: None, 
         assert cli("zoo", "info", name)[1].count("not on this machine") == 1
     home = default_folder(entry).with_name("california-mlps@1.0.0+local")
     path = shrunk("california-mlps", sources)
-    build_zoo(str(path), limit=3, out=home, device="cpu", source_folder=sources)
+    build_zoo(str(path), limit=3, out=home, device="cpu", source_dir=sources)
     try:
         for name in ("california-mlps@1.0.0+local", "california-mlps"):
             code, text, _ = cli("zoo", "info", name)

@@ -23,8 +23,9 @@ from torch import Tensor, nn
 from ..zoo.errors import BadInput
 from ..zoo.networks import Networks
 from .augment import NAVON
-from .base import NeuralMethod, TaskView
+from .base import TaskView
 from .editing import Edit
+from .neural import NeuralMethod
 from .normalise import Normalise
 from .weight_space import BatchNorms, Levels, Mix, Pooling, WeightSpace, pools, repeat, subsets
 

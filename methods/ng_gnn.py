@@ -24,9 +24,10 @@ from torch.nn import functional as F
 from ..zoo.architecture import Architecture
 from ..zoo.networks import Networks
 from .augment import NAVON
-from .base import NeuralMethod, TaskView
+from .base import TaskView
 from .editing import Edit
 from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
+from .neural import NeuralMethod
 from .neural_graph import Block, Layout, layout_of, readable, single
 
 Aggregator = Literal["mean", "min", "max", "std"]

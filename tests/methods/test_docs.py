@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from in_memory import RandomTask
-from weightbench.methods.base import NeuralMethod
+from weightbench.methods.neural import NeuralMethod
 from weightbench.methods.registry import load_class, load_method, method_names
 
 import weightbench as wb

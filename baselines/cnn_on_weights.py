@@ -7,7 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..methods.base import NeuralMethod, TaskView
+from ..methods.base import TaskView
+from ..methods.neural import NeuralMethod
 from ..methods.normalise import Normalise
 from ..zoo.networks import Networks
 

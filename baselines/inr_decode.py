@@ -7,8 +7,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..methods.base import NeuralMethod, TaskView
+from ..methods.base import TaskView
 from ..methods.inputs import require
+from ..methods.neural import NeuralMethod
 from ..zoo.errors import BadInput
 from ..zoo.networks import Networks
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..methods.augment import NAVON
-from ..methods.base import NeuralMethod, TaskView
+from ..methods.base import TaskView
 from ..methods.editing import Edit
+from ..methods.neural import NeuralMethod
 from ..methods.normalise import Normalise
 from ..methods.weight_space import BatchNorm
 from ..zoo.networks import Networks

@@ -13,8 +13,9 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..methods.base import NeuralMethod, TaskView
+from ..methods.base import TaskView
 from ..methods.extreme import amax
+from ..methods.neural import NeuralMethod
 from ..methods.normalise import Normalise
 from ..methods.weight_space import BatchNorm
 from ..zoo.networks import Networks

@@ -23,10 +23,11 @@ from torch import Tensor, nn
 from ..zoo.errors import BadInput
 from ..zoo.networks import Networks
 from .augment import NAVON
-from .base import NeuralMethod, TaskView
+from .base import TaskView
 from .dropout import Dropout
 from .editing import Edit
 from .extreme import amax
+from .neural import NeuralMethod
 from .normalise import Normalise
 from .weight_space import BatchNorms, Levels, Mix, Pooling, WeightSpace, pools, repeat, subsets
 

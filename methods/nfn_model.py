@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..zoo.networks import Networks
-from .base import NeuralMethod, TaskView
+from .base import TaskView
 from .editing import Edit
 from .fourier import FourierFeatures
+from .neural import NeuralMethod
 from .nf_layers import NFLinear
 from .normalise import Normalise
 from .weight_space import BatchNorm, BatchNorms, WeightSpace, repeat

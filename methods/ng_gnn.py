@@ -24,11 +24,12 @@ from torch.nn import functional as F
 from ..zoo.architecture import Architecture
 from ..zoo.networks import Networks
 from .augment import NAVON
-from .base import NeuralMethod, TaskView
+from .base import TaskView
 from .dropout import Dropout
 from .editing import Edit
 from .extreme import amax, amin
 from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
+from .neural import NeuralMethod
 from .neural_graph import Block, Layout, layout_of, readable, single
 
 Aggregator = Literal["mean", "min", "max", "std"]

@@ -23,10 +23,11 @@ from ..zoo.architecture import Architecture
 from ..zoo.errors import BadInput
 from ..zoo.networks import Networks
 from .augment import NAVON
-from .base import NeuralMethod, TaskView
+from .base import TaskView
 from .dropout import Dropout
 from .editing import Edit
 from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
+from .neural import NeuralMethod
 from .neural_graph import Layout, readable, single
 
 

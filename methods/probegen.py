@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from ..zoo.architecture import Architecture
 from ..zoo.errors import BadInput
 from ..zoo.networks import Networks
-from .base import NeuralMethod, TaskView
+from .base import TaskView
+from .neural import NeuralMethod
 
 
 class ProbeGenerator(nn.Module):

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ..zoo.errors import BadInput, unknown
-from .base import Method, NeuralMethod
+from .base import Method
+from .neural import NeuralMethod
 
 PACKAGE = __package__.rpartition(".")[0]
 FOLDERS = ("methods", "baselines")

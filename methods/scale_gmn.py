@@ -28,8 +28,9 @@ from ..zoo.architecture import Architecture
 from ..zoo.errors import BadInput
 from ..zoo.networks import Networks
 from ..zoo.symmetry import neuron_groups
-from .base import NeuralMethod, TaskView
+from .base import TaskView
 from .editing import Edit
+from .neural import NeuralMethod
 from .neural_graph import Block, Layout, Slots, readable, single
 from .scale_layers import MLP, Graph, Invariant, Kind, ScaleLayer
 

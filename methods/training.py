@@ -19,7 +19,8 @@ from . import checkpoint, distributed
 
 if TYPE_CHECKING:
     from .augment import Augmentation
-    from .base import NeuralMethod, TaskView
+    from .base import TaskView
+    from .neural import NeuralMethod
 
 
 class NotFinite(FloatingPointError):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from weightbench.benchmarks.task import load_task as load_task
     from weightbench.leaderboard.board import boards as boards
     from weightbench.methods.base import Method as Method
-    from weightbench.methods.base import NeuralMethod as NeuralMethod
+    from weightbench.methods.neural import NeuralMethod as NeuralMethod
     from weightbench.zoo.architecture import Architecture as Architecture
     from weightbench.zoo.build import build_zoo as build_zoo
     from weightbench.zoo.collection import Split as Split
@@ -35,7 +35,7 @@ _HOME = {
     "BadInput": "zoo.errors",
     "Method": "methods.base",
     "Networks": "zoo.networks",
-    "NeuralMethod": "methods.base",
+    "NeuralMethod": "methods.neural",
     "Result": "benchmarks.result",
     "Split": "zoo.collection",
     "Task": "benchmarks.task",

@@ -13,7 +13,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from weightbench.benchmarks.task import Task, load_task
-from weightbench.methods.base import NeuralMethod
+from weightbench.methods.neural import NeuralMethod
 from weightbench.methods.registry import load_class, load_method, method_names
 from weightbench.zoo.build import build_zoo
 from weightbench.zoo.catalogue import STANDARD

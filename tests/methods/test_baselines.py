@@ -15,7 +15,7 @@ from planted_zoo import write_zoo
 from published import write_nfn
 from weightbench.baselines.graph_metrics import metrics, overlap, path_lengths, strengths
 from weightbench.baselines.weight_stats import statistics
-from weightbench.methods.base import NeuralMethod
+from weightbench.methods.neural import NeuralMethod
 from weightbench.zoo import symmetry
 from weightbench.zoo.architecture import Activation, Add, Linear
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from in_memory import RandomTask
 from weightbench.benchmarks.suite import suite_names
-from weightbench.methods.base import NeuralMethod
+from weightbench.methods.neural import NeuralMethod
 from weightbench.methods.registry import load_class, load_method, method_names
 
 import weightbench as wb

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..benchmarks.result import Options, Result, read_results
-from ..zoo.errors import BadInput
+from ..benchmarks.result import Options, Result, read_results, results_folder, shown_unit
 from .analysed import Analysed, Cell, analysed
 from .rows import device_class, rounded, summary
 from .statistics import Analysis, tie_groups
@@ -90,8 +89,8 @@ class Board:
 
     @property
     def score_label(self) -> str:
-        unit = {"1e-2": "x 10^-2"}.get(self.unit, self.unit)
-        parts = [self.metric, unit, f"{'higher' if self.higher_is_better else 'lower'} is better"]
+        direction = "higher" if self.higher_is_better else "lower"
+        parts = [self.metric, shown_unit(self.unit), f"{direction} is better"]
         return ", ".join(part for part in parts if part)
 
 
@@ -99,7 +98,7 @@ def load_boards(folder: Path) -> list[Board]:
     """Every board of a results folder, scores recomputed. Raises BadInput for damaged evidence."""
     groups: dict[tuple[str, ...], list[Cell]] = {}
     for path, result in read_results(folder):
-        _check_place(path, result)
+        results_folder(path, result)  # raises for a record in another place
         key = (
             result.task.name,
             str(result.task.version),
@@ -113,13 +112,6 @@ def load_boards(folder: Path) -> list[Board]:
         )
         groups.setdefault(key, []).append(Cell(path, result, folder))
     return [_board(cells) for _, cells in sorted(groups.items(), key=lambda pair: pair[0])]
-
-
-def _check_place(path: Path, result: Result) -> None:
-    """Raises BadInput unless the record lies where its content says."""
-    parts = (result.task.name, result.zoo.name, result.method.name, result.spec_hash, f"seed-{result.seed}.json")
-    if path.parts[-5:] != parts:
-        raise BadInput(f"{path}: its content belongs at {'/'.join(parts)}; move it there, or remove it")
 
 
 def _board(cells: list[Cell]) -> Board:

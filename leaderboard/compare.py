@@ -135,8 +135,7 @@ def _cells(results: list[Result], folder: Path) -> list[Cell]:
     cells = []
     for result in results:
         if result.status == "ok" and result.predictions is not None:
-            place = (result.task.name, result.zoo.name, result.method.name, result.spec_hash)
-            cells.append(Cell(folder.joinpath(*place, f"seed-{result.seed}.json"), result, folder))
+            cells.append(Cell(folder / result.place, result, folder))
     return cells
 
 

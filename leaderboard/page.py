@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks.result import Result
+from ..benchmarks.result import Result, shown_unit
 from ..zoo.errors import BadInput
 from .board import COLUMNS, Board
 from .command import command
@@ -116,7 +116,7 @@ def _data(identity: str, board: Board) -> dict[str, Any]:
         "id": identity,
         "title": board.title,
         "metric": board.metric,
-        "unit": {"1e-2": "x 10\u207b\u00b2"}.get(board.unit, board.unit),
+        "unit": shown_unit(board.unit),
         "higher": board.higher_is_better,
         "more": other_scores(board),
         "rows": rows,

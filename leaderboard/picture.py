@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..benchmarks.evidence import Truth, read_predictions
-from ..benchmarks.result import Result, read_result
+from ..benchmarks.result import RECORD, Result, read_result, results_folder
 from ..zoo.errors import BadInput, unknown
 from ..zoo.machine import make_folder
 from .analysed import Cell, read_cell
@@ -63,7 +63,7 @@ def draw_results(results: Sequence[Path], out: Path, form: str = "png") -> list[
         if result.status == "ok" and result.predictions:
             about = result.zoo
             key = (result.task.title, about.name, about.version, about.recipe_sha256)
-            boards.setdefault(key, []).append(Cell(path, result, path.parents[4]))
+            boards.setdefault(key, []).append(Cell(path, result, results_folder(path, result)))
     if not boards:
         raise BadInput(f"{results[0]}: none of {len(paths)} results there succeeded, so there is nothing to draw")
     pictures: list[tuple[str, Callable[[list[Shown]], Figure | None], list[Shown]]] = []
@@ -95,7 +95,7 @@ def _records(given: Path) -> list[Path]:
         raise BadInput(f"{given}: no such file or folder; `weightbench run` writes records, .../seed-0.json")
     if given.is_file():
         return [given]
-    found = sorted(path for path in given.rglob("seed-*.json"))
+    found = sorted(given.rglob(RECORD))
     if not found:
         raise BadInput(f"{given}: no records there; `weightbench run` writes some")
     return found
@@ -103,9 +103,7 @@ def _records(given: Path) -> list[Path]:
 
 def _shown(cells: list[Cell]) -> Iterator[Shown]:
     several = len({cell.result.seed for cell in cells}) > 1
-    names = [
-        f"{c.result.method.name}" + (f" ({c.result.method.variant})" * bool(c.result.method.variant)) for c in cells
-    ]
+    names = [cell.result.method.label for cell in cells]
     for cell, name in zip(cells, names, strict=True):
         result, truth = cell.result, cell.truth
         scores, _ = read_cell(cell, truth)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..benchmarks.evidence import TRUTH
-from ..benchmarks.result import Result, read_result
+from ..benchmarks.result import Result, read_result, records_in
 from ..zoo.errors import BadInput, unknown
 from ..zoo.machine import ROOT, file_sha256, write_atomically
 from .analysed import Cell, read_cell
@@ -56,7 +56,7 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
     """
     if not runs.is_dir():
         raise BadInput(f"{runs}: no such folder; `weightbench run` writes results")
-    paths = sorted(runs.glob("*/*/*/*/seed-*.json"))
+    paths = records_in(runs)
     if not paths:
         raise BadInput(f"{runs}: no results there; `weightbench run` writes some")
     done = Submission()
@@ -72,7 +72,7 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
             _check_settings(path, result)
             evidence = _predictions(path, result)
             scores = _rescored(path, result, runs, truths)
-            target = home / "results" / path.relative_to(runs)
+            target = home / "results" / result.place
             content = _as_committed(result, scores).to_json()
             if target.exists():
                 _same_evidence(target, path, result)

@@ -46,11 +46,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             score = 100 * float((logits.argmax(1) == labels).mean())
             record |= {"score": score, "scores": {"accuracy": score}}
             result = Result.model_validate(record)
-            home = folder / result.task.name / result.zoo.name / result.method.name / result.spec_hash
-            home.mkdir(parents=True)
-            sha256 = write_predictions(home / "seed-0.safetensors", ids, {"logits": logits})
+            path = folder / result.place
+            path.parent.mkdir(parents=True)
+            sha256 = write_predictions(path.with_suffix(".safetensors"), ids, {"logits": logits})
             record["predictions"] = {"file": "seed-0.safetensors", "sha256": sha256, "n": NETWORKS}
-            (home / "seed-0.json").write_text(json.dumps(record))
+            path.write_text(json.dumps(record))
     return folder
 
 

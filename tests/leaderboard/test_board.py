@@ -13,11 +13,12 @@ import pandas as pd
 import planted_zoo
 import pytest
 from weightbench.benchmarks.evidence import identity
-from weightbench.benchmarks.result import read_results
+from weightbench.benchmarks.result import read_results, results_folder
 from weightbench.leaderboard.board import load_boards
 from weightbench.leaderboard.ranking import rankings
 from weightbench.leaderboard.render import board_files
 from weightbench.zoo.catalogue import catalogue_entry
+from weightbench.zoo.errors import BadInput
 
 import weightbench as wb
 
@@ -107,7 +108,7 @@ def moved_to(results: Path, zoo: str, *, version: str = "1.0.0", recipe_sha256: 
         lambda record: record["zoo"].update(name=zoo, version=version, recipe_sha256=recipe_sha256),
     )
     for path, result in read_results(results):
-        target = results / result.task.name / zoo / result.method.name / result.spec_hash
+        target = (results / result.place).parent
         target.mkdir(parents=True, exist_ok=True)
         for file in path.parent.glob(f"seed-{result.seed}.*"):
             file.rename(target / file.name)
@@ -246,6 +247,16 @@ def test_zoo_versions_options_and_tasks_have_boards_of_their_own(results: Path) 
     assert sum("within-run" in title for title in boards) == 2
     page = board_files(load_boards(results))["index.html"]
     assert "epochs of every run lie in train and test" in page
+
+
+@pytest.mark.parametrize("place", ["/seed-0.json", "seed-0.json", "/a/b/c/d/seed-0.json"])
+def test_a_record_tells_its_place_in_a_results_folder(results: Path, place: str) -> None:
+    path, result = read_results(results)[0]
+    assert results / result.place == path
+    assert results_folder(path, result) == results
+    assert results_folder(Path(result.place), result) == Path()
+    with pytest.raises(BadInput, match="its content belongs at inr-classification/digits-inrs/"):
+        results_folder(Path(place), result)
 
 
 def test_a_record_in_the_wrong_place_is_refused(results: Path, cli) -> None:

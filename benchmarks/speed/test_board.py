@@ -32,6 +32,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         about = {
             "source": json.dumps({"image_shape": [1, 1], "image_max": 1}),
             "classes": json.dumps({"label": list(range(10))}),
+            "neurons": "{}",
         }
         about_zoo = template.zoo.model_copy(update={"name": f"zoo-{number}", "recipe_sha256": recipe})
         path = truth_paths(folder, about_zoo, template.task.options)[0]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import planted_zoo
+import pyarrow.parquet as pq
 import pytest
 from weightbench.benchmarks.evidence import identity
 from weightbench.benchmarks.result import read_results, results_folder
@@ -266,6 +267,17 @@ def test_a_record_in_the_wrong_place_is_refused(results: Path, cli) -> None:
     assert code == 2
     assert err.count("\n") == 1
     assert "seed-7.json: its content belongs at inr-classification/digits-inrs/mlp" in err
+
+
+@pytest.mark.parametrize("key", ["source", "classes", "neurons"])
+def test_a_truth_that_says_too_little_is_refused(results: Path, cli, key: str) -> None:
+    path = next(results.glob("zoos/*"))
+    found = pq.read_table(path)
+    kept = {name: text for name, text in found.schema.metadata.items() if name != key.encode()}
+    pq.write_table(found.replace_schema_metadata(kept), path)
+    code, _, err = cli("leaderboard", "--results", results)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"{path}: cannot be read (no {key} in it); remove it and run any cell of that zoo again" in err
 
 
 def test_check_finds_drift_and_names_the_scores_that_moved(results: Path, cli, tmp_path: Path) -> None:

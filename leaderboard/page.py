@@ -94,7 +94,7 @@ def _data(identity: str, board: Board) -> dict[str, Any]:
     rows = []
     columns = list(COLUMNS)
     records = board.rows[columns].astype(object).where(board.rows[columns].notna(), None).to_dict("records")
-    for record, results, scores, points in zip(records, board.results, board.cells, board.points, strict=True):
+    for record, results, scores, points in zip(records, board.results, board.seed_scores, board.points, strict=True):
         rows.append(
             {key: _plain(value) for key, value in record.items()}
             | {

@@ -17,7 +17,7 @@ from ..benchmarks.evidence import TRUTH
 from ..benchmarks.result import Result, read_result, records_in
 from ..zoo.errors import BadInput, unknown
 from ..zoo.machine import ROOT, file_sha256, write_atomically
-from .analysed import Cell, read_cell
+from .analysed import Record, evaluated
 from .records import checked_record
 from .truths import Truths
 
@@ -154,7 +154,7 @@ def _rescored(path: Path, result: Result, runs: Path, truths: Truths) -> dict[st
     found: dict[str, float] = {}
     wrong = ""
     for truth in truths.of(path, result):
-        scores, _ = read_cell(Cell(path, result, runs), truth)
+        scores, _ = evaluated(Record(path, result, runs), truth)
         found = found or scores
         claims: dict[str, float | None] = dict(result.scores or {})
         differing = [name for name in claims.keys() | scores if not _equal(claims.get(name), scores.get(name))]

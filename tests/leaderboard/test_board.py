@@ -141,6 +141,24 @@ def test_the_reproduction_page_sets_ours_beside_the_printed_numbers(results: Pat
     assert "## Not measured here yet" in page
 
 
+def test_a_disagreement_says_what_it_is_measured_by(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Printed deviations where the paper gives some, else our interval; a known reason instead of either."""
+    from weightbench.leaderboard import reproduction
+
+    moved_to(results, "mnist-inrs")
+    table = next(t for t in reproduction.published() if t.source.startswith("Zhang") and t.task == "inr-classification")
+    row = next(row for row in table.rows if row.method == "MLP")
+
+    def page(**changes: object) -> str:
+        changed = table.model_copy(update={"rows": [row.model_copy(update={"score": 99.0, "remark": ""} | changes)]})
+        monkeypatch.setattr(reproduction, "published", lambda: [changed])
+        return board_files(load_boards(results))["REPRODUCTION.md"]
+
+    assert "- MLP: further away than two printed standard deviations; why is not known yet." in page(spread=1.0)
+    assert "- MLP: the printed number lies outside the 95 % interval; why is not known yet." in page(spread=None)
+    assert "- MLP: it was trained for a minute" in page(spread=None, remark="it was trained for a minute")
+
+
 @pytest.mark.parametrize(
     ("version", "recipe_sha256", "why"),
     [

@@ -20,7 +20,7 @@ from ..zoo.load import load_zoo
 from ..zoo.machine import cache_dir, make_folder
 from .evidence import read_predictions
 from .protocols import protocol_of
-from .result import MethodPart, Result, TaskPart, ZooPart, read_result, spec_hash
+from .result import MethodPart, Result, TaskPart, ZooPart, place, read_result, spec_hash
 from .suite import Suite
 from .task import Task, task_class
 
@@ -82,10 +82,7 @@ class Cell:
 
     @property
     def path(self) -> Path:
-        """`<out>/<task>/<zoo>/<method>/<spec hash>/seed-<k>.json`."""
-        parts = self.parts
-        folder = self.out / self.task.name / self.task.zoo.name / self.method.name / spec_hash(*parts)
-        return folder / f"seed-{self.seed}.json"
+        return self.out / place(*self.parts, self.seed)
 
     @property
     def lock(self) -> FileLock:
@@ -103,8 +100,7 @@ class Cell:
 
     @property
     def title(self) -> str:
-        variant = f" ({self.method.variant})" if self.method.variant else ""
-        return f"{self.task.title} · {self.task.zoo.name} · {self.method.name}{variant} · seed {self.seed}"
+        return f"{self.task.title} · {self.task.zoo.name} · {self.parts[2].label} · seed {self.seed}"
 
     @property
     def encoder(self) -> str:

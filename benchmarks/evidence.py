@@ -177,12 +177,13 @@ class Truth:
             found = pq.read_table(path)
             metadata = found.schema.metadata
             source = json.loads(metadata[b"source"])
-            # The first truths held labels alone and said nothing of classes and neurons.
-            digits = json.dumps({"label": list(range(10))})
-            self.classes: dict[str, list[Any]] = json.loads(metadata.get(b"classes", digits))
-            self.neurons: dict[str, list[int]] = json.loads(metadata.get(b"neurons", "{}"))
-        except (OSError, pa.ArrowInvalid, KeyError, TypeError) as error:
-            raise BadInput(f"{path}: cannot be read ({error}); run any cell of that zoo again to write it") from None
+            self.classes: dict[str, list[Any]] = json.loads(metadata[b"classes"])
+            self.neurons: dict[str, list[int]] = json.loads(metadata[b"neurons"])
+        except FileNotFoundError:
+            raise BadInput(f"{path}: missing; run any cell of that zoo again to write it") from None
+        except (OSError, pa.ArrowInvalid, KeyError, TypeError, ValueError) as error:
+            why = f"no {error.args[0].decode()} in it" if isinstance(error, KeyError) else error
+            raise BadInput(f"{path}: cannot be read ({why}); remove it and run any cell of that zoo again") from None
         self.images: np.ndarray | None = None
         if "image" in found.column_names:
             pixels = found.column("image").combine_chunks().flatten().to_numpy(zero_copy_only=False)

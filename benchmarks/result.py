@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..zoo.errors import BadInput
 from ..zoo.manifest import digest
+
+RECORD = "seed-*.json"  # the name of a record
 
 
 class _Part(BaseModel):
@@ -72,6 +74,11 @@ class MethodPart(_Part):
     variant: str | None = None
     reference: str | None = None
 
+    @property
+    def label(self) -> str:
+        """The name, with the settings that differ from the method's defaults."""
+        return self.name + (f" ({self.variant})" if self.variant else "")
+
 
 class PredictionsPart(_Part):
     file: str
@@ -114,6 +121,11 @@ class Result(_Part):
         """Identifies what was asked, not who ran it: everything but seed and machine."""
         return spec_hash(self.task, self.zoo, self.method)
 
+    @property
+    def place(self) -> PurePath:
+        """Of the record in a results folder, see `place`."""
+        return place(self.task, self.zoo, self.method, self.seed)
+
     def to_json(self) -> bytes:
         return (self.model_dump_json(by_alias=True, indent=1) + "\n").encode()
 
@@ -128,6 +140,28 @@ def spec_hash(task: TaskPart, zoo: ZooPart, method: MethodPart) -> str:
         "method": method.model_dump(include={"name", "params", "source_sha256"}),
     }
     return digest(spec)[:12]
+
+
+def shown_unit(unit: str) -> str:
+    """A task's unit as it is printed."""
+    return {"1e-2": "x 10⁻²"}.get(unit, unit)
+
+
+def place(task: TaskPart, zoo: ZooPart, method: MethodPart, seed: int) -> PurePath:
+    """Where a record lies in a results folder: `<task>/<zoo>/<method>/<spec hash>/seed-<k>.json`."""
+    return PurePath(task.name, zoo.name, method.name, spec_hash(task, zoo, method), f"seed-{seed}.json")
+
+
+def results_folder(path: Path, result: Result) -> Path:
+    """The results folder that a record lies in. Raises BadInput where its content says that it belongs elsewhere."""
+    if path.parts[-5:] != result.place.parts:
+        raise BadInput(f"{path}: its content belongs at {result.place.as_posix()}; move it there, or remove it")
+    return path.parents[4]
+
+
+def records_in(folder: Path) -> list[Path]:
+    """The records of a results folder, whatever they hold."""
+    return sorted(folder.glob(f"*/*/*/*/{RECORD}"))
 
 
 def read_result(path: Path) -> Result:
@@ -147,7 +181,7 @@ def read_result(path: Path) -> Result:
 
 
 def read_results(folder: Path) -> list[tuple[Path, Result]]:
-    """Every record of a results folder, `<task>/<zoo>/<method>/<spec hash>/seed-<k>.json`."""
+    """Every record of a results folder, with its path."""
     if not folder.is_dir():
         raise BadInput(f"{folder}: no such folder; `weightbench run` writes results")
-    return [(path, read_result(path)) for path in sorted(folder.glob("*/*/*/*/seed-*.json"))]
+    return [(path, read_result(path)) for path in records_in(folder)]

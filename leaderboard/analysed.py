@@ -1,4 +1,4 @@
-"""From the cells of a board to its statistics, cached until a prediction, the truth or the code changes."""
+"""From the records of a board to its statistics, cached until a prediction, the truth or the code changes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from .statistics import Analysis, Units, analyse
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One successful result: its record, where the record lies, and the results folder that it belongs to."""
+class Record:
+    """One result, where its record lies, and the results folder that it belongs to."""
 
     path: Path
     result: Result
@@ -43,18 +43,23 @@ class Cell:
     def truth(self) -> Truth:
         return load_truth(self.truth_folder, self.result)
 
+    def predictions(self) -> tuple[list[str], dict[str, np.ndarray]]:
+        """The ids and arrays of a successful one. Raises BadInput for a missing or changed file."""
+        about = self.result.predictions
+        assert about is not None
+        return read_predictions(self.path.with_name(about.file), about.sha256)
 
-def read_cell(cell: Cell, truth: Truth) -> tuple[dict[str, float], per_item.Items | None]:
-    """Every score of a cell's predictions, and the items of the headline one. Raises BadInput for damaged evidence."""
-    result = cell.result
-    assert result.predictions is not None
-    ids, arrays = read_predictions(cell.path.with_name(result.predictions.file), result.predictions.sha256)
+
+def evaluated(record: Record, truth: Truth) -> tuple[dict[str, float], per_item.Items | None]:
+    """Every score of a record's predictions, and the items of the headline one; BadInput for damaged evidence."""
+    result = record.result
+    ids, arrays = record.predictions()
     try:
-        if result.predictions.n != len(ids):
+        if result.predictions and result.predictions.n != len(ids):
             raise BadInput(f"predictions.n: says {result.predictions.n}, the file holds {len(ids)}")
         return scoring.score(result.task, ids, arrays, truth), per_item.items(result.task, ids, arrays, truth)
     except BadInput as error:
-        raise BadInput(f"{cell.path}: {error}; remove it and run the cell again") from None
+        raise BadInput(f"{record.path}: {error}; remove it and run the cell again") from None
 
 
 def truth_files(folder: Path, result: Result) -> list[Path]:
@@ -83,7 +88,7 @@ class Analysed:
     """What the predictions of a board's rows give.
 
     Arguments:
-        scores: every score of every cell.
+        scores: every score of every record.
         points: for each row true and predicted values of its first seed, `[rows, points, 2]`.
         statistics: None for a metric without items.
     """
@@ -93,7 +98,7 @@ class Analysed:
     statistics: Analysis | None
 
 
-def analysed(rows: Sequence[Sequence[Cell]]) -> Analysed:
+def analysed(rows: Sequence[Sequence[Record]]) -> Analysed:
     """The scores, points and statistics of a board's rows.
 
     Every prediction file is checked against its checksum, cached or not. Raises BadInput for damaged evidence.
@@ -106,7 +111,7 @@ def analysed(rows: Sequence[Sequence[Cell]]) -> Analysed:
     key = {
         "task": task.model_dump(),
         "zoo": zoo.name,
-        "rows": [[_checked_sha256(cell) for cell in row] for row in rows],
+        "rows": [[_checked_sha256(record) for record in row] for row in rows],
         "truth": [file_sha256(path) for path in official],
         "code": _code(),
     }
@@ -114,11 +119,11 @@ def analysed(rows: Sequence[Sequence[Cell]]) -> Analysed:
     with contextlib.suppress(OSError, SafetensorError, KeyError):
         stored = load(file.read_bytes())
         names = json.loads(stored["names"].tobytes())
-        scores = _split([dict(zip(names, values, strict=True)) for values in stored["cells"].tolist()], rows)
+        scores = _split([dict(zip(names, values, strict=True)) for values in stored["of_records"].tolist()], rows)
         kept = Analysis(**{name: stored[name] for name in Analysis.__annotations__})
         return Analysed(scores, stored["points"], kept)
     truth = first.truth
-    found = [[read_cell(cell, truth) for cell in row] for row in rows]
+    found = [[evaluated(record, truth) for record in row] for row in rows]
     scores = [[every for every, _ in row] for row in found]
     items = [[one for _, one in row if one is not None] for row in found]
     points = np.stack([_points(row[0], truth) for row in rows])
@@ -126,26 +131,24 @@ def analysed(rows: Sequence[Sequence[Cell]]) -> Analysed:
         return Analysed(scores, points, None)
     analysis = analyse(items, units_of(truth, zoo.name))
     names = list(scores[0][0])
-    cells = [[every[name] for name in names] for row in scores for every in row]
+    table = [[every[name] for name in names] for row in scores for every in row]
     text = np.frombuffer(json.dumps(names).encode(), np.uint8)
-    arrays = {"cells": np.asarray(cells), "names": text, "points": points} | vars(analysis)
+    arrays = {"of_records": np.asarray(table), "names": text, "points": points} | vars(analysis)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
         write_atomically(file, save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
     return Analysed(scores, points, analysis)
 
 
-def _points(cell: Cell, truth: Truth) -> np.ndarray:
-    assert cell.result.predictions is not None
-    predictions = read_predictions(cell.path.with_name(cell.result.predictions.file), cell.result.predictions.sha256)
-    return per_item.sample(cell.result.task, *predictions, truth)
+def _points(record: Record, truth: Truth) -> np.ndarray:
+    return per_item.sample(record.result.task, *record.predictions(), truth)
 
 
-def _checked_sha256(cell: Cell) -> str:
-    """The checksum of a cell's predictions. Raises BadInput for a missing or changed file."""
-    predictions = cell.result.predictions
+def _checked_sha256(record: Record) -> str:
+    """The checksum of a record's predictions. Raises BadInput for a missing or changed file."""
+    predictions = record.result.predictions
     assert predictions is not None
-    path = cell.path.with_name(predictions.file)
-    mend = f"remove {cell.path} and run the cell again"
+    path = record.path.with_name(predictions.file)
+    mend = f"remove {record.path} and run the cell again"
     try:
         found = file_sha256(path)
     except OSError as error:
@@ -155,6 +158,6 @@ def _checked_sha256(cell: Cell) -> str:
     return found
 
 
-def _split(values: list[dict[str, float]], rows: Sequence[Sequence[Cell]]) -> list[list[dict[str, float]]]:
+def _split(values: list[dict[str, float]], rows: Sequence[Sequence[Record]]) -> list[list[dict[str, float]]]:
     rest = iter(values)
     return [list(islice(rest, len(row))) for row in rows]

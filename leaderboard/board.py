@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..benchmarks.result import Options, Result, read_results
-from ..zoo.errors import BadInput
-from .analysed import Analysed, Cell, analysed
+from ..benchmarks.result import Options, Result, read_results, results_folder, shown_unit
+from .analysed import Analysed, Record, analysed
 from .rows import device_class, rounded, summary
 from .statistics import Analysis, tie_groups
 
@@ -53,8 +52,9 @@ LEAKS = (
 class Board:
     """One task, with its options, on one zoo: `rows` has the columns of `COLUMNS`, the best row first.
 
-    `results` are the records of each row, by seed; `points` true and predicted values of its first seed; `replicates`
-    `[draws, rows]` the scores of the bootstrap's draws, None for a metric without items.
+    `results` are the records of each row, by seed, and `seed_scores` what their predictions give; `points` true and
+    predicted values of its first seed; `replicates` `[draws, rows]` the scores of the bootstrap's draws, None for a
+    metric without items.
     """
 
     task: str
@@ -70,7 +70,7 @@ class Board:
     n_test: int
     rows: pd.DataFrame
     results: list[list[Result]] = field(repr=False)
-    cells: list[list[float | None]] = field(repr=False)
+    seed_scores: list[list[float | None]] = field(repr=False)
     points: list[list[list[float]]] = field(repr=False)
     replicates: np.ndarray | None = field(repr=False)
 
@@ -90,16 +90,16 @@ class Board:
 
     @property
     def score_label(self) -> str:
-        unit = {"1e-2": "x 10^-2"}.get(self.unit, self.unit)
-        parts = [self.metric, unit, f"{'higher' if self.higher_is_better else 'lower'} is better"]
+        direction = "higher" if self.higher_is_better else "lower"
+        parts = [self.metric, shown_unit(self.unit), f"{direction} is better"]
         return ", ".join(part for part in parts if part)
 
 
 def load_boards(folder: Path) -> list[Board]:
     """Every board of a results folder, scores recomputed. Raises BadInput for damaged evidence."""
-    groups: dict[tuple[str, ...], list[Cell]] = {}
+    groups: dict[tuple[str, ...], list[Record]] = {}
     for path, result in read_results(folder):
-        _check_place(path, result)
+        results_folder(path, result)  # raises for a record in another place
         key = (
             result.task.name,
             str(result.task.version),
@@ -111,97 +111,112 @@ def load_boards(folder: Path) -> list[Board]:
             result.zoo.version,
             result.zoo.recipe_sha256,
         )
-        groups.setdefault(key, []).append(Cell(path, result, folder))
-    return [_board(cells) for _, cells in sorted(groups.items(), key=lambda pair: pair[0])]
+        groups.setdefault(key, []).append(Record(path, result, folder))
+    return [_board(records) for _, records in sorted(groups.items(), key=lambda pair: pair[0])]
 
 
-def _check_place(path: Path, result: Result) -> None:
-    """Raises BadInput unless the record lies where its content says."""
-    parts = (result.task.name, result.zoo.name, result.method.name, result.spec_hash, f"seed-{result.seed}.json")
-    if path.parts[-5:] != parts:
-        raise BadInput(f"{path}: its content belongs at {'/'.join(parts)}; move it there, or remove it")
+@dataclass
+class _Row:
+    """The seeds of one method and settings on one class of hardware, and what their predictions give.
+
+    `place` is the row's among those with a score, the column of the bootstrap's draws; `scores` are of `good`.
+    """
+
+    records: list[Record]
+    place: int = -1
+    scores: list[dict[str, float]] = field(default_factory=list)
+    points: list[list[float]] = field(default_factory=list)
+    statistics: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def results(self) -> list[Result]:
+        return [record.result for record in self.records]
+
+    @property
+    def device(self) -> str:
+        return device_class(self.records[0].result)
+
+    @property
+    def good(self) -> list[Record]:
+        return [r for r in self.records if r.result.status == "ok" and r.result.predictions]
+
+    def values(self, metric: str) -> list[float]:
+        return [every[metric] for every in self.scores]
+
+    def seed_scores(self, metric: str) -> list[float | None]:
+        """The score of every seed; None for a failed one."""
+        found = {r.result.seed: value for r, value in zip(self.good, self.values(metric), strict=True)}
+        return [found.get(result.seed) for result in self.results]
+
+    def summary(self, metric: str) -> dict[str, Any]:
+        """What `Board.rows` says of it."""
+        others = [name for name in (self.scores[0] if self.scores else {}) if name != metric]
+        more = {name: rounded(np.mean(self.values(name))) for name in others}
+        return summary(self.results, self.values(metric)) | self.statistics | {"more": more or None}
+
+    def warn_of_claims(self, metric: str) -> None:
+        for record, found in zip(self.good, self.values(metric), strict=True):
+            claimed = record.result.score
+            if claimed is not None and abs(found - claimed) > 1e-6 * max(1.0, abs(found)):
+                warnings.warn(f"{record.path} claims {claimed:.6g}, its predictions give {found:.6g}", stacklevel=2)
 
 
-def _board(cells: list[Cell]) -> Board:
-    first = cells[0].result
-    by_row: dict[tuple[str, str], list[Cell]] = {}
-    for cell in sorted(cells, key=lambda cell: (cell.result.spec_hash, cell.result.seed)):
-        by_row.setdefault((cell.result.spec_hash, device_class(cell.result)), []).append(cell)
-    keys = sorted(by_row)
-    good = {key: [c for c in by_row[key] if c.result.status == "ok" and c.result.predictions] for key in keys}
-    scored = [key for key in keys if good[key]]
-    known = analysed([good[key] for key in scored]) if scored else Analysed([], np.empty((0, 0, 2)), None)
-    values = {key: [every[first.task.metric] for every in row] for key, row in zip(scored, known.scores, strict=True)}
-    others = {key: _others(row, first.task.metric) for key, row in zip(scored, known.scores, strict=True)}
-    points = dict(zip(scored, known.points.tolist(), strict=True))
-    analysis = known.statistics
-    for key in scored:
-        _warn_of_claims(good[key], values[key])
-    statistics = _statistics(scored, analysis, first.task.higher_is_better)
-    records, results, per_seed, places = [], [], [], []
-    for key in keys:
-        runs = [cell.result for cell in by_row[key]]
-        found = {cell.result.seed: value for cell, value in zip(good[key], values.get(key, []), strict=True)}
-        records.append(summary(runs, values.get(key, [])) | statistics.get(key, {}) | {"more": others.get(key)})
-        results.append(runs)
-        per_seed.append([found.get(run.seed) for run in runs])
-        places.append(scored.index(key) if key in values else -1)
-    rows = pd.DataFrame(records, columns=list(COLUMNS))
-    labelled = rows[["method", "device"]].duplicated(keep=False)
-    rows.loc[labelled, "method"] += " #" + rows.loc[labelled, "spec"].str[:4]
-    rows = rows.sort_values(
+def _rows(records: list[Record]) -> list[_Row]:
+    """The rows of a board, each with its seeds in order."""
+    found: dict[tuple[str, str], _Row] = {}
+    for record in sorted(records, key=lambda record: (record.result.spec_hash, record.result.seed)):
+        key = (record.result.spec_hash, device_class(record.result))
+        found.setdefault(key, _Row([])).records.append(record)
+    return [row for _, row in sorted(found.items(), key=lambda pair: pair[0])]
+
+
+def _board(records: list[Record]) -> Board:
+    task, zoo = records[0].result.task, records[0].result.zoo
+    rows = _rows(records)
+    scored = [row for row in rows if row.good]
+    known = analysed([row.good for row in scored]) if scored else Analysed([], np.empty((0, 0, 2)), None)
+    for place, row in enumerate(scored):
+        row.place, row.scores, row.points = place, known.scores[place], known.points[place].tolist()
+        row.warn_of_claims(task.metric)
+    if known.statistics is not None:
+        _add_statistics(scored, known.statistics, task.higher_is_better)
+    table = pd.DataFrame([row.summary(task.metric) for row in rows], columns=list(COLUMNS))
+    labelled = table[["method", "device"]].duplicated(keep=False)
+    table.loc[labelled, "method"] += " #" + table.loc[labelled, "spec"].str[:4]
+    table = table.sort_values(
         ["score", "method", "spec", "device"],
-        ascending=[not first.task.higher_is_better, True, True, True],
+        ascending=[not task.higher_is_better, True, True, True],
         na_position="last",
     )
-    order = rows.index.tolist()
-    replicates = analysis.replicates[:, [places[i] for i in order if places[i] >= 0]] if analysis else None
+    rows = [rows[i] for i in table.index]
+    places = [row.place for row in rows if row.good]
     return Board(
-        task=first.task.name,
-        task_version=first.task.version,
-        options=first.task.options,
-        zoo=first.zoo.name,
-        zoo_version=first.zoo.version,
-        recipe_sha256=first.zoo.recipe_sha256,
-        metric=first.task.metric,
-        unit=first.task.unit,
-        higher_is_better=first.task.higher_is_better,
-        n_train=first.zoo.n_train,
-        n_test=first.zoo.n_test,
-        rows=rows.reset_index(drop=True),
-        results=[results[i] for i in order],
-        cells=[per_seed[i] for i in order],
-        points=[points.get(keys[i], []) for i in order],
-        replicates=replicates,
+        task=task.name,
+        task_version=task.version,
+        options=task.options,
+        zoo=zoo.name,
+        zoo_version=zoo.version,
+        recipe_sha256=zoo.recipe_sha256,
+        metric=task.metric,
+        unit=task.unit,
+        higher_is_better=task.higher_is_better,
+        n_train=zoo.n_train,
+        n_test=zoo.n_test,
+        rows=table.reset_index(drop=True),
+        results=[row.results for row in rows],
+        seed_scores=[row.seed_scores(task.metric) for row in rows],
+        points=[row.points for row in rows],
+        replicates=known.statistics.replicates[:, places] if known.statistics is not None else None,
     )
 
 
-def _others(scores: list[dict[str, float]], headline: str) -> dict[str, float | None] | None:
-    """Means over seeds of all scores but the headline one; None where there are none."""
-    names = [name for name in scores[0] if name != headline]
-    return {name: rounded(np.mean([every[name] for every in scores])) for name in names} or None
-
-
-def _warn_of_claims(cells: list[Cell], scores: list[float]) -> None:
-    for cell, found in zip(cells, scores, strict=True):
-        claimed = cell.result.score
-        if claimed is not None and abs(found - claimed) > 1e-6 * max(1.0, abs(found)):
-            warnings.warn(f"{cell.path} claims {claimed:.6g}, its predictions give {found:.6g}", stacklevel=2)
-
-
-def _statistics(
-    keys: list[tuple[str, str]], analysis: Analysis | None, higher_is_better: bool
-) -> dict[tuple[str, str], dict[str, Any]]:
+def _add_statistics(scored: list[_Row], analysis: Analysis, higher_is_better: bool) -> None:
     """Interval and tie group of each row; groups are counted within a class of hardware."""
-    if analysis is None:
-        return {}
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    for device in sorted({device for _, device in keys}):
-        rows = [row for row, key in enumerate(keys) if key[1] == device]
-        for row, group in tie_groups(analysis, rows, higher_is_better).items():
-            low, high = rounded(analysis.low[row]), rounded(analysis.high[row])
-            found[keys[row]] = {"low": low, "high": high, "group": group}
-    return found
+    for device in sorted({row.device for row in scored}):
+        places = [row.place for row in scored if row.device == device]
+        for place, group in tie_groups(analysis, places, higher_is_better).items():
+            low, high = rounded(analysis.low[place]), rounded(analysis.high[place])
+            scored[place].statistics = {"low": low, "high": high, "group": group}
 
 
 def boards(folder: str | Path = "runs") -> dict[str, pd.DataFrame]:

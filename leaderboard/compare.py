@@ -11,7 +11,7 @@ import numpy as np
 from ..benchmarks.items import Items, mean_of
 from ..benchmarks.result import Result
 from ..zoo.errors import BadInput, unknown
-from .analysed import Cell, read_cell, units_of
+from .analysed import Record, evaluated, units_of
 from .board import Board, load_boards
 from .statistics import LEVEL, analyse
 
@@ -103,8 +103,8 @@ def _comparison(a: Board, row_a: int, folder_a: Path, b: Board, row_b: int, fold
     second = _items(b.results[row_b], folder_b)
     if len(first[0].columns) != len(second[0].columns):
         raise BadInput(f"{a.title}: the two folders hold other test networks")
-    cell = _cells(a.results[row_a], folder_a)[0]
-    analysis = analyse([first, second], units_of(cell.truth, a.zoo))
+    record = _records(a.results[row_a], folder_a)[0]
+    analysis = analyse([first, second], units_of(record.truth, a.zoo))
     differences = analysis.replicates[:, 1] - analysis.replicates[:, 0]
     low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     better = worse = equal = None
@@ -131,18 +131,17 @@ def _comparison(a: Board, row_a: int, folder_a: Path, b: Board, row_b: int, fold
     )
 
 
-def _cells(results: list[Result], folder: Path) -> list[Cell]:
-    cells = []
+def _records(results: list[Result], folder: Path) -> list[Record]:
+    records = []
     for result in results:
         if result.status == "ok" and result.predictions is not None:
-            place = (result.task.name, result.zoo.name, result.method.name, result.spec_hash)
-            cells.append(Cell(folder.joinpath(*place, f"seed-{result.seed}.json"), result, folder))
-    return cells
+            records.append(Record(folder / result.place, result, folder))
+    return records
 
 
 def _items(results: list[Result], folder: Path) -> list[Items]:
-    cells = _cells(results, folder)
-    found = [read_cell(cell, cell.truth)[1] for cell in cells]
+    records = _records(results, folder)
+    found = [evaluated(record, record.truth)[1] for record in records]
     items = [one for one in found if one is not None]
     if not items:
         raise BadInput(f"the metric {results[0].task.metric} is not compared item by item yet")

@@ -16,6 +16,7 @@ from sklearn.metrics import confusion_matrix
 from sklearn.preprocessing import StandardScaler
 
 from ..benchmarks.evidence import dequantise
+from ..benchmarks.result import shown_unit
 from ..benchmarks.scoring import column_values
 from ..zoo.catalogue import builds
 from ..zoo.drawing import COLOURS, INK, contact_sheet, plain
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 COLUMNS = 3  # panels side by side
 IMAGES = 16  # of a contact sheet
 PAIRS = 4000  # of networks, in the picture of distances
-UNITS = {"1e-2": "x 10$^{-2}$"}
 SCORES = ("test_accuracy", "test_r2", "psnr")
 
 
@@ -48,7 +48,7 @@ def _panels(count: int, width: float = 3.4, height: float = 3.3) -> tuple[Figure
 
 def _score(one: Shown, ending: str = "") -> str:
     task = one.result.task
-    return f"{task.metric} {one.scores[task.metric + ending]:.2f} {UNITS.get(task.unit, task.unit)}".strip()
+    return f"{task.metric} {one.scores[task.metric + ending]:.2f} {shown_unit(task.unit)}".strip()
 
 
 def curves(shown: list[Shown]) -> Figure | None:
@@ -60,7 +60,7 @@ def curves(shown: list[Shown]) -> Figure | None:
     figure, axes = _panels(2, width=4.6, height=3.4)
     names = {
         "train_loss": "training loss",
-        "val_score": f"{task.metric} on val, {UNITS.get(task.unit, task.unit)}".rstrip(", "),
+        "val_score": f"{task.metric} on val, {shown_unit(task.unit)}".rstrip(", "),
     }
     for axis, (name, text) in zip(axes, names.items(), strict=True):
         for number, one in enumerate(shown):

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..benchmarks.result import Result
+from ..benchmarks.result import Result, shown_unit
 from ..zoo.errors import BadInput
 from .board import COLUMNS, Board
 from .command import command
@@ -94,7 +94,7 @@ def _data(identity: str, board: Board) -> dict[str, Any]:
     rows = []
     columns = list(COLUMNS)
     records = board.rows[columns].astype(object).where(board.rows[columns].notna(), None).to_dict("records")
-    for record, results, scores, points in zip(records, board.results, board.cells, board.points, strict=True):
+    for record, results, scores, points in zip(records, board.results, board.seed_scores, board.points, strict=True):
         rows.append(
             {key: _plain(value) for key, value in record.items()}
             | {
@@ -116,7 +116,7 @@ def _data(identity: str, board: Board) -> dict[str, Any]:
         "id": identity,
         "title": board.title,
         "metric": board.metric,
-        "unit": {"1e-2": "x 10\u207b\u00b2"}.get(board.unit, board.unit),
+        "unit": shown_unit(board.unit),
         "higher": board.higher_is_better,
         "more": other_scores(board),
         "rows": rows,

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..benchmarks.evidence import Truth, read_predictions
-from ..benchmarks.result import Result, read_result
+from ..benchmarks.evidence import Truth
+from ..benchmarks.result import RECORD, Result, read_result, results_folder
 from ..zoo.errors import BadInput, unknown
 from ..zoo.machine import make_folder
-from .analysed import Cell, read_cell
+from .analysed import Record, evaluated
 from .page import slug
 
 if TYPE_CHECKING:
@@ -56,25 +56,25 @@ def draw_results(results: Sequence[Path], out: Path, form: str = "png") -> list[
 
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
-    paths = [path for given in results for path in _records(given)]
-    boards: dict[tuple[str, str, str, str], list[Cell]] = {}
+    paths = [path for given in results for path in _paths(given)]
+    boards: dict[tuple[str, str, str, str], list[Record]] = {}
     for path in dict.fromkeys(path.resolve() for path in paths):
         result = read_result(path)
         if result.status == "ok" and result.predictions:
             about = result.zoo
             key = (result.task.title, about.name, about.version, about.recipe_sha256)
-            boards.setdefault(key, []).append(Cell(path, result, path.parents[4]))
+            boards.setdefault(key, []).append(Record(path, result, results_folder(path, result)))
     if not boards:
         raise BadInput(f"{results[0]}: none of {len(paths)} results there succeeded, so there is nothing to draw")
     pictures: list[tuple[str, Callable[[list[Shown]], Figure | None], list[Shown]]] = []
-    for (task, zoo, version, recipe), cells in boards.items():
-        if len(cells) > MOST:
-            raise BadInput(f"{task} on {zoo}: {len(cells)} results are too many for a picture: name at most {MOST}")
+    for (task, zoo, version, recipe), records in boards.items():
+        if len(records) > MOST:
+            raise BadInput(f"{task} on {zoo}: {len(records)} results are too many for a picture: name at most {MOST}")
         names = [slug(f"{task}-{zoo}-{version}"), recipe[:8]]
         alone = sum(key[:3] == (task, zoo, version) for key in boards) == 1
         pictures += [
             (f"{'-'.join(names[: 1 if alone else 2])}-{kind}.{form}", figure, shown)
-            for shown in [list(_shown(cells))]
+            for shown in [list(_shown(records))]
             for kind, figure in FIGURES.items()
         ]
     from ..zoo.drawing import save
@@ -90,28 +90,25 @@ def draw_results(results: Sequence[Path], out: Path, form: str = "png") -> list[
     return written
 
 
-def _records(given: Path) -> list[Path]:
+def _paths(given: Path) -> list[Path]:
     if not given.exists():
         raise BadInput(f"{given}: no such file or folder; `weightbench run` writes records, .../seed-0.json")
     if given.is_file():
         return [given]
-    found = sorted(path for path in given.rglob("seed-*.json"))
+    found = sorted(given.rglob(RECORD))
     if not found:
         raise BadInput(f"{given}: no records there; `weightbench run` writes some")
     return found
 
 
-def _shown(cells: list[Cell]) -> Iterator[Shown]:
-    several = len({cell.result.seed for cell in cells}) > 1
-    names = [
-        f"{c.result.method.name}" + (f" ({c.result.method.variant})" * bool(c.result.method.variant)) for c in cells
-    ]
-    for cell, name in zip(cells, names, strict=True):
-        result, truth = cell.result, cell.truth
-        scores, _ = read_cell(cell, truth)
-        assert result.predictions is not None
-        ids, arrays = read_predictions(cell.path.with_name(result.predictions.file), result.predictions.sha256)
+def _shown(records: list[Record]) -> Iterator[Shown]:
+    several = len({record.result.seed for record in records}) > 1
+    names = [record.result.method.label for record in records]
+    for record, name in zip(records, names, strict=True):
+        result, truth = record.result, record.truth
+        scores, _ = evaluated(record, truth)
+        ids, arrays = record.predictions()
         label = f"{name}, seed {result.seed}" if several else name
-        if len({other.result.spec_hash for other, its in zip(cells, names, strict=True) if its == name}) > 1:
+        if len({other.result.spec_hash for other, its in zip(records, names, strict=True) if its == name}) > 1:
             label += f" #{result.spec_hash[:4]}"
         yield Shown(result, "\n".join(textwrap.wrap(label, 40)), arrays, scores, truth, truth.table.loc[ids])

@@ -53,7 +53,7 @@ def _part(board: Board, device: str) -> Ranked:
         first = board.results[row][0]
         if board.rows["device"][row] != device:
             continue
-        label = first.method.name + (f" ({first.method.variant})" if first.method.variant else "")
+        label = first.method.label
         values = [(run.selection or {}).get("val_score") for run in board.results[row]]
         known = [float(value) for value in values if isinstance(value, int | float)]
         worst = -np.inf if board.higher_is_better else np.inf

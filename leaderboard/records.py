@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..benchmarks.evidence import IDENTITY
-from ..benchmarks.result import Result, read_result
+from ..benchmarks.result import Result, read_result, results_folder
 from ..zoo.errors import BadInput
 from ..zoo.manifest import LOCAL, VERSION, ZOO_NAME
 
@@ -53,9 +53,7 @@ def checked_record(path: Path, runs: Path) -> Result:
     if result.cost and min(v for v in result.cost.model_dump().values() if v is not None) < 0:
         raise BadInput(f"{path}: cost: holds a negative number")
     _check_variant(path, result)
-    place_of = (result.task.name, result.zoo.name, result.method.name, result.spec_hash, f"seed-{result.seed}.json")
-    if path.relative_to(runs).parts != place_of:
-        raise BadInput(f"{path}: its content belongs at {'/'.join(place_of)}: was it edited?")
+    results_folder(path, result)
     return result
 
 

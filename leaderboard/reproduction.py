@@ -124,7 +124,12 @@ def _apart(table: ReportedTable, pair: Pair) -> bool:
 
 
 def _disagreement(pair: Pair) -> str:
-    return pair.printed.remark or "further away than two standard deviations; why is not known yet."
+    """Why the measured number is another than the printed one, or in which sense it is."""
+    if pair.printed.spread is None:
+        how = "the printed number lies outside the 95 % interval"
+    else:
+        how = "further away than two printed standard deviations"
+    return pair.printed.remark or f"{how}; why is not known yet."
 
 
 def out_of_order(table: ReportedTable, matched: list[Pair]) -> list[tuple[Pair, Pair]]:

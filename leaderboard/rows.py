@@ -21,9 +21,8 @@ def device_class(result: Result) -> str:
 def summary(runs: list[Result], scores: list[float]) -> dict[str, Any]:
     """A row without its statistics over items: scores of its seeds, costs and symmetry errors."""
     first = runs[0]
-    variant = f" ({first.method.variant})" if first.method.variant else ""
     row: dict[str, Any] = {
-        "method": first.method.name + variant,
+        "method": first.method.label,
         "score": rounded(np.mean(scores)) if scores else None,
         "std": rounded(np.std(scores, ddof=1)) if len(scores) > 1 else None,
         "low": None,

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..benchmarks.evidence import TRUTH
-from ..benchmarks.result import Result, read_result
+from ..benchmarks.result import Result, read_result, records_in
 from ..zoo.errors import BadInput, unknown
 from ..zoo.machine import ROOT, file_sha256, write_atomically
-from .analysed import Cell, read_cell
+from .analysed import Record, evaluated
 from .records import checked_record
 from .truths import Truths
 
@@ -57,7 +57,7 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
     """
     if not runs.is_dir():
         raise BadInput(f"{runs}: no such folder; `weightbench run` writes results")
-    paths = sorted(runs.glob("*/*/*/*/seed-*.json"))
+    paths = records_in(runs)
     if not paths:
         raise BadInput(f"{runs}: no results there; `weightbench run` writes some")
     done = Submission()
@@ -73,7 +73,7 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
             _check_settings(path, result)
             evidence = _predictions(path, result)
             scores = _rescored(path, result, runs, truths)
-            target = home / "results" / path.relative_to(runs)
+            target = home / "results" / result.place
             content = _as_committed(result, scores).to_json()
             if target.exists():
                 _same_evidence(target, path, result)
@@ -155,7 +155,7 @@ def _rescored(path: Path, result: Result, runs: Path, truths: Truths) -> dict[st
     found: dict[str, float] = {}
     wrong = ""
     for truth in truths.of(path, result):
-        scores, _ = read_cell(Cell(path, result, runs), truth)
+        scores, _ = evaluated(Record(path, result, runs), truth)
         found = found or scores
         claims: dict[str, float | None] = dict(result.scores or {})
         differing = [name for name in claims.keys() | scores if not _equal(claims.get(name), scores.get(name))]

@@ -32,6 +32,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
         about = {
             "source": json.dumps({"image_shape": [1, 1], "image_max": 1}),
             "classes": json.dumps({"label": list(range(10))}),
+            "neurons": "{}",
         }
         about_zoo = template.zoo.model_copy(update={"name": f"zoo-{number}", "recipe_sha256": recipe})
         path = truth_paths(folder, about_zoo, template.task.options)[0]
@@ -46,11 +47,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             score = 100 * float((logits.argmax(1) == labels).mean())
             record |= {"score": score, "scores": {"accuracy": score}}
             result = Result.model_validate(record)
-            home = folder / result.task.name / result.zoo.name / result.method.name / result.spec_hash
-            home.mkdir(parents=True)
-            sha256 = write_predictions(home / "seed-0.safetensors", ids, {"logits": logits})
+            path = folder / result.place
+            path.parent.mkdir(parents=True)
+            sha256 = write_predictions(path.with_suffix(".safetensors"), ids, {"logits": logits})
             record["predictions"] = {"file": "seed-0.safetensors", "sha256": sha256, "n": NETWORKS}
-            (home / "seed-0.json").write_text(json.dumps(record))
+            path.write_text(json.dumps(record))
     return folder
 
 

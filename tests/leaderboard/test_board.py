@@ -11,13 +11,15 @@ from pathlib import Path
 
 import pandas as pd
 import planted_zoo
+import pyarrow.parquet as pq
 import pytest
 from weightbench.benchmarks.evidence import identity
-from weightbench.benchmarks.result import read_results
+from weightbench.benchmarks.result import read_results, results_folder
 from weightbench.leaderboard.board import load_boards
 from weightbench.leaderboard.ranking import rankings
 from weightbench.leaderboard.render import board_files
 from weightbench.zoo.catalogue import catalogue_entry
+from weightbench.zoo.errors import BadInput
 
 import weightbench as wb
 
@@ -107,7 +109,7 @@ def moved_to(results: Path, zoo: str, *, version: str = "1.0.0", recipe_sha256: 
         lambda record: record["zoo"].update(name=zoo, version=version, recipe_sha256=recipe_sha256),
     )
     for path, result in read_results(results):
-        target = results / result.task.name / zoo / result.method.name / result.spec_hash
+        target = (results / result.place).parent
         target.mkdir(parents=True, exist_ok=True)
         for file in path.parent.glob(f"seed-{result.seed}.*"):
             file.rename(target / file.name)
@@ -137,6 +139,24 @@ def test_the_reproduction_page_sets_ours_beside_the_printed_numbers(results: Pat
     assert len(commands) == 1
     assert "--seeds 0,1" in commands[0]
     assert "## Not measured here yet" in page
+
+
+def test_a_disagreement_says_what_it_is_measured_by(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Printed deviations where the paper gives some, else our interval; a known reason instead of either."""
+    from weightbench.leaderboard import reproduction
+
+    moved_to(results, "mnist-inrs")
+    table = next(t for t in reproduction.published() if t.source.startswith("Zhang") and t.task == "inr-classification")
+    row = next(row for row in table.rows if row.method == "MLP")
+
+    def page(**changes: object) -> str:
+        changed = table.model_copy(update={"rows": [row.model_copy(update={"score": 99.0, "remark": ""} | changes)]})
+        monkeypatch.setattr(reproduction, "published", lambda: [changed])
+        return board_files(load_boards(results))["REPRODUCTION.md"]
+
+    assert "- MLP: further away than two printed standard deviations; why is not known yet." in page(spread=1.0)
+    assert "- MLP: the printed number lies outside the 95 % interval; why is not known yet." in page(spread=None)
+    assert "- MLP: it was trained for a minute" in page(spread=None, remark="it was trained for a minute")
 
 
 @pytest.mark.parametrize(
@@ -248,6 +268,16 @@ def test_zoo_versions_options_and_tasks_have_boards_of_their_own(results: Path) 
     assert "epochs of every run lie in train and test" in page
 
 
+@pytest.mark.parametrize("place", ["/seed-0.json", "seed-0.json", "/a/b/c/d/seed-0.json"])
+def test_a_record_tells_its_place_in_a_results_folder(results: Path, place: str) -> None:
+    path, result = read_results(results)[0]
+    assert results / result.place == path
+    assert results_folder(path, result) == results
+    assert results_folder(Path(result.place), result) == Path()
+    with pytest.raises(BadInput, match="its content belongs at inr-classification/digits-inrs/"):
+        results_folder(Path(place), result)
+
+
 def test_a_record_in_the_wrong_place_is_refused(results: Path, cli) -> None:
     path = next(results.glob("inr-classification/*/mlp/*/seed-1.json"))
     path.rename(path.with_name("seed-7.json"))
@@ -255,6 +285,17 @@ def test_a_record_in_the_wrong_place_is_refused(results: Path, cli) -> None:
     assert code == 2
     assert err.count("\n") == 1
     assert "seed-7.json: its content belongs at inr-classification/digits-inrs/mlp" in err
+
+
+@pytest.mark.parametrize("key", ["source", "classes", "neurons"])
+def test_a_truth_that_says_too_little_is_refused(results: Path, cli, key: str) -> None:
+    path = next(results.glob("zoos/*"))
+    found = pq.read_table(path)
+    kept = {name: text for name, text in found.schema.metadata.items() if name != key.encode()}
+    pq.write_table(found.replace_schema_metadata(kept), path)
+    code, _, err = cli("leaderboard", "--results", results)
+    assert (code, err.count("\n")) == (2, 1)
+    assert f"{path}: cannot be read (no {key} in it); remove it and run any cell of that zoo again" in err
 
 
 def test_check_finds_drift_and_names_the_scores_that_moved(results: Path, cli, tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ def test_learning_curves_are_of_every_epoch(runs: Path) -> None:
         (("RUNS", "--format", "gif"), "unknown format 'gif'"),
         (("FAILED",), "none of 1 results there succeeded"),
         (("DAMAGED",), "found sha256"),
+        (("LONE",), "its content belongs at inr-dilation/digits-inrs/"),
         (("MANY",), "26 results are too many for a picture"),
     ],
 )
@@ -104,7 +105,9 @@ def test_wrong_input_is_one_line(
     for seed in range(2, 26):
         record = next(results.glob("inr-dilation/*/*/*/seed-0.json"))
         record.with_name(f"seed-{seed}.json").write_text(record.read_text().replace('"seed": 0', f'"seed": {seed}'))
+    lone = shutil.copyfile(record, tmp_path / "seed-0.json")
     places = {
+        "LONE": lone,
         "RUNS": runs,
         "FAILED": next(results.glob("*/*/broken/*/seed-0.json")),
         "DAMAGED": damaged,

@@ -59,12 +59,11 @@ def edit(path: Path, **changes) -> None:
 
 def rehome(path: Path) -> Path:
     """Move a record and its predictions to where their content says, as a careful forger would."""
-    result, runs = read_result(path), path.parents[4]
-    home = runs / result.task.name / result.zoo.name / result.method.name / result.spec_hash
-    home.mkdir(parents=True, exist_ok=True)
+    home = path.parents[4] / read_result(path).place
+    home.parent.mkdir(parents=True, exist_ok=True)
     for file in path.parent.glob("seed-0.*"):
-        file.rename(home / file.name)
-    return home / path.name
+        file.rename(home.with_name(file.name))
+    return home
 
 
 def forge_predictions(path: Path, change: Callable[[list[str], dict], tuple[list[str], dict]], **claims) -> None:

@@ -122,6 +122,13 @@ def identity(name: str, version: str, recipe_sha256: str) -> str:
     return f"{name}@{version}-{recipe_sha256[:8]}"
 
 
+def identified(identity: str) -> tuple[str, str, str]:
+    """Name, version and how the recipe's checksum begins, of an `identity`."""
+    name, _, rest = identity.partition("@")
+    version, _, recipe = rest.rpartition("-")
+    return name, version, recipe
+
+
 def truth_paths(folder: Path, zoo: ZooPart, options: Options) -> list[Path]:
     """Where the truth lies about a zoo in the splits that `options` name, and about the one that is tested on too."""
     policy = f"-{options.split}" if options.split else ""

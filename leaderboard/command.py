@@ -6,13 +6,12 @@ import json
 import re
 import shlex
 from functools import cache
-from pathlib import Path
 
+from ..benchmarks.evidence import identified
 from ..benchmarks.result import Result
 from ..zoo.catalogue import catalogue_entry, zoo_names
+from ..zoo.machine import ROOT
 from ..zoo.manifest import LOCAL
-
-PACKAGE = Path(__file__).parent.parent
 
 
 def command(results: list[Result]) -> str:
@@ -35,7 +34,7 @@ def command(results: list[Result]) -> str:
         folder = "DIR"
         comments.append(f"DIR: not the whole {zoo.name}@{zoo.version}, but a zoo of recipe {zoo.recipe_sha256[:8]}")
     also = options.also
-    if also is not None and not _is_named(*_parts(also)):
+    if also is not None and not _is_named(*identified(also)):
         comments.append(f"ALSO_DIR: {also}")
         also = "ALSO_DIR"
     words = ["weightbench", "run", file, "--task", first.task.name, "--zoo", folder]
@@ -54,15 +53,8 @@ def command(results: list[Result]) -> str:
 @cache
 def _built_in() -> set[str]:
     """The names of the suite's own methods."""
-    files = [path for folder in ("methods", "baselines") for path in (PACKAGE / folder).glob("*.py")]
+    files = [path for folder in ("methods", "baselines") for path in (ROOT / folder).glob("*.py")]
     return {name for path in files for name in re.findall(r'^    name = "(.+)"$', path.read_text("utf-8"), re.M)}
-
-
-def _parts(identity: str) -> tuple[str, str, str]:
-    """Name, version and the recipe's first digits, of "name@version-recipe"."""
-    name, _, rest = identity.partition("@")
-    version, _, recipe = rest.rpartition("-")
-    return name, version, recipe
 
 
 def _is_named(name: str, version: str, recipe: str) -> bool:

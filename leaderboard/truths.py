@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..benchmarks.evidence import TRUTH, Truth, write_truth
+from ..benchmarks.evidence import TRUTH, Truth, identified, write_truth
 from ..benchmarks.result import Result
 from ..zoo.catalogue import builds, zoo_names
 from ..zoo.errors import BadInput
@@ -66,9 +66,7 @@ class Truths:
         zoo, also = self.zoo_of(result), result.task.options.also
         found = [task_class(result.task.name)(zoo, result.task.options).zoo if zoo else None]
         if also:
-            name, _, rest = also.partition("@")
-            version, _, recipe = rest.rpartition("-")
-            found.append(self._opened((name, version, recipe)))
+            found.append(self._opened(identified(also)))
         return found
 
     def zoo_of(self, result: Result) -> Zoo | None:

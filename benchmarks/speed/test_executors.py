@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from cloudpickle import register_pickle_by_value
 from pytest_benchmark.fixture import BenchmarkFixture
 from weightbench.benchmarks.cell import checked_cell
 from weightbench.benchmarks.runner import run_cells
@@ -23,6 +25,8 @@ from weightbench.zoo.manifest import Manifest, SourceInfo
 from weightbench.zoo.storage import TableWriter, describe_file
 
 from weightbench import build_zoo
+
+register_pickle_by_value(sys.modules[__name__])  # workers cannot import a file that pytest has found
 
 CELLS, SECONDS, WORKERS = 200, 0.1, 2
 METHOD = f"""

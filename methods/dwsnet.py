@@ -32,6 +32,7 @@ from .normalise import Normalise
 from .weight_space import BatchNorms, Levels, Mix, Pooling, WeightSpace, pools, repeat, subsets
 
 Pair = tuple[int, int, int]  # source, target, the level in common
+FEW = 256  # neurons, up to which attention weights are small enough to be kept
 
 
 def xavier(fan_in: int, fan_out: int, shape: Sequence[int]) -> nn.Parameter:
@@ -42,6 +43,14 @@ def xavier(fan_in: int, fan_out: int, shape: Sequence[int]) -> nn.Parameter:
 
 def small(*shape: int) -> nn.Parameter:
     return nn.Parameter(1e-4 * (2 * torch.rand(*shape) - 1))
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+    """Attention of `[..., n, channels]` to itself. Heads have 4 to 8 channels here: with so few, torch's fused kernel,
+    which does not keep the `[n, n]` weights, takes two to three times as long on CPUs."""
+    if q.shape[-2] > FEW:
+        return nn.functional.scaled_dot_product_attention(q, k, v, scale=scale)
+    return (scale * q @ k.mT).softmax(-1) @ v
 
 
 class SetAttention(nn.Module):
@@ -58,7 +67,7 @@ class SetAttention(nn.Module):
         mapped = torch.baddbmm(self.qkv_bias, x.flatten(1, 2), self.qkv).unflatten(1, x.shape[1:3])
         split = mapped.unflatten(-1, (3, self.heads, self.out.shape[1] // self.heads)).flatten(0, 1)
         q, k, v = split.permute(2, 0, 3, 1, 4)
-        seen = q + nn.functional.scaled_dot_product_attention(q, k, v, scale=self.out.shape[1] ** -0.5)
+        seen = q + attention(q, k, v, self.out.shape[1] ** -0.5)
         seen = seen.transpose(1, 2).flatten(2).unflatten(0, x.shape[:2]).flatten(1, 2)
         return (seen + torch.baddbmm(self.out_bias, seen, self.out).relu()).unflatten(1, x.shape[1:3])
 

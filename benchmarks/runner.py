@@ -22,7 +22,7 @@ from ..zoo.progress import Advance, silence, track
 from .cell import LOCKS, Cell, checked_cell
 from .measure import Encoder, keep_truth, run_cell
 from .protocols import protocol_of
-from .result import Result
+from .result import Result, shown_unit
 from .task import load_task
 
 
@@ -98,8 +98,8 @@ def _run_cells(cells: Sequence[Cell], device: str, tell: Callable[[str], None], 
 
     def note(index: int, result: Result, state: str) -> None:
         results[index] = result
-        outcome = f"{result.score:.2f} {result.task.unit}" if result.score is not None else f"{result.error}"
-        tell(f"[{len(results)}/{len(cells)}] {cells[index].title}: {outcome} ({state})")
+        score = None if result.score is None else f"{result.score:.2f} {shown_unit(result.task.unit)}".rstrip()
+        tell(f"[{len(results)}/{len(cells)}] {cells[index].title}: {score or result.error} ({state})")
 
     for folder in {cell.out for cell in cells}:
         make_folder(folder)

@@ -32,7 +32,7 @@ class Pair:
 
 
 def pairs(table: ReportedTable, board: Board) -> list[Pair]:
-    """The printed rows that the board has; where several stand for one, the one that was trained longest."""
+    """The printed rows that the board has; where several stand for one, the one of most epochs."""
     found = []
     for printed in table.rows:
         measured = [
@@ -41,8 +41,14 @@ def pairs(table: ReportedTable, board: Board) -> list[Pair]:
             if pd.notna(row["score"]) and stands_for(results[0], printed)
         ]
         if measured:
-            found.append(max(measured, key=lambda pair: (pair.row["fit_s"], pair.row["spec"])))
+            found.append(max(measured, key=_training))
     return found
+
+
+def _training(pair: Pair) -> tuple[float, float, str]:
+    """How long a row was trained: in epochs, and in seconds, which depend on the machine, where those are equal."""
+    epochs = pair.row["epochs"]
+    return 0 if pd.isna(epochs) else epochs, pair.row["fit_s"], pair.row["spec"]
 
 
 def reproduction(boards: list[Board]) -> str:

@@ -24,7 +24,7 @@ def summary(runs: list[Result], scores: list[float]) -> dict[str, Any]:
     row: dict[str, Any] = {
         "method": first.method.label,
         "score": rounded(np.mean(scores)) if scores else None,
-        "std": rounded(np.std(scores, ddof=1)) if len(scores) > 1 else None,
+        "std": deviation(scores) if len(scores) > 1 else None,
         "low": None,
         "high": None,
         "group": None,
@@ -52,6 +52,12 @@ def summary(runs: list[Result], scores: list[float]) -> dict[str, Any]:
         changes = [value for run in runs if (value := (run.symmetry or {}).get(kind)) is not None]
         row[kind] = rounded(max(map(float, changes))) if changes else None
     return row
+
+
+def deviation(scores: list[float]) -> float | None:
+    """The standard deviation; nothing where it is but the rounding error of equal scores."""
+    found = np.std(scores, ddof=1)
+    return 0.0 if found <= 1e-12 * np.abs(scores).max() else rounded(found)
 
 
 def rounded(value: Any) -> float | None:

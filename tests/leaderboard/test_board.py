@@ -141,6 +141,22 @@ def test_the_reproduction_page_sets_ours_beside_the_printed_numbers(results: Pat
     assert "## Not measured here yet" in page
 
 
+def test_of_several_rows_the_one_of_most_epochs_stands_for_a_printed_number(results: Path) -> None:
+    """Not the one of most seconds: a busy machine takes longer over less."""
+
+    def longer_on_a_faster_machine(record: dict) -> None:
+        if record["method"]["name"] == "mlp":
+            longer = record["seed"] == 1
+            record["method"]["params"]["epochs"] = record["budget"]["epochs"] = 5 if longer else 1
+            record["cost"]["fit_s"] = 7.0 if longer else 9000.0
+
+    rewritten(results, longer_on_a_faster_machine)
+    moved_to(results, "mnist-inrs")
+    page = board_files(load_boards(results))["REPRODUCTION.md"]
+    (line,) = [line for line in page.splitlines() if line.startswith("| MLP | 17.6 ± 0 |")]
+    assert "| 1 | 5 of 200 | 7 |" in line
+
+
 def test_a_disagreement_says_what_it_is_measured_by(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Printed deviations where the paper gives some, else our interval; a known reason instead of either."""
     from weightbench.leaderboard import reproduction

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import hashlib
 import os
 import platform
@@ -48,10 +49,14 @@ def tune_process() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    if platform.libc_ver()[0] == "glibc":
+    if _glibc():
         libc = ctypes.CDLL(None)
         libc.mallopt(M_MMAP_THRESHOLD, 2**31 - 1)
         libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def _glibc() -> bool:
+    return platform.libc_ver()[0] == "glibc"
 
 
 def pick_device(name: str | None) -> str:
@@ -108,6 +113,9 @@ def file_sha256(path: Path) -> str:
 
 def reset_peak_memory() -> None:
     """Start a new measurement of `peak_memory_mb` (only where the system can: Linux and CUDA)."""
+    gc.collect()
+    if _glibc():  # give back what `tune_process` had it keep, or earlier work would count
+        ctypes.CDLL(None).malloc_trim(0)
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     torch = sys.modules.get("torch")

@@ -208,8 +208,8 @@
       marks: [
         Plot.line([...fronts.values()].flat(), { x: wanted, y: "score", z: "device", stroke: "device", strokeOpacity: 0.5, curve: wanted === "networks_per_s" ? "step-before" : "step-after" }),
         Plot.ruleX(rows.filter((row) => isNumber(row.low)), { x: wanted, y1: "low", y2: "high", stroke: "device", strokeOpacity: 0.5 }),
+        texts(true), texts(false),  // under the dots, which their halo would hide
         Plot.dot(rows, { x: wanted, y: "score", fill: "device", r: (row) => (best.has(row) ? 5 : 3.5) }),
-        texts(true), texts(false),
         Plot.tip(rows, Plot.pointer({ x: wanted, y: "score", title: (row) => row.method + "\n" + score(row.score, row) + "\n" + fixed(1)(row[wanted]) + " " + costs[wanted], fill: "var(--paper)" })),
       ],
     }));

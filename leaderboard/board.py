@@ -13,11 +13,12 @@ import pandas as pd
 
 from ..benchmarks.result import Options, Result, read_results, results_folder, shown_unit
 from .analysed import Analysed, Record, analysed
-from .rows import device_class, rounded, summary
+from .rows import device_class, names, rounded, summary
 from .statistics import Analysis, tie_groups
 
 COLUMNS = {
-    "method": "method, with the settings that differ from its defaults",
+    "method": "method, with the settings that differ from its defaults; rows of the same ones also name what else "
+    "tells them apart, as the epochs",
     "score": "mean over seeds, recomputed from the stored predictions",
     "std": "standard deviation over seeds",
     "low": "lower end of the 95 % interval over test items: images or runs are redrawn, seeds kept (bootstrap)",
@@ -149,7 +150,7 @@ class _Row:
         return [found.get(result.seed) for result in self.results]
 
     def summary(self, metric: str) -> dict[str, Any]:
-        """What `Board.rows` says of it."""
+        """What `Board.rows` says of it, but for the name."""
         others = [name for name in (self.scores[0] if self.scores else {}) if name != metric]
         more = {name: rounded(np.mean(self.values(name))) for name in others}
         return summary(self.results, self.values(metric)) | self.statistics | {"more": more or None}
@@ -180,7 +181,11 @@ def _board(records: list[Record]) -> Board:
         row.warn_of_claims(task.metric)
     if known.statistics is not None:
         _add_statistics(scored, known.statistics, task.higher_is_better)
-    table = pd.DataFrame([row.summary(task.metric) for row in rows], columns=list(COLUMNS))
+    called = names([row.results[0].method for row in rows])
+    table = pd.DataFrame(
+        [{"method": name} | row.summary(task.metric) for name, row in zip(called, rows, strict=True)],
+        columns=list(COLUMNS),
+    )
     labelled = table[["method", "device"]].duplicated(keep=False)
     table.loc[labelled, "method"] += " #" + table.loc[labelled, "spec"].str[:4]
     table = table.sort_values(

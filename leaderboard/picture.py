@@ -16,6 +16,7 @@ from ..zoo.errors import BadInput, unknown
 from ..zoo.machine import make_folder
 from .analysed import Record, evaluated
 from .page import slug
+from .rows import names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,12 +104,12 @@ def _paths(given: Path) -> list[Path]:
 
 def _shown(records: list[Record]) -> Iterator[Shown]:
     several = len({record.result.seed for record in records}) > 1
-    names = [record.result.method.label for record in records]
-    for record, name in zip(records, names, strict=True):
+    called = names([record.result.method for record in records])
+    for record, name in zip(records, called, strict=True):
         result, truth = record.result, record.truth
         scores, _ = evaluated(record, truth)
         ids, arrays = record.predictions()
         label = f"{name}, seed {result.seed}" if several else name
-        if len({other.result.spec_hash for other, its in zip(records, names, strict=True) if its == name}) > 1:
+        if len({other.result.spec_hash for other, its in zip(records, called, strict=True) if its == name}) > 1:
             label += f" #{result.spec_hash[:4]}"
         yield Shown(result, "\n".join(textwrap.wrap(label, 40)), arrays, scores, truth, truth.table.loc[ids])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from statistics import median
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..benchmarks.result import Result
+from ..benchmarks.result import MethodPart, Result
 from .reported import reported_score
 
 
@@ -19,10 +20,9 @@ def device_class(result: Result) -> str:
 
 
 def summary(runs: list[Result], scores: list[float]) -> dict[str, Any]:
-    """A row without its statistics over items: scores of its seeds, costs and symmetry errors."""
+    """A row without its name and its statistics over items: scores of its seeds, costs and symmetry errors."""
     first = runs[0]
     row: dict[str, Any] = {
-        "method": first.method.label,
         "score": rounded(np.mean(scores)) if scores else None,
         "std": deviation(scores) if len(scores) > 1 else None,
         "low": None,
@@ -52,6 +52,41 @@ def summary(runs: list[Result], scores: list[float]) -> dict[str, Any]:
         changes = [value for run in runs if (value := (run.symmetry or {}).get(kind)) is not None]
         row[kind] = rounded(max(map(float, changes))) if changes else None
     return row
+
+
+def names(methods: Sequence[MethodPart]) -> list[str]:
+    """The methods' labels; those that share one get the settings, as few as do, that tell them apart.
+
+    Methods that differ in nothing but their source keep the same name.
+    """
+    alike: dict[str, list[dict[str, Any]]] = {}
+    for method in methods:
+        alike.setdefault(method.label, []).append(method.params)
+    telling = {label: _telling(every) for label, every in alike.items()}
+    return [_named(method, telling[method.label]) for method in methods]
+
+
+def _telling(every: list[dict[str, Any]]) -> list[str]:
+    """The first settings that tell all of `every` apart."""
+
+    def kinds(settings: list[str]) -> int:
+        return len({repr([params.get(name) for name in settings]) for params in every})
+
+    chosen: list[str] = []
+    for name in dict.fromkeys(name for params in every for name in params):
+        if kinds([*chosen, name]) > kinds(chosen):
+            chosen.append(name)
+    return chosen
+
+
+def _named(method: MethodPart, settings: list[str]) -> str:
+    told = [f"{name}={_text(method.params[name])}" for name in settings if name in method.params]
+    known = [method.variant] if method.variant else []
+    return f"{method.name} ({', '.join(known + told)})" if told else method.label
+
+
+def _text(value: Any) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def deviation(scores: list[float]) -> float | None:

@@ -125,7 +125,8 @@
         event.stopPropagation();
         toggle(board, row.id);
       });
-      wrapped.append(button, row.method);
+      const [, name, settings] = row.method.match(/^(\S*)(.*)$/s);
+      wrapped.append(button, name, element("span", settings, "settings"));
       return wrapped;
     };
   }
@@ -158,7 +159,7 @@
     }));
     const method = { field: "method", title: "method", formatter: nameCell(board), headerFilter: "input", sorter: "string",
       headerFilterPlaceholder: "filter", headerTooltip: data.columns.method, frozen: window.innerWidth > 640, minWidth: 150,
-      cssClass: "method", widthGrow: 3 };
+      maxWidth: Math.min(430, 0.62 * window.innerWidth), variableHeight: true, cssClass: "method", widthGrow: 3 };
     return [method, ...made];
   }
 
@@ -166,6 +167,26 @@
     const wanted = document.getElementById("search").value.trim().toLowerCase();
     const text = [row.method, row.hardware, row.spec, ...Object.entries(row.params).flat()].join(" ").toLowerCase();
     return wanted.split(/\s+/).every((word) => text.includes(word));
+  }
+
+  const bare = (row) => row.method.split(" ")[0];
+
+  // Where names fit beside their dots, without hiding others, earlier rows first: [right or left, below or above, rows] of each place.
+  function named(rows, x, y, width) {
+    const taken = rows.map((row) => [x(row) - 5, y(row) - 5, x(row) + 5, y(row) + 5]);
+    const places = [[1, -1, []], [-1, -1, []], [1, 1, []], [-1, 1, []]];
+    for (const row of rows) {
+      const length = 7 * bare(row).length;
+      for (const [across, down, part] of places) {
+        const left = across > 0 ? x(row) + 9 : x(row) - 9 - length;
+        const box = [left, y(row) + 8 * down - 7, left + length, y(row) + 8 * down + 7];
+        if (left < 50 || box[2] > width || taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
+        taken.push(box);
+        part.push(row);
+        break;
+      }
+    }
+    return places;
   }
 
   function draw(board) {
@@ -194,12 +215,7 @@
     }
     const best = new Set([...fronts.values()].flat());
     const devices = [...new Set(rows.map((row) => row.device))];
-    const named = rows.length <= 10 && figure.clientWidth > 560 ? rows : rows.filter((row) => best.has(row));
-    const middle = Math.sqrt(rows[0][wanted] * rows.at(-1)[wanted]);
-    const texts = (right) => Plot.text(named.filter((row) => row[wanted] > middle === right), {
-      x: wanted, y: "score", text: "method", dx: right ? -9 : 9, dy: -8, textAnchor: right ? "end" : "start", fill: "currentColor",
-      stroke: "var(--paper)", strokeWidth: 4, textOverflow: "ellipsis", lineWidth: 18 });
-    figure.append(Plot.plot({
+    const options = {
       width: Math.min(820, figure.clientWidth), height: 340, marginLeft: 50, marginRight: 20, marginTop: 28, marginBottom: 44, inset: 10, ariaLabel: "Score against " + costs[wanted],
       style: { background: "transparent", fontSize: "12px", maxWidth: "100%" },
       x: { type: "log", label: costs[wanted] + " →", labelOffset: 36, ticks: 5, tickFormat: (value) => d3.format(value < 1 ? "~g" : "~s")(value) },
@@ -208,11 +224,16 @@
       marks: [
         Plot.line([...fronts.values()].flat(), { x: wanted, y: "score", z: "device", stroke: "device", strokeOpacity: 0.5, curve: wanted === "networks_per_s" ? "step-before" : "step-after" }),
         Plot.ruleX(rows.filter((row) => isNumber(row.low)), { x: wanted, y1: "low", y2: "high", stroke: "device", strokeOpacity: 0.5 }),
-        texts(true), texts(false),  // under the dots, which their halo would hide
         Plot.dot(rows, { x: wanted, y: "score", fill: "device", r: (row) => (best.has(row) ? 5 : 3.5) }),
-        Plot.tip(rows, Plot.pointer({ x: wanted, y: "score", title: (row) => row.method + "\n" + score(row.score, row) + "\n" + fixed(1)(row[wanted]) + " " + costs[wanted], fill: "var(--paper)" })),
       ],
-    }));
+    };
+    const drawn = Plot.plot(options);
+    const [x, y] = [drawn.scale("x"), drawn.scale("y")];
+    const texts = named([...best, ...rows.filter((row) => !best.has(row))], (row) => x.apply(row[wanted]), (row) => y.apply(row.score), options.width);
+    const tip = Plot.tip(rows, Plot.pointer({ x: wanted, y: "score", title: (row) => row.method + "\n" + score(row.score, row) + "\n" + fixed(1)(row[wanted]) + " " + costs[wanted], fill: "var(--paper)" }));
+    const names = texts.map(([across, down, part]) => Plot.text(part, { x: wanted, y: "score", text: bare, dx: 9 * across, dy: 8 * down,
+      textAnchor: across > 0 ? "start" : "end", fill: "currentColor", stroke: "var(--paper)", strokeWidth: 4 }));
+    figure.append(Plot.plot({ ...options, marks: [...options.marks.slice(0, 2), ...names, ...options.marks.slice(2), tip] }));  // a halo would hide dots under it
     figure.append(element("figcaption", "Bars are 95 % intervals; the line joins the rows that no row on the same class of hardware beats at less cost."));
   }
 

@@ -14,7 +14,7 @@ import planted_zoo
 import pyarrow.parquet as pq
 import pytest
 from weightbench.benchmarks.evidence import identity
-from weightbench.benchmarks.result import read_results, results_folder
+from weightbench.benchmarks.result import Result, read_results, results_folder
 from weightbench.leaderboard.board import load_boards
 from weightbench.leaderboard.ranking import rankings
 from weightbench.leaderboard.render import board_files
@@ -264,6 +264,36 @@ def test_hardware_is_never_mixed(results: Path) -> None:
         assert part["hardware"].nunique() == 1
     devices = {ranking.device for ranking in rankings(load_boards(results))}
     assert devices == {"CPU", "Accelerator 9000"}
+
+
+def test_rows_of_one_method_say_what_tells_them_apart(results: Path) -> None:
+    """Another budget is another row; which settings differ is its name, and the spec where none does."""
+    mlp = next(results.glob("inr-classification/*/mlp/*"))
+
+    def beside(change) -> None:
+        for path in mlp.glob("seed-*.json"):
+            record = json.loads(path.read_text())
+            change(record["method"])
+            result = Result.model_validate(record)
+            moved = results / result.place
+            moved.parent.mkdir(exist_ok=True)
+            moved.write_bytes(result.to_json())
+            shutil.copyfile(path.with_suffix(".safetensors"), moved.with_suffix(".safetensors"))
+
+    def called() -> set[str]:
+        rows = wb.boards(results)["inr-classification on digits-inrs@1.0.0"]["method"]
+        return {name for name in rows if name.startswith("mlp")}
+
+    params = json.loads((mlp / "seed-0.json").read_text())["method"]["params"]
+    epochs, lr = params["epochs"], params["lr"]
+    beside(lambda method: method["params"].update(epochs=99, lr=lr / 2))
+    assert called() == {f"mlp (epochs={epochs})", "mlp (epochs=99)"}, "one setting is enough"
+    beside(lambda method: method["params"].update(epochs=99))
+    assert called() == {f"mlp (epochs={epochs}, lr={lr})", f"mlp (epochs=99, lr={lr / 2})", f"mlp (epochs=99, lr={lr})"}
+    beside(lambda method: method.update(source_sha256="0" * 64))
+    ours = mlp.name[:4]
+    assert f"mlp (epochs={epochs}, lr={lr}) #{ours}" in called()
+    assert len(called()) == 4
 
 
 def test_zoo_versions_options_and_tasks_have_boards_of_their_own(results: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from weightbench.leaderboard.render import write_board
 import weightbench as wb
 
 RECORDS = Path(__file__).parent.parent / "fixtures" / "records" / "1"
+COMMITTED = Path(__file__).resolve().parent.parent.parent / "leaderboard" / "index.html"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CLASSIFICATION = "inr-classification-digits-inrs-1.0.0"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -199,6 +201,26 @@ def test_the_plot_shows_every_scored_row(opened: Any) -> None:
     assert "networks per second" in figure.locator("svg").get_attribute("aria-label")
     figure.get_by_role("combobox").select_option("parameters")
     playwright.expect(dots).to_have_count(3)  # weight-stats trains no parameters
+
+
+def test_names_in_a_crowded_plot_do_not_hide_each_other(browser: Any) -> None:
+    """The committed board, whose methods differ by seconds in training and tenths of a point."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(COMMITTED.as_uri())
+    figure = page.locator("#" + "inr-classification-mnist-inrs-mini-1.0.0".replace(".", r"\.")).locator("figure")
+    figure.scroll_into_view_if_needed()
+    texts = figure.locator("svg [aria-label=text] text")
+    texts.first.wait_for()
+    boxes = [text.bounding_box() for text in texts.all()]
+    dots = figure.locator("svg [aria-label=dot] circle").count()
+    assert dots / 2 < len(boxes) <= dots
+    for one, other in combinations(boxes, 2):
+        gaps = [
+            max(one[start], other[start]) - min(one[start] + one[size], other[start] + other[size])
+            for start, size in (("x", "width"), ("y", "height"))
+        ]
+        assert max(gaps) > -3, "letters are less high than their line"
+    page.close()
 
 
 def test_phone_dark_and_paper(opened: Any) -> None:

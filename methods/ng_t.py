@@ -30,6 +30,8 @@ from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
 from .neural import NeuralMethod
 from .neural_graph import Layout, readable, single
 
+CACHED = 600_000  # numbers: on a CPU what one operation writes should still be in the cache for the next
+
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
     """A linear map with Glorot's uniform initialisation and biases of zero."""
@@ -56,6 +58,13 @@ class RelationalAttention(nn.Module):
 
     def forward(self, asking: Tensor, x: Tensor, edges: Tensor) -> Tensor:
         """asking `[B, M, d]`, x `[B, N, d]`, edges from the one to the other `[B, M, N, e]`; returns `[B, M, d]`."""
+        count, rows, columns, _ = edges.shape
+        some = max(1, CACHED // (rows * columns * self.width) if edges.device.type == "cpu" else count)
+        parts = zip(asking.split(some), x.split(some), edges.split(some), strict=True)
+        return torch.cat([self.attend(*part) for part in parts])
+
+    def attend(self, asking: Tensor, x: Tensor, edges: Tensor) -> Tensor:
+        """The same, all networks at once."""
         to_query, to_key, to_value = self.qkv_node.weight.chunk(3)
         edge_query, edge_key, scale, shift = self.qkv_edge.weight.chunk(4)
         query = F.linear(edges, edge_query).add_(F.linear(asking, to_query).unsqueeze(2))

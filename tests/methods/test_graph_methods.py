@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from weightbench.methods import ng_t
 from weightbench.methods.neural_graph import Layout
 from weightbench.zoo import symmetry
 from weightbench.zoo.architecture import (
@@ -302,6 +303,19 @@ def test_working_for_the_reached_levels_alone_changes_no_output(monkeypatch, nam
     outputs = module(networks)
     monkeypatch.setattr(Layout, "reached", lambda layout, levels, backwards=True: frozenset(range(len(layout.widths))))
     torch.testing.assert_close(module(networks), outputs)
+
+
+@pytest.mark.parametrize("editing", [False, True])
+def test_attention_of_some_networks_at_a_time_is_that_of_all(monkeypatch, editing: bool) -> None:
+    arch = Architecture.mlp((2, 5, 4, 3), "tanh")
+    module, found = build("ng-t", arch, editing=editing), []
+    for numbers in (1, 2 * 14**2, 10**9):  # parts of one, of two and of all networks
+        monkeypatch.setattr(ng_t, "CACHED", 8 * numbers)  # for 14 neurons, features of 8
+        output = module(random_networks(arch, 5))
+        output = output.params if editing else output
+        found.append([output, *torch.autograd.grad(output.square().sum(), list(module.parameters()))])
+    torch.testing.assert_close(found[0], found[2])
+    torch.testing.assert_close(found[1], found[2])
 
 
 @pytest.mark.parametrize("name", SMALL)

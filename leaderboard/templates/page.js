@@ -169,14 +169,20 @@
     return wanted.split(/\s+/).every((word) => text.includes(word));
   }
 
-  const bare = (row) => row.method.split(" ")[0];
+  // A row's method, with the settings that not all rows of that method have.
+  function shortNames(rows) {
+    const parts = rows.map((row) => row.method.replace(/[()]/g, "").split(/,? /));
+    const common = (part, name) => parts.every((other) => other[0] !== name || other.includes(part));
+    const names = parts.map(([name, ...settings]) => [name, ...settings.filter((part) => !common(part, name))].join(" "));
+    return new Map(rows.map((row, at) => [row, names[at].length > 28 ? names[at].slice(0, 27) + "…" : names[at]]));
+  }
 
   // Where names fit beside their dots, without hiding others, earlier rows first: [right or left, below or above, rows] of each place.
-  function named(rows, x, y, width) {
+  function placed(rows, names, x, y, width) {
     const taken = rows.map((row) => [x(row) - 5, y(row) - 5, x(row) + 5, y(row) + 5]);
     const places = [[1, -1, []], [-1, -1, []], [1, 1, []], [-1, 1, []]];
     for (const row of rows) {
-      const length = 7 * bare(row).length;
+      const length = 6.6 * names.get(row).length;
       for (const [across, down, part] of places) {
         const left = across > 0 ? x(row) + 9 : x(row) - 9 - length;
         const box = [left, y(row) + 8 * down - 7, left + length, y(row) + 8 * down + 7];
@@ -229,9 +235,10 @@
     };
     const drawn = Plot.plot(options);
     const [x, y] = [drawn.scale("x"), drawn.scale("y")];
-    const texts = named([...best, ...rows.filter((row) => !best.has(row))], (row) => x.apply(row[wanted]), (row) => y.apply(row.score), options.width);
+    const short = shortNames(rows);
+    const texts = placed([...best, ...rows.filter((row) => !best.has(row))], short, (row) => x.apply(row[wanted]), (row) => y.apply(row.score), options.width);
     const tip = Plot.tip(rows, Plot.pointer({ x: wanted, y: "score", title: (row) => row.method + "\n" + score(row.score, row) + "\n" + fixed(1)(row[wanted]) + " " + costs[wanted], fill: "var(--paper)" }));
-    const names = texts.map(([across, down, part]) => Plot.text(part, { x: wanted, y: "score", text: bare, dx: 9 * across, dy: 8 * down,
+    const names = texts.map(([across, down, part]) => Plot.text(part, { x: wanted, y: "score", text: (row) => short.get(row), dx: 9 * across, dy: 8 * down,
       textAnchor: across > 0 ? "start" : "end", fill: "currentColor", stroke: "var(--paper)", strokeWidth: 4 }));
     figure.append(Plot.plot({ ...options, marks: [...options.marks.slice(0, 2), ...names, ...options.marks.slice(2), tip] }));  // a halo would hide dots under it
     figure.append(element("figcaption", "Bars are 95 % intervals; the line joins the rows that no row on the same class of hardware beats at less cost."));

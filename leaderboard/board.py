@@ -181,13 +181,11 @@ def _board(records: list[Record]) -> Board:
         row.warn_of_claims(task.metric)
     if known.statistics is not None:
         _add_statistics(scored, known.statistics, task.higher_is_better)
-    called = names([row.results[0].method for row in rows])
+    called = names([row.results[0] for row in rows])
     table = pd.DataFrame(
         [{"method": name} | row.summary(task.metric) for name, row in zip(called, rows, strict=True)],
         columns=list(COLUMNS),
     )
-    labelled = table[["method", "device"]].duplicated(keep=False)
-    table.loc[labelled, "method"] += " #" + table.loc[labelled, "spec"].str[:4]
     table = table.sort_values(
         ["score", "method", "spec", "device"],
         ascending=[not task.higher_is_better, True, True, True],

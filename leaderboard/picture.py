@@ -104,12 +104,10 @@ def _paths(given: Path) -> list[Path]:
 
 def _shown(records: list[Record]) -> Iterator[Shown]:
     several = len({record.result.seed for record in records}) > 1
-    called = names([record.result.method for record in records])
+    called = names([record.result for record in records])
     for record, name in zip(records, called, strict=True):
         result, truth = record.result, record.truth
         scores, _ = evaluated(record, truth)
         ids, arrays = record.predictions()
         label = f"{name}, seed {result.seed}" if several else name
-        if len({other.result.spec_hash for other, its in zip(records, called, strict=True) if its == name}) > 1:
-            label += f" #{result.spec_hash[:4]}"
         yield Shown(result, "\n".join(textwrap.wrap(label, 40)), arrays, scores, truth, truth.table.loc[ids])

@@ -54,16 +54,21 @@ def summary(runs: list[Result], scores: list[float]) -> dict[str, Any]:
     return row
 
 
-def names(methods: Sequence[MethodPart]) -> list[str]:
-    """The methods' labels; those that share one get the settings, as few as do, that tell them apart.
-
-    Methods that differ in nothing but their source keep the same name.
-    """
+def names(results: Sequence[Result]) -> list[str]:
+    """What rows are called: the method's label; where several specs share one, with the settings, as few as do, that
+    tell them apart, and with the start of the spec hash where none does (another source, say)."""
     alike: dict[str, list[dict[str, Any]]] = {}
-    for method in methods:
-        alike.setdefault(method.label, []).append(method.params)
+    for result in results:
+        alike.setdefault(result.method.label, []).append(result.method.params)
     telling = {label: _telling(every) for label, every in alike.items()}
-    return [_named(method, telling[method.label]) for method in methods]
+    found = [_named(result.method, telling[result.method.label]) for result in results]
+    specs: dict[str, set[str]] = {}
+    for name, result in zip(found, results, strict=True):
+        specs.setdefault(name, set()).add(result.spec_hash)
+    return [
+        f"{name} #{result.spec_hash[:4]}" if len(specs[name]) > 1 else name
+        for name, result in zip(found, results, strict=True)
+    ]
 
 
 def _telling(every: list[dict[str, Any]]) -> list[str]:

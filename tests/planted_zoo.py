@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+
+from weightbench import Zoo, load_zoo
 from weightbench.zoo.architecture import Architecture
 from weightbench.zoo.manifest import Manifest, SourceInfo, digest
 from weightbench.zoo.networks import Networks
 from weightbench.zoo.storage import TableWriter, describe_file
-
-from weightbench import Zoo, load_zoo
 
 SHARES = {"train": 0.4, "val": 0.1, "test": 0.5}  # a large test split: r of unrelated numbers stays far below 0.2
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
 from weightbench.benchmarks.result import read_results
 from weightbench.zoo.manifest import read_manifest
 

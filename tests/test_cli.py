@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 from small_work import write_suite
-from weightbench.benchmarks.suite import load_suite
 
 import weightbench as wb
+from weightbench.benchmarks.suite import load_suite
 
 ROOT = Path(__file__).resolve().parent.parent
 

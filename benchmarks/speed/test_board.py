@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
+
 from weightbench.benchmarks.evidence import truth_paths, write_predictions
 from weightbench.benchmarks.result import Result
 from weightbench.leaderboard.board import load_boards

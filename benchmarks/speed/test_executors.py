@@ -14,6 +14,8 @@ import pytest
 import torch
 from cloudpickle import register_pickle_by_value
 from pytest_benchmark.fixture import BenchmarkFixture
+
+from weightbench import build_zoo
 from weightbench.benchmarks.cell import checked_cell
 from weightbench.benchmarks.runner import run_cells
 from weightbench.benchmarks.task import load_task
@@ -23,8 +25,6 @@ from weightbench.zoo.collection import Zoo, open_zoo
 from weightbench.zoo.executor import Executor, open_executor
 from weightbench.zoo.manifest import Manifest, SourceInfo
 from weightbench.zoo.storage import TableWriter, describe_file
-
-from weightbench import build_zoo
 
 register_pickle_by_value(sys.modules[__name__])  # workers cannot import a file that pytest has found
 

@@ -14,6 +14,7 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
+
 from weightbench.zoo.blueprint import Blueprint
 from weightbench.zoo.catalogue import catalogue_entry
 from weightbench.zoo.inrs import INRBuilder, pixel_grid

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
+
+import weightbench as wb
 from weightbench.zoo.architecture import Architecture
 from weightbench.zoo.manifest import MANIFEST, Manifest
 from weightbench.zoo.storage import TableWriter, describe_file
-
-import weightbench as wb
 
 NETWORKS, FILES = 70_000, 2_000  # networks of the zoo; state dicts loaded one by one
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
+
 from weightbench.benchmarks.task import Task, load_task
 from weightbench.methods.neural import NeuralMethod
 from weightbench.methods.registry import load_class, load_method, method_names

@@ -10,6 +10,8 @@ import pandas as pd
 import planted_zoo
 import pytest
 import torch
+
+import weightbench as wb
 from weightbench.benchmarks.alignment import Pairs, copies, line_losses
 from weightbench.benchmarks.evidence import read_predictions, write_predictions
 from weightbench.benchmarks.orders import trained_pairs
@@ -22,8 +24,6 @@ from weightbench.zoo.networks import Networks
 from weightbench.zoo.rescore import builder_of
 from weightbench.zoo.runs import RunBuilder
 from weightbench.zoo.symmetry import neuron_groups
-
-import weightbench as wb
 
 GROUPS = {"deep": planted_zoo.networks((4, 12, 10, 3), 100), "wide": planted_zoo.networks((4, 16, 3), 100, seed=1)}
 

@@ -16,12 +16,12 @@ import pytest
 import torch
 from raw_data import write_all
 from small_work import fits, shrunk, write_suite
+
+import weightbench as wb
 from weightbench.benchmarks.cell import plan
 from weightbench.benchmarks.result import read_results
 from weightbench.benchmarks.suite import load_suite
 from weightbench.zoo.build import build_zoo
-
-import weightbench as wb
 
 
 @pytest.fixture

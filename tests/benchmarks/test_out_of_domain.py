@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+
+import weightbench as wb
 from weightbench.benchmarks.evidence import identity, read_predictions, write_predictions
 from weightbench.benchmarks.result import read_results
 from weightbench.benchmarks.task import load_task
 from weightbench.leaderboard.picture import draw_results
 from weightbench.zoo.build import build_zoo
-
-import weightbench as wb
 
 STANDARD = Path(__file__).parent.parent.parent / "zoo" / "standard" / "digits-inrs.toml"
 

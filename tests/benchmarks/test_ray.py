@@ -20,9 +20,9 @@ from pathlib import Path
 import pytest
 import torch
 from small_work import fits, shrunk, write_suite
-from weightbench.benchmarks.result import read_results
 
 import weightbench as wb
+from weightbench.benchmarks.result import read_results
 
 pytest.importorskip("ray")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from weightbench.benchmarks.result import read_result, read_results
 
 import weightbench as wb
+from weightbench.benchmarks.result import read_result, read_results
 
 PLUGIN = '''
 import torch

@@ -9,13 +9,13 @@ import numpy as np
 import planted_zoo
 import pytest
 import torch
+
+import weightbench as wb
 from weightbench.benchmarks.result import read_results
 from weightbench.benchmarks.scoring import regression_scores, retrieval_scores
 from weightbench.benchmarks.task import load_task
 from weightbench.zoo import symmetry
 from weightbench.zoo.networks import Networks
-
-import weightbench as wb
 
 
 @pytest.fixture(scope="session")

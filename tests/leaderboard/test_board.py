@@ -13,6 +13,8 @@ import pandas as pd
 import planted_zoo
 import pyarrow.parquet as pq
 import pytest
+
+import weightbench as wb
 from weightbench.benchmarks.evidence import identity
 from weightbench.benchmarks.result import Result, read_results, results_folder
 from weightbench.leaderboard.board import load_boards
@@ -20,8 +22,6 @@ from weightbench.leaderboard.ranking import rankings
 from weightbench.leaderboard.render import board_files
 from weightbench.zoo.catalogue import catalogue_entry
 from weightbench.zoo.errors import BadInput
-
-import weightbench as wb
 
 RECORDS = Path(__file__).parent.parent / "fixtures" / "records"
 ROOT = Path(__file__).resolve().parent.parent.parent

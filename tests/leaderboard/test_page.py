@@ -11,10 +11,10 @@ from typing import Any
 
 import planted_zoo
 import pytest
-from weightbench.benchmarks.result import read_results
-from weightbench.leaderboard.render import write_board
 
 import weightbench as wb
+from weightbench.benchmarks.result import read_results
+from weightbench.leaderboard.render import write_board
 
 RECORDS = Path(__file__).parent.parent / "fixtures" / "records" / "1"
 COMMITTED = Path(__file__).resolve().parent.parent.parent / "leaderboard" / "index.html"

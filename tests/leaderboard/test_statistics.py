@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import r2_score
+
 from weightbench.benchmarks.items import Items, regression_items, share_of
 from weightbench.leaderboard.statistics import Ranked, Units, analyse, average_ranks, holm, tie_groups
 

@@ -13,13 +13,13 @@ import numpy as np
 import published
 import pyarrow.parquet as pq
 import pytest
+
+import weightbench as wb
 from weightbench.benchmarks.evidence import read_predictions, write_predictions
 from weightbench.benchmarks.result import Result, read_result, read_results
 from weightbench.leaderboard.command import command
 from weightbench.zoo.catalogue import STANDARD, catalogue_entry
 from weightbench.zoo.importing import import_zoo
-
-import weightbench as wb
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from in_memory import RandomTask
 from torch import Tensor
-from weightbench.methods import augment
 
 import weightbench as wb
+from weightbench.methods import augment
 
 TASKS = ("inr-classification", "inr-dilation", "neuron-alignment", "property")
 SIREN = wb.Architecture.mlp((2, 6, 5, 1), "sine", omega_0=30.0, output_offset=0.5)

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 import torch
+
+import weightbench as wb
 from weightbench.benchmarks.audit import audit
 from weightbench.benchmarks.contract import CHECKS, brief, check, tasks_for
 from weightbench.benchmarks.protocols import Sealed, Supervised
 from weightbench.benchmarks.task import load_task
 from weightbench.methods.base import TaskView
 from weightbench.methods.registry import load_class, method_names
-
-import weightbench as wb
 
 SMALL = {
     "width": 8,

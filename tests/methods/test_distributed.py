@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from weightbench.benchmarks.result import read_results
 
 import weightbench as wb
+from weightbench.benchmarks.result import read_results
 
 METHOD = '''
 import os

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from in_memory import RandomTask
+
+import weightbench as wb
 from weightbench.benchmarks.suite import suite_names
 from weightbench.methods.neural import NeuralMethod
 from weightbench.methods.registry import load_class, load_method, method_names
-
-import weightbench as wb
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "methods.md"

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from in_memory import RandomTask
 from torch import Tensor, nn
+
+import weightbench as wb
 from weightbench.methods.dwsnet import DWSLayer
 from weightbench.methods.nf_layers import NFLinear
 from weightbench.methods.weight_space import WeightSpace
 from weightbench.zoo import symmetry
 from weightbench.zoo.architecture import Activation, Add, Conv2d, Flatten, GlobalAvgPool2d, Linear
-
-import weightbench as wb
 
 MNIST_INR = wb.Architecture.mlp((2, 32, 32, 1), "sine", omega_0=30.0, output_offset=0.5)
 SMALL = {"width": 8, "depth": 2}

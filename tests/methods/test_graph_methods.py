@@ -10,6 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+
+import weightbench as wb
 from weightbench.methods import ng_t
 from weightbench.methods.neural_graph import Layout
 from weightbench.zoo import symmetry
@@ -24,8 +26,6 @@ from weightbench.zoo.architecture import (
     Pool2d,
 )
 from weightbench.zoo.networks import Networks
-
-import weightbench as wb
 
 MNIST_INR = Architecture.mlp((2, 32, 32, 1), "sine", omega_0=30.0, output_offset=0.5)
 NAMES = ("sine", "relu", "tanh", "gelu")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from weightbench.methods.structure_reps import EdgeAttention
 from weightbench.methods.topology import Topology, laplacian_features
 from weightbench.zoo.architecture import Architecture

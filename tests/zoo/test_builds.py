@@ -18,6 +18,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_work import shrunk
+
+import weightbench as wb
 from weightbench.zoo.blueprint import Blueprint
 from weightbench.zoo.build import build_zoo
 from weightbench.zoo.catalogue import catalogue, catalogue_entry, default_folder, read_entry, zoo_names
@@ -27,8 +29,6 @@ from weightbench.zoo.rescore import rescore
 from weightbench.zoo.sources import load_digits, load_source
 from weightbench.zoo.splits import split_items, split_runs
 from weightbench.zoo.twins import check_twins, fingerprints
-
-import weightbench as wb
 
 STANDARD = Path(sys.modules["weightbench.zoo.catalogue"].__file__ or "").parent / "standard"
 

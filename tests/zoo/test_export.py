@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from published import write_modelzoo, write_small_cnn_zoo
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from weightbench.zoo.architecture import Activation, Add, Architecture, Linear
-from weightbench.zoo.collection import Zoo
 
 import weightbench as wb
+from weightbench.zoo.architecture import Activation, Add, Architecture, Linear
+from weightbench.zoo.collection import Zoo
 
 
 def mlps(n: int, sizes: tuple[int, ...] = (2, 8, 3), *, bias: bool = True) -> list[nn.Sequential]:

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from loopback_hub import Fault, LoopbackHub, serving
+
+import weightbench as wb
 from weightbench.zoo.catalogue import catalogue_entry
 from weightbench.zoo.collection import open_zoo, reopened
 from weightbench.zoo.storage import seal
-
-import weightbench as wb
 
 FILE = "GET .*/resolve/.*test.parquet"
 

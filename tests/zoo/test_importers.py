@@ -16,11 +16,11 @@ from published import (
     write_nfn,
     write_small_cnn_zoo,
 )
+
+import weightbench as wb
 from weightbench.zoo.collection import Zoo
 from weightbench.zoo.networks import Networks
 from weightbench.zoo.twins import check_twins
-
-import weightbench as wb
 
 WRITERS = {
     "dwsnets": write_dwsnets_mnist,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+
+import weightbench as wb
 from weightbench.zoo.architecture import (
     Activation,
     Add,
@@ -15,8 +17,6 @@ from weightbench.zoo.architecture import (
     Pool2d,
 )
 from weightbench.zoo.functional import ACTIVATIONS
-
-import weightbench as wb
 
 
 class Function(nn.Module):

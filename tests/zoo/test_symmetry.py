@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from weightbench.zoo import symmetry
-from weightbench.zoo.architecture import Activation, Add, Conv2d, Flatten, Linear, Pool2d
 
 import weightbench as wb
+from weightbench.zoo import symmetry
+from weightbench.zoo.architecture import Activation, Add, Conv2d, Flatten, Linear, Pool2d
 
 ACTIVATIONS = ["sine", "relu", "leaky-relu", "tanh", "gelu", "sigmoid", "identity"]
 

@@ -14,11 +14,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+
+import weightbench as wb
 from weightbench.zoo import storage
 from weightbench.zoo.collection import open_zoo
 from weightbench.zoo.manifest import ZooFile
-
-import weightbench as wb
 
 
 @pytest.fixture

@@ -1,1 +1,0 @@
-../../../weightbench/__init__.py

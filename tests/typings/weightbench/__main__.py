@@ -1,1 +1,0 @@
-../../../weightbench/__main__.py

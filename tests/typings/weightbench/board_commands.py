@@ -1,1 +1,0 @@
-../../../weightbench/board_commands.py

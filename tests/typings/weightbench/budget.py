@@ -1,1 +1,0 @@
-../../../weightbench/budget.py

@@ -1,1 +1,0 @@
-../../../weightbench/exchange_commands.py

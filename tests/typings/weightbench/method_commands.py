@@ -1,1 +1,0 @@
-../../../weightbench/method_commands.py

@@ -1,1 +1,0 @@
-../../../weightbench/zoo_commands.py

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..methods.base import Method, TaskView
-from ..methods.matching import assign
-from ..zoo.collection import Split
-from ..zoo.networks import Networks
-from ..zoo.symmetry import neuron_groups
+from ..methods.contract.method import Method, TaskView
+from ..methods.contract.neuron_matching import assign
+from ..zoo.networks.networks import Networks
+from ..zoo.networks.symmetry import neuron_groups
+from ..zoo.storage.zoo import Split
 
 
 class ActivationMatching(Method):

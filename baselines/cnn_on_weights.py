@@ -7,10 +7,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..methods.base import TaskView
-from ..methods.neural import NeuralMethod
-from ..methods.normalise import Normalise
-from ..zoo.networks import Networks
+from ..methods.contract.method import TaskView
+from ..methods.layers.normalisation import Normalise
+from ..methods.training.neural_method import NeuralMethod
+from ..zoo.networks.networks import Networks
 
 GRID = 4  # every picture ends as 4 x 4 pixels
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..methods.inputs import finite
-from ..zoo.architecture import Add, Architecture, Conv2d, Linear
-from ..zoo.networks import Networks
-from ..zoo.symmetry import neuron_groups
-from .summary import Summary
+from ..methods.contract.feature_method import Summary
+from ..methods.contract.input_checks import finite
+from ..zoo.networks.architecture import Add, Architecture, Conv2d, Linear
+from ..zoo.networks.networks import Networks
+from ..zoo.networks.symmetry import neuron_groups
 
 CHUNK = 256  # networks measured at once
 SHORTEST = 1e-3  # strengths below count as this one

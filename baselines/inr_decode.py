@@ -7,11 +7,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..methods.base import TaskView
-from ..methods.inputs import require
-from ..methods.neural import NeuralMethod
-from ..zoo.errors import BadInput
-from ..zoo.networks import Networks
+from ..methods.contract.input_checks import require
+from ..methods.contract.method import TaskView
+from ..methods.training.neural_method import NeuralMethod
+from ..runtime.errors import BadInput
+from ..zoo.networks.networks import Networks
 
 
 class ImageReader(nn.Module):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..methods.augment import NAVON
-from ..methods.base import TaskView
-from ..methods.editing import Edit
-from ..methods.neural import NeuralMethod
-from ..methods.normalise import Normalise
-from ..methods.weight_space import BatchNorm
-from ..zoo.networks import Networks
+from ..methods.contract.method import TaskView
+from ..methods.layers.editing import Edit
+from ..methods.layers.normalisation import Normalise
+from ..methods.spaces.weight_space import BatchNorm
+from ..methods.training.augmentation import NAVON
+from ..methods.training.neural_method import NeuralMethod
+from ..zoo.networks.networks import Networks
 
 
 def blocks(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequential:

@@ -13,12 +13,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..methods.base import TaskView
-from ..methods.extreme import amax
-from ..methods.neural import NeuralMethod
-from ..methods.normalise import Normalise
-from ..methods.weight_space import BatchNorm
-from ..zoo.networks import Networks
+from ..methods.contract.method import TaskView
+from ..methods.layers.extrema import amax
+from ..methods.layers.normalisation import Normalise
+from ..methods.spaces.weight_space import BatchNorm
+from ..methods.training.neural_method import NeuralMethod
+from ..zoo.networks.networks import Networks
 
 
 class RowReader(nn.Module):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..methods.inputs import finite
-from ..zoo.architecture import Architecture
-from ..zoo.networks import Networks
-from .summary import Summary
+from ..methods.contract.feature_method import Summary
+from ..methods.contract.input_checks import finite
+from ..zoo.networks.architecture import Architecture
+from ..zoo.networks.networks import Networks
 
 
 def norms(networks: Networks) -> Tensor:

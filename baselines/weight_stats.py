@@ -7,11 +7,11 @@ import torch
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from torch import Tensor
 
-from ..methods.base import Method, TaskView
-from ..methods.inputs import finite
-from ..methods.readout import class_logits
-from ..zoo.collection import Split
-from ..zoo.networks import Networks
+from ..methods.contract.input_checks import finite
+from ..methods.contract.linear_readout import class_logits
+from ..methods.contract.method import Method, TaskView
+from ..zoo.networks.networks import Networks
+from ..zoo.storage.zoo import Split
 
 QUANTILES = torch.tensor([0.0, 0.25, 0.5, 0.75, 1.0])
 

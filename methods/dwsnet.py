@@ -20,16 +20,16 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..zoo.errors import BadInput
-from ..zoo.networks import Networks
-from .augment import NAVON
-from .base import TaskView
-from .dropout import Dropout
-from .editing import Edit
-from .extreme import amax
-from .neural import NeuralMethod
-from .normalise import Normalise
-from .weight_space import BatchNorms, Levels, Mix, Pooling, WeightSpace, pools, repeat, subsets
+from ..runtime.errors import BadInput
+from ..zoo.networks.networks import Networks
+from .contract.method import TaskView
+from .layers.dropout import Dropout
+from .layers.editing import Edit
+from .layers.extrema import amax
+from .layers.normalisation import Normalise
+from .spaces.weight_space import BatchNorms, Levels, Mix, Pooling, WeightSpace, pools, repeat, subsets
+from .training.augmentation import NAVON
+from .training.neural_method import NeuralMethod
 
 Pair = tuple[int, int, int]  # source, target, the level in common
 FEW = 256  # neurons, up to which attention weights are small enough to be kept

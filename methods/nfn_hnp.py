@@ -5,7 +5,7 @@ Inputs and outputs keep their places: their weights are full linear maps over th
 
 from __future__ import annotations
 
-from .nfn_model import NFNMethod
+from .spaces.nfn_model import NFNMethod
 
 
 class HNPNFN(NFNMethod):

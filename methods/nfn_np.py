@@ -6,7 +6,7 @@ so that the whole is again invariant to permutations of the hidden neurons only.
 
 from __future__ import annotations
 
-from .nfn_model import NFNMethod
+from .spaces.nfn_model import NFNMethod
 
 
 class NPNFN(NFNMethod):

@@ -21,16 +21,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..zoo.architecture import Architecture
-from ..zoo.networks import Networks
-from .augment import NAVON
-from .base import TaskView
-from .dropout import Dropout
-from .editing import Edit
-from .extreme import amax, amin
-from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
-from .neural import NeuralMethod
-from .neural_graph import Block, Layout, layout_of, readable, single
+from ..zoo.networks.architecture import Architecture
+from ..zoo.networks.networks import Networks
+from .contract.method import TaskView
+from .graphs.graph_embedding import GraphEmbedding, Pooling, Readout, mlp
+from .graphs.neural_graph import Block, Layout, layout_of, readable, single
+from .layers.dropout import Dropout
+from .layers.editing import Edit
+from .layers.extrema import amax, amin
+from .training.augmentation import NAVON
+from .training.neural_method import NeuralMethod
 
 Aggregator = Literal["mean", "min", "max", "std"]
 

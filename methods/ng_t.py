@@ -19,16 +19,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..zoo.architecture import Architecture
-from ..zoo.errors import BadInput
-from ..zoo.networks import Networks
-from .augment import NAVON
-from .base import TaskView
-from .dropout import Dropout
-from .editing import Edit
-from .graph_embedding import GraphEmbedding, Pooling, Readout, mlp
-from .neural import NeuralMethod
-from .neural_graph import Layout, readable, single
+from ..runtime.errors import BadInput
+from ..zoo.networks.architecture import Architecture
+from ..zoo.networks.networks import Networks
+from .contract.method import TaskView
+from .graphs.graph_embedding import GraphEmbedding, Pooling, Readout, mlp
+from .graphs.neural_graph import Layout, readable, single
+from .layers.dropout import Dropout
+from .layers.editing import Edit
+from .training.augmentation import NAVON
+from .training.neural_method import NeuralMethod
 
 CACHED = 600_000  # numbers: on a CPU what one operation writes should still be in the cache for the next
 

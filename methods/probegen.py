@@ -15,11 +15,11 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..zoo.architecture import Architecture
-from ..zoo.errors import BadInput
-from ..zoo.networks import Networks
-from .base import TaskView
-from .neural import NeuralMethod
+from ..runtime.errors import BadInput
+from ..zoo.networks.architecture import Architecture
+from ..zoo.networks.networks import Networks
+from .contract.method import TaskView
+from .training.neural_method import NeuralMethod
 
 
 class ProbeGenerator(nn.Module):

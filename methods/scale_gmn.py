@@ -24,15 +24,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..zoo.architecture import Architecture
-from ..zoo.errors import BadInput
-from ..zoo.networks import Networks
-from ..zoo.symmetry import neuron_groups
-from .base import TaskView
-from .editing import Edit
-from .neural import NeuralMethod
-from .neural_graph import Block, Layout, Slots, readable, single
-from .scale_layers import MLP, Graph, Invariant, Kind, ScaleLayer
+from ..runtime.errors import BadInput
+from ..zoo.networks.architecture import Architecture
+from ..zoo.networks.networks import Networks
+from ..zoo.networks.symmetry import neuron_groups
+from .contract.method import TaskView
+from .graphs.neural_graph import Block, Layout, Slots, readable, single
+from .graphs.scale_layers import MLP, Graph, Invariant, Kind, ScaleLayer
+from .layers.editing import Edit
+from .training.neural_method import NeuralMethod
 
 
 @cache

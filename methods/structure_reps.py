@@ -17,15 +17,15 @@ from torch import Tensor, nn
 from torch_geometric.nn import VGAE, GATConv, TransformerConv
 from torch_geometric.utils import scatter, softmax
 
-from ..zoo.architecture import Architecture
-from ..zoo.collection import Split
-from ..zoo.networks import Networks
-from ..zoo.progress import track
-from ..zoo.symmetry import neuron_groups
-from .base import Method, TaskView
-from .inputs import finite
-from .readout import Readout
-from .topology import Topology
+from ..runtime.progress import track
+from ..zoo.networks.architecture import Architecture
+from ..zoo.networks.networks import Networks
+from ..zoo.networks.symmetry import neuron_groups
+from ..zoo.storage.zoo import Split
+from .contract.input_checks import finite
+from .contract.linear_readout import Readout
+from .contract.method import Method, TaskView
+from .graphs.topology import Topology
 
 NOISE = 0.1  # standard deviation of edge attention's noise, in those of the weights
 

@@ -34,7 +34,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def small_zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """digits-inrs of 60 images (240 networks), fitted with the full recipe."""
-    from weightbench.zoo.build import build_zoo
+    from weightbench.zoo.build.build_zoo import build_zoo
 
     folder = tmp_path_factory.mktemp("zoos") / "digits-inrs"
     build_zoo("digits-inrs", limit=60, out=folder, device="cpu")
@@ -48,7 +48,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["weightbench", *map(str, arguments)])
-        monkeypatch.setattr("weightbench.terminal.tune", lambda: None)  # a test process keeps its own allocator
+        monkeypatch.setattr("weightbench.cli.options.tune", lambda: None)  # a test process keeps its own allocator
         code = 0
         try:
             face.main()

@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from weightbench.zoo.catalogue import STANDARD
+from weightbench.zoo.recipes.catalogue import STANDARD
 
 METHOD = """
 import os, time

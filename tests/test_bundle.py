@@ -12,8 +12,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from weightbench.benchmarks.result import read_results
-from weightbench.zoo.manifest import read_manifest
+from weightbench.benchmarks.records.result import read_results
+from weightbench.zoo.storage.manifest import read_manifest
 
 ROOT = Path(__file__).resolve().parent.parent
 # Runs the command line in a Python that has no module of the names given first.

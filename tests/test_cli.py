@@ -12,7 +12,7 @@ import pytest
 from small_work import write_suite
 
 import weightbench as wb
-from weightbench.benchmarks.suite import load_suite
+from weightbench.benchmarks.running.suite import load_suite
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,7 +31,7 @@ def test_help_needs_no_torch(arguments: list[str]) -> None:
 
 
 def test_an_option_of_a_build_is_called_as_in_python() -> None:
-    from weightbench.zoo_commands import zoo_build
+    from weightbench.cli.zoo_commands import zoo_build
 
     assert inspect.signature(zoo_build).parameters.keys() <= inspect.signature(wb.build_zoo).parameters.keys()
 
@@ -196,7 +196,7 @@ def test_a_budget_ends_a_run_and_is_read_strictly(small_zoo: Path, tmp_path: Pat
 def test_an_installed_package_asks_for_the_folder_of_results(
     arguments: tuple[str, ...], option: str, tmp_path: Path, cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("weightbench.leaderboard.submission.ROOT", tmp_path)  # no clone
+    monkeypatch.setattr("weightbench.leaderboard.submit.submission.ROOT", tmp_path)  # no clone
     code, _, err = cli(*arguments)
     assert code == 2
     assert f"say {option} DIR" in err

@@ -9,53 +9,53 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from weightbench.benchmarks.result import Result as Result
-    from weightbench.benchmarks.runner import run as run
-    from weightbench.benchmarks.task import Task as Task
-    from weightbench.benchmarks.task import load_task as load_task
-    from weightbench.leaderboard.board import boards as boards
-    from weightbench.methods.base import Method as Method
-    from weightbench.methods.neural import NeuralMethod as NeuralMethod
-    from weightbench.zoo.architecture import Architecture as Architecture
-    from weightbench.zoo.build import build_zoo as build_zoo
-    from weightbench.zoo.collection import Split as Split
-    from weightbench.zoo.collection import Zoo as Zoo
-    from weightbench.zoo.download import get_zoo as get_zoo
-    from weightbench.zoo.errors import BadInput as BadInput
-    from weightbench.zoo.export import export_zoo as export_zoo
-    from weightbench.zoo.importing import import_zoo as import_zoo
-    from weightbench.zoo.inrs import render as render
-    from weightbench.zoo.load import load_zoo as load_zoo
-    from weightbench.zoo.networks import Networks as Networks
+    from weightbench.benchmarks.records.result import Result as Result
+    from weightbench.benchmarks.running.run import run as run
+    from weightbench.benchmarks.task.task import Task as Task
+    from weightbench.benchmarks.task.task import load_task as load_task
+    from weightbench.leaderboard.board.board import boards as boards
+    from weightbench.methods.contract.method import Method as Method
+    from weightbench.methods.training.neural_method import NeuralMethod as NeuralMethod
+    from weightbench.runtime.errors import BadInput as BadInput
+    from weightbench.zoo.build.build_zoo import build_zoo as build_zoo
+    from weightbench.zoo.exchange.download import get_zoo as get_zoo
+    from weightbench.zoo.exchange.export_zoo import export_zoo as export_zoo
+    from weightbench.zoo.exchange.import_zoo import import_zoo as import_zoo
+    from weightbench.zoo.load_zoo import load_zoo as load_zoo
+    from weightbench.zoo.networks.architecture import Architecture as Architecture
+    from weightbench.zoo.networks.networks import Networks as Networks
+    from weightbench.zoo.storage.zoo import Split as Split
+    from weightbench.zoo.storage.zoo import Zoo as Zoo
+    from weightbench.zoo.training.inr_builder import render as render
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "Architecture": "zoo.architecture",
-    "BadInput": "zoo.errors",
-    "Method": "methods.base",
-    "Networks": "zoo.networks",
-    "NeuralMethod": "methods.neural",
-    "Result": "benchmarks.result",
-    "Split": "zoo.collection",
-    "Task": "benchmarks.task",
-    "Zoo": "zoo.collection",
-    "boards": "leaderboard.board",
-    "build_zoo": "zoo.build",
-    "export_zoo": "zoo.export",
-    "get_zoo": "zoo.download",
-    "import_zoo": "zoo.importing",
-    "load_task": "benchmarks.task",
-    "load_zoo": "zoo.load",
-    "render": "zoo.inrs",
-    "run": "benchmarks.runner",
+    "Architecture": "zoo.networks.architecture",
+    "BadInput": "runtime.errors",
+    "Method": "methods.contract.method",
+    "Networks": "zoo.networks.networks",
+    "NeuralMethod": "methods.training.neural_method",
+    "Result": "benchmarks.records.result",
+    "Split": "zoo.storage.zoo",
+    "Task": "benchmarks.task.task",
+    "Zoo": "zoo.storage.zoo",
+    "boards": "leaderboard.board.board",
+    "build_zoo": "zoo.build.build_zoo",
+    "export_zoo": "zoo.exchange.export_zoo",
+    "get_zoo": "zoo.exchange.download",
+    "import_zoo": "zoo.exchange.import_zoo",
+    "load_task": "benchmarks.task.task",
+    "load_zoo": "zoo.load_zoo",
+    "render": "zoo.training.inr_builder",
+    "run": "benchmarks.running.run",
 }
 __all__ = [*_HOME, "load_method"]
 
 
 def load_method(reference: str, /, **params: Any) -> Any:
     """A method by built-in name, by path "file.py[:Class]" or by entry point; `params` are its hyperparameters."""
-    from weightbench.methods.registry import load_method as load
+    from weightbench.methods.contract.registry import load_method as load
 
     return load(reference, params)
 

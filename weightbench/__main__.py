@@ -9,13 +9,14 @@ from typing import Annotated
 
 import typer
 
-from weightbench import board_commands, method_commands, terminal
-from weightbench.board_commands import show_boards
-from weightbench.budget import BudgetSpent, parsed_budget, within
-from weightbench.exchange_commands import zoo_export, zoo_import
-from weightbench.terminal import HELP, Address, Device, Engine, Jobs, Json, Memory
-from weightbench.zoo.errors import BadInput, unknown
-from weightbench.zoo_commands import zoo_app
+from weightbench.cli import board_commands, method_commands
+from weightbench.cli import options as terminal
+from weightbench.cli.board_commands import show_boards
+from weightbench.cli.exchange_commands import zoo_export, zoo_import
+from weightbench.cli.options import HELP, Address, Device, Engine, Jobs, Json, Memory
+from weightbench.cli.time_limit import BudgetSpent, parsed_budget, within
+from weightbench.cli.zoo_commands import zoo_app
+from weightbench.runtime.errors import BadInput, unknown
 
 app = typer.Typer(
     context_settings=HELP,
@@ -46,7 +47,7 @@ def _main(version: Annotated[bool, typer.Option("--version", callback=_version, 
 @app.command("tasks")
 def tasks(as_json: Json = False) -> None:
     """The tasks."""
-    from weightbench.benchmarks.task import task_class, task_names
+    from weightbench.benchmarks.task.task import task_class, task_names
 
     found = [task_class(name) for name in task_names()]
     keys = ["name", "output", "metric", "unit", "description"]
@@ -57,7 +58,7 @@ def tasks(as_json: Json = False) -> None:
 @app.command("methods")
 def methods(as_json: Json = False) -> None:
     """The methods, with the tasks that each supports and its parameters."""
-    from weightbench.methods.registry import load_class, method_names
+    from weightbench.methods.contract.registry import load_class, method_names
 
     rows = []
     for name in method_names():
@@ -120,11 +121,11 @@ def run(
     if budget:
         parsed_budget(budget)
     terminal.tune()
-    from weightbench.benchmarks.cell import plan
-    from weightbench.benchmarks.runner import run_cells
-    from weightbench.benchmarks.suite import Runs, Suite, load_suite
-    from weightbench.zoo.executor import open_executor
-    from weightbench.zoo.progress import console
+    from weightbench.benchmarks.running.cell import plan
+    from weightbench.benchmarks.running.run import run_cells
+    from weightbench.benchmarks.running.suite import Runs, Suite, load_suite
+    from weightbench.runtime.executor import open_executor
+    from weightbench.runtime.progress import console
 
     params = dict(terminal.parsed_param(text) for text in param or [])
     wanted = (
@@ -178,8 +179,8 @@ def status(
     as_json: Json = False,
 ) -> None:
     """What of a suite is done, running, failed or missing, and the command that finishes it."""
-    from weightbench.benchmarks.status import status as states
-    from weightbench.benchmarks.suite import load_suite
+    from weightbench.benchmarks.running.suite import load_suite
+    from weightbench.benchmarks.running.suite_status import status as states
 
     chosen = _parsed_seeds(seeds)
     found = states(load_suite(suite), runs, seeds=chosen)

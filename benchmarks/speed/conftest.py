@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weightbench.zoo.machine import tune_process
+from weightbench.runtime.machine import tune_process
 
 tune_process()
 

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from weightbench.benchmarks.evidence import truth_paths, write_predictions
-from weightbench.benchmarks.result import Result
-from weightbench.leaderboard.board import load_boards
-from weightbench.leaderboard.render import board_files
+from weightbench.benchmarks.records.evidence import truth_paths, write_predictions
+from weightbench.benchmarks.records.result import Result
+from weightbench.leaderboard.board.board import load_boards
+from weightbench.leaderboard.pages.board_files import board_files
 
 METHODS, BOARDS, NETWORKS = 50, 20, 500
 RECORD = next(Path("tests/fixtures/records/1").glob("inr-classification/*/mlp/*/seed-0.json"))

@@ -16,15 +16,15 @@ from cloudpickle import register_pickle_by_value
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from weightbench import build_zoo
-from weightbench.benchmarks.cell import checked_cell
-from weightbench.benchmarks.runner import run_cells
-from weightbench.benchmarks.task import load_task
-from weightbench.methods.registry import load_method
-from weightbench.zoo.architecture import Architecture
-from weightbench.zoo.collection import Zoo, open_zoo
-from weightbench.zoo.executor import Executor, open_executor
-from weightbench.zoo.manifest import Manifest, SourceInfo
-from weightbench.zoo.storage import TableWriter, describe_file
+from weightbench.benchmarks.running.cell import checked_cell
+from weightbench.benchmarks.running.run import run_cells
+from weightbench.benchmarks.task.task import load_task
+from weightbench.methods.contract.registry import load_method
+from weightbench.runtime.executor import Executor, open_executor
+from weightbench.zoo.networks.architecture import Architecture
+from weightbench.zoo.storage.manifest import Manifest, SourceInfo
+from weightbench.zoo.storage.tables import TableWriter, describe_file
+from weightbench.zoo.storage.zoo import Zoo, open_zoo
 
 register_pickle_by_value(sys.modules[__name__])  # workers cannot import a file that pytest has found
 

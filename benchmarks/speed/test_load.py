@@ -12,9 +12,9 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 import weightbench as wb
-from weightbench.zoo.architecture import Architecture
-from weightbench.zoo.manifest import MANIFEST, Manifest
-from weightbench.zoo.storage import TableWriter, describe_file
+from weightbench.zoo.networks.architecture import Architecture
+from weightbench.zoo.storage.manifest import MANIFEST, Manifest
+from weightbench.zoo.storage.tables import TableWriter, describe_file
 
 NETWORKS, FILES = 70_000, 2_000  # networks of the zoo; state dicts loaded one by one
 

@@ -16,12 +16,12 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from weightbench.benchmarks.task import Task, load_task
-from weightbench.methods.neural import NeuralMethod
-from weightbench.methods.registry import load_class, load_method, method_names
-from weightbench.zoo.build import build_zoo
-from weightbench.zoo.catalogue import STANDARD
-from weightbench.zoo.machine import peak_memory_mb, reset_peak_memory
+from weightbench.benchmarks.task.task import Task, load_task
+from weightbench.methods.contract.registry import load_class, load_method, method_names
+from weightbench.methods.training.neural_method import NeuralMethod
+from weightbench.runtime.machine import peak_memory_mb, reset_peak_memory
+from weightbench.zoo.build.build_zoo import build_zoo
+from weightbench.zoo.recipes.catalogue import STANDARD
 
 BATCHES = (8, 32, 64)
 METHODS: list[tuple[str, dict[str, object]]] = [

@@ -5,8 +5,8 @@ The target is the score that the zoo's table holds, accuracy or R2, on the netwo
 
 from __future__ import annotations
 
-from ...zoo.errors import BadInput
-from ..column import Column
+from ...runtime.errors import BadInput
+from ..task.column_task import Column
 
 
 class AccuracyDecoding(Column):

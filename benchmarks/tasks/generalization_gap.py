@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..task import Task
+from ..task.task import Task
 from .accuracy_decoding import AccuracyDecoding
 
 

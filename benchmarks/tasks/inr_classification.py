@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..column import Column
+from ..task.column_task import Column
 
 
 class INRClassification(Column):

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...zoo.collection import Split
-from ...zoo.networks import Networks
-from ..evidence import PIXEL_ITEMS, quantise
-from ..out_of_domain import OutOfDomain
+from ...zoo.networks.networks import Networks
+from ...zoo.storage.zoo import Split
+from ..records.evidence import PIXEL_ITEMS, quantise
+from ..task.second_zoo import OutOfDomain
 
 
 class INRDilation(OutOfDomain):

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from ...zoo.errors import BadInput
-from ..scoring import column_values, retrieval_scores
+from ...runtime.errors import BadInput
+from ..metrics.scoring import column_values, retrieval_scores
 from .property import Property
 
 

@@ -12,14 +12,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...zoo.collection import Split, Zoo
-from ...zoo.errors import BadInput, unknown
-from ...zoo.rescore import builder_of
-from ...zoo.runs import RunBuilder
-from ..alignment import Pairs, copies, line_losses, neurons, trained
-from ..orders import trained_pairs
-from ..result import Options
-from ..task import Task
+from ...runtime.errors import BadInput, unknown
+from ...zoo.build.rescore import builder_of
+from ...zoo.storage.zoo import Split, Zoo
+from ...zoo.training.run_builder import RunBuilder
+from ..metrics.neuron_orders import trained_pairs
+from ..records.result import Options
+from ..task.network_pairs import Pairs, copies, line_losses, neurons, trained
+from ..task.task import Task
 
 NOISE = {"exact-copies": 0.0, "copies": 0.1, "noisy-copies": 0.5}  # in standard deviations of each tensor
 MEASURES = {"copies": ("matched", "%", True), "trained": ("barrier", "", False)}  # of a loss, in the zoo's own unit

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ...zoo.errors import BadInput
-from ..column import Column
+from ...runtime.errors import BadInput
+from ..task.column_task import Column
 
 
 class Property(Column):

@@ -12,18 +12,18 @@ import pytest
 import torch
 
 import weightbench as wb
-from weightbench.benchmarks.alignment import Pairs, copies, line_losses
-from weightbench.benchmarks.evidence import read_predictions, write_predictions
-from weightbench.benchmarks.orders import trained_pairs
-from weightbench.benchmarks.result import read_results
-from weightbench.leaderboard.picture import draw_results
-from weightbench.methods.base import Method
-from weightbench.zoo.architecture import Architecture
-from weightbench.zoo.build import build_zoo
-from weightbench.zoo.networks import Networks
-from weightbench.zoo.rescore import builder_of
-from weightbench.zoo.runs import RunBuilder
-from weightbench.zoo.symmetry import neuron_groups
+from weightbench.benchmarks.metrics.neuron_orders import trained_pairs
+from weightbench.benchmarks.records.evidence import read_predictions, write_predictions
+from weightbench.benchmarks.records.result import read_results
+from weightbench.benchmarks.task.network_pairs import Pairs, copies, line_losses
+from weightbench.leaderboard.pages.result_pictures import draw_results
+from weightbench.methods.contract.method import Method
+from weightbench.zoo.build.build_zoo import build_zoo
+from weightbench.zoo.build.rescore import builder_of
+from weightbench.zoo.networks.architecture import Architecture
+from weightbench.zoo.networks.networks import Networks
+from weightbench.zoo.networks.symmetry import neuron_groups
+from weightbench.zoo.training.run_builder import RunBuilder
 
 GROUPS = {"deep": planted_zoo.networks((4, 12, 10, 3), 100), "wide": planted_zoo.networks((4, 16, 3), 100, seed=1)}
 

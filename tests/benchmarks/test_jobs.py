@@ -18,10 +18,10 @@ from raw_data import write_all
 from small_work import fits, shrunk, write_suite
 
 import weightbench as wb
-from weightbench.benchmarks.cell import plan
-from weightbench.benchmarks.result import read_results
-from weightbench.benchmarks.suite import load_suite
-from weightbench.zoo.build import build_zoo
+from weightbench.benchmarks.records.result import read_results
+from weightbench.benchmarks.running.cell import plan
+from weightbench.benchmarks.running.suite import load_suite
+from weightbench.zoo.build.build_zoo import build_zoo
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_a_killed_run_is_finished_by_the_same_command(suite, tmp_path: Path, cli
 
 
 def test_a_cell_of_a_zoo_that_is_not_here_is_missing(tmp_path: Path) -> None:
-    from weightbench.benchmarks.status import status
+    from weightbench.benchmarks.running.suite_status import status
 
     (tmp_path / "s.toml").write_text(
         'description = "x"\n[[runs]]\ntask = "inr-classification"\nzoo = "mnist-inrs"\nmethods = [{ name = "mlp" }]\n'

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 import weightbench as wb
-from weightbench.benchmarks.evidence import identity, read_predictions, write_predictions
-from weightbench.benchmarks.result import read_results
-from weightbench.benchmarks.task import load_task
-from weightbench.leaderboard.picture import draw_results
-from weightbench.zoo.build import build_zoo
+from weightbench.benchmarks.records.evidence import identity, read_predictions, write_predictions
+from weightbench.benchmarks.records.result import read_results
+from weightbench.benchmarks.task.task import load_task
+from weightbench.leaderboard.pages.result_pictures import draw_results
+from weightbench.zoo.build.build_zoo import build_zoo
 
 STANDARD = Path(__file__).parent.parent.parent / "zoo" / "standard" / "digits-inrs.toml"
 

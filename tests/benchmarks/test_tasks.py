@@ -11,11 +11,11 @@ import pytest
 import torch
 
 import weightbench as wb
-from weightbench.benchmarks.result import read_results
-from weightbench.benchmarks.scoring import regression_scores, retrieval_scores
-from weightbench.benchmarks.task import load_task
-from weightbench.zoo import symmetry
-from weightbench.zoo.networks import Networks
+from weightbench.benchmarks.metrics.scoring import regression_scores, retrieval_scores
+from weightbench.benchmarks.records.result import read_results
+from weightbench.benchmarks.task.task import load_task
+from weightbench.zoo.networks import symmetry
+from weightbench.zoo.networks.networks import Networks
 
 
 @pytest.fixture(scope="session")
@@ -122,8 +122,8 @@ def test_rows_of_several_architectures_come_back_in_order(mixed, tmp_path: Path,
     shown = f"{split}, representation" if protocol == "representation" else split
     assert title == f"property of sum_of_squares ({shown}) on planted@1.0.0"
     readme = tmp_path / "board.md"
-    from weightbench.leaderboard.board import load_boards
-    from weightbench.leaderboard.render import markdown
+    from weightbench.leaderboard.board.board import load_boards
+    from weightbench.leaderboard.pages.board_files import markdown
 
     (board,) = load_boards(tmp_path)
     assert len(board.points[0]) == {"within-run": 100, "across-runs": 150}[split]  # all, or a sample
@@ -150,7 +150,7 @@ def test_within_run_scores_are_averaged_over_runs(planted, tmp_path: Path) -> No
     (result,) = wb.run(
         "weight-norms", task="property", zoo=planted, target="mean_weight", split="within-run", out=tmp_path
     )
-    from weightbench.benchmarks.evidence import read_predictions
+    from weightbench.benchmarks.records.evidence import read_predictions
 
     path = next(path for path, found in read_results(tmp_path) if found == result)
     ids, arrays = read_predictions(path.with_name(result.predictions.file), result.predictions.sha256)

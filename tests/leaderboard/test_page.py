@@ -13,8 +13,8 @@ import planted_zoo
 import pytest
 
 import weightbench as wb
-from weightbench.benchmarks.result import read_results
-from weightbench.leaderboard.render import write_board
+from weightbench.benchmarks.records.result import read_results
+from weightbench.leaderboard.pages.board_files import write_board
 
 RECORDS = Path(__file__).parent.parent / "fixtures" / "records" / "1"
 COMMITTED = Path(__file__).resolve().parent.parent.parent / "leaderboard" / "index.html"

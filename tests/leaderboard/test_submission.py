@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import weightbench as wb
-from weightbench.benchmarks.evidence import read_predictions, write_predictions
-from weightbench.benchmarks.result import Result, read_result, read_results
-from weightbench.leaderboard.command import command
-from weightbench.zoo.catalogue import STANDARD, catalogue_entry
-from weightbench.zoo.importing import import_zoo
+from weightbench.benchmarks.records.evidence import read_predictions, write_predictions
+from weightbench.benchmarks.records.result import Result, read_result, read_results
+from weightbench.leaderboard.board.command import command
+from weightbench.zoo.exchange.import_zoo import import_zoo
+from weightbench.zoo.recipes.catalogue import STANDARD, catalogue_entry
 
 
 @pytest.fixture(scope="module")

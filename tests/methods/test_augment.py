@@ -13,7 +13,7 @@ from in_memory import RandomTask
 from torch import Tensor
 
 import weightbench as wb
-from weightbench.methods import augment
+from weightbench.methods.training import augmentation as augment
 
 TASKS = ("inr-classification", "inr-dilation", "neuron-alignment", "property")
 SIREN = wb.Architecture.mlp((2, 6, 5, 1), "sine", omega_0=30.0, output_offset=0.5)

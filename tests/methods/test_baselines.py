@@ -17,9 +17,9 @@ from published import write_nfn
 import weightbench as wb
 from weightbench.baselines.graph_metrics import metrics, overlap, path_lengths, strengths
 from weightbench.baselines.weight_stats import statistics
-from weightbench.methods.neural import NeuralMethod
-from weightbench.zoo import symmetry
-from weightbench.zoo.architecture import Activation, Add, Linear
+from weightbench.methods.training.neural_method import NeuralMethod
+from weightbench.zoo.networks import symmetry
+from weightbench.zoo.networks.architecture import Activation, Add, Linear
 
 INR = wb.Architecture.mlp((2, 6, 5, 1), "sine", omega_0=30.0)
 CNN = wb.Architecture.cnn((1, 9, 9), (3, 4), 2, activation="tanh", padding=1)

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 import weightbench as wb
-from weightbench.benchmarks.cell import checked_cell
-from weightbench.benchmarks.result import read_results
-from weightbench.benchmarks.runner import run_cells
-from weightbench.methods import checkpoint
-from weightbench.methods.registry import load_class
-from weightbench.zoo.collection import Zoo
+from weightbench.benchmarks.records.result import read_results
+from weightbench.benchmarks.running.cell import checked_cell
+from weightbench.benchmarks.running.run import run_cells
+from weightbench.methods.contract.registry import load_class
+from weightbench.methods.training import checkpoint
+from weightbench.zoo.storage.zoo import Zoo
 
 ASKED = {"epochs": 4, "batch_size": 16, "lr": 3e-3, "schedule": "one-cycle", "dropout": 0.1, "augment": ["noise"]}
 

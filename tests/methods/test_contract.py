@@ -10,12 +10,12 @@ import pytest
 import torch
 
 import weightbench as wb
-from weightbench.benchmarks.audit import audit
-from weightbench.benchmarks.contract import CHECKS, brief, check, tasks_for
-from weightbench.benchmarks.protocols import Sealed, Supervised
-from weightbench.benchmarks.task import load_task
-from weightbench.methods.base import TaskView
-from weightbench.methods.registry import load_class, method_names
+from weightbench.benchmarks.running.method_check import CHECKS, brief, check, tasks_for
+from weightbench.benchmarks.running.protocols import Sealed, Supervised
+from weightbench.benchmarks.running.symmetry_audit import audit
+from weightbench.benchmarks.task.task import load_task
+from weightbench.methods.contract.method import TaskView
+from weightbench.methods.contract.registry import load_class, method_names
 
 SMALL = {
     "width": 8,

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import weightbench as wb
-from weightbench.benchmarks.result import read_results
+from weightbench.benchmarks.records.result import read_results
 
 METHOD = '''
 import os

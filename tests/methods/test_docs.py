@@ -9,9 +9,9 @@ import pytest
 from in_memory import RandomTask
 
 import weightbench as wb
-from weightbench.benchmarks.suite import suite_names
-from weightbench.methods.neural import NeuralMethod
-from weightbench.methods.registry import load_class, load_method, method_names
+from weightbench.benchmarks.running.suite import suite_names
+from weightbench.methods.contract.registry import load_class, load_method, method_names
+from weightbench.methods.training.neural_method import NeuralMethod
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "methods.md"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from weightbench.methods.dropout import Dropout
+from weightbench.methods.layers.dropout import Dropout
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])

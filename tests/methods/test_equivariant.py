@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 import weightbench as wb
 from weightbench.methods.dwsnet import DWSLayer
-from weightbench.methods.nf_layers import NFLinear
-from weightbench.methods.weight_space import WeightSpace
-from weightbench.zoo import symmetry
-from weightbench.zoo.architecture import Activation, Add, Conv2d, Flatten, GlobalAvgPool2d, Linear
+from weightbench.methods.spaces.nf_layers import NFLinear
+from weightbench.methods.spaces.weight_space import WeightSpace
+from weightbench.zoo.networks import symmetry
+from weightbench.zoo.networks.architecture import Activation, Add, Conv2d, Flatten, GlobalAvgPool2d, Linear
 
 MNIST_INR = wb.Architecture.mlp((2, 32, 32, 1), "sine", omega_0=30.0, output_offset=0.5)
 SMALL = {"width": 8, "depth": 2}

@@ -13,9 +13,9 @@ from torch import nn
 
 import weightbench as wb
 from weightbench.methods import ng_t
-from weightbench.methods.neural_graph import Layout
-from weightbench.zoo import symmetry
-from weightbench.zoo.architecture import (
+from weightbench.methods.graphs.neural_graph import Layout
+from weightbench.zoo.networks import symmetry
+from weightbench.zoo.networks.architecture import (
     Activation,
     Add,
     Architecture,
@@ -25,7 +25,7 @@ from weightbench.zoo.architecture import (
     Linear,
     Pool2d,
 )
-from weightbench.zoo.networks import Networks
+from weightbench.zoo.networks.networks import Networks
 
 MNIST_INR = Architecture.mlp((2, 32, 32, 1), "sine", omega_0=30.0, output_offset=0.5)
 NAMES = ("sine", "relu", "tanh", "gelu")

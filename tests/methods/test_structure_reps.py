@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from weightbench.methods.graphs.topology import Topology, laplacian_features
 from weightbench.methods.structure_reps import EdgeAttention
-from weightbench.methods.topology import Topology, laplacian_features
-from weightbench.zoo.architecture import Architecture
-from weightbench.zoo.networks import Networks
+from weightbench.zoo.networks.architecture import Architecture
+from weightbench.zoo.networks.networks import Networks
 
 ARCH = Architecture.mlp((2, 5, 3))
 

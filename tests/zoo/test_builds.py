@@ -20,17 +20,17 @@ from hypothesis import strategies as st
 from small_work import shrunk
 
 import weightbench as wb
-from weightbench.zoo.blueprint import Blueprint
-from weightbench.zoo.build import build_zoo
-from weightbench.zoo.catalogue import catalogue, catalogue_entry, default_folder, read_entry, zoo_names
-from weightbench.zoo.errors import BadInput
-from weightbench.zoo.recipes import RunRecipe
-from weightbench.zoo.rescore import rescore
-from weightbench.zoo.sources import load_digits, load_source
-from weightbench.zoo.splits import split_items, split_runs
-from weightbench.zoo.twins import check_twins, fingerprints
+from weightbench.runtime.errors import BadInput
+from weightbench.zoo.build.build_plan import Blueprint
+from weightbench.zoo.build.build_zoo import build_zoo
+from weightbench.zoo.build.rescore import rescore
+from weightbench.zoo.networks.fingerprints import check_twins, fingerprints
+from weightbench.zoo.recipes.catalogue import catalogue, catalogue_entry, default_folder, read_entry, zoo_names
+from weightbench.zoo.recipes.raw_data import load_digits, load_source
+from weightbench.zoo.recipes.recipe import RunRecipe
+from weightbench.zoo.recipes.splits import split_items, split_runs
 
-STANDARD = Path(sys.modules["weightbench.zoo.catalogue"].__file__ or "").parent / "standard"
+STANDARD = Path(__file__).parents[2] / "zoo" / "standard"
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without compiling, which would take longer than the fits here."""
-    monkeypatch.setattr("weightbench.zoo.build.compiler", lambda: "eager")
+    monkeypatch.setattr("weightbench.zoo.build.build_zoo.compiler", lambda: "eager")
 
 
 @pytest.mark.parametrize("name", zoo_names())
@@ -140,15 +140,15 @@ def test_losses_fall_and_initial_states_are_kept(tmp_path: Path, eager: None) ->
 
 def test_checkpoints_far_apart(tmp_path: Path, eager: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Segments without a checkpoint in between, and a second build that finds them all done."""
-    monkeypatch.setattr("weightbench.zoo.runs.SEGMENT_EPOCHS", 2)
+    monkeypatch.setattr("weightbench.zoo.training.run_builder.SEGMENT_EPOCHS", 2)
     path = shrunk("moons-mlps", tmp_path, epochs="9\ncheckpoints = [5, 9]")
-    monkeypatch.setattr("weightbench.zoo.build._store", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr("weightbench.zoo.build.build_zoo._store", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         build_zoo(str(path), limit=3, out=tmp_path / "zoo", device="cpu")
     monkeypatch.undo()
-    monkeypatch.setattr("weightbench.zoo.runs.SEGMENT_EPOCHS", 2)
-    monkeypatch.setattr("weightbench.zoo.build.compiler", lambda: "eager")
-    monkeypatch.setattr("weightbench.zoo.runs.RunBuilder.fit", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr("weightbench.zoo.training.run_builder.SEGMENT_EPOCHS", 2)
+    monkeypatch.setattr("weightbench.zoo.build.build_zoo.compiler", lambda: "eager")
+    monkeypatch.setattr("weightbench.zoo.training.run_builder.RunBuilder.fit", lambda *_: pytest.fail("trained again"))
     zoo = build_zoo(str(path), limit=3, out=tmp_path / "zoo", device="cpu")
     assert zoo["train"].table["epoch"].tolist() == [5, 9]
 
@@ -335,7 +335,7 @@ ARCHITECTURES = {
 @given(seed=st.integers(0, 2**31))
 @settings(max_examples=15, deadline=None, derandomize=True)
 def test_fingerprints_ignore_neuron_order_and_nothing_else(kind: str, seed: int) -> None:
-    from weightbench.zoo import symmetry
+    from weightbench.zoo.networks import symmetry
 
     arch = ARCHITECTURES[kind]
     generator = torch.Generator().manual_seed(seed)
@@ -353,9 +353,9 @@ def test_fingerprints_ignore_neuron_order_and_nothing_else(kind: str, seed: int)
 
 
 def test_a_twin_in_two_splits_is_found(small_zoo: Path, tmp_path: Path) -> None:
-    from weightbench.zoo import symmetry
-    from weightbench.zoo.manifest import MANIFEST
-    from weightbench.zoo.storage import TableWriter, describe_file, read_table
+    from weightbench.zoo.networks import symmetry
+    from weightbench.zoo.storage.manifest import MANIFEST
+    from weightbench.zoo.storage.tables import TableWriter, describe_file, read_table
 
     zoo = wb.load_zoo(small_zoo)
     check_twins(zoo)

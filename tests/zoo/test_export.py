@@ -17,8 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import weightbench as wb
-from weightbench.zoo.architecture import Activation, Add, Architecture, Linear
-from weightbench.zoo.collection import Zoo
+from weightbench.zoo.networks.architecture import Activation, Add, Architecture, Linear
+from weightbench.zoo.storage.zoo import Zoo
 
 
 def mlps(n: int, sizes: tuple[int, ...] = (2, 8, 3), *, bias: bool = True) -> list[nn.Sequential]:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from weightbench import Architecture, Networks
-from weightbench.zoo.fit import Settings, State, Trainer
-from weightbench.zoo.initial import initial_params
+from weightbench.zoo.training.initialisation import initial_params
+from weightbench.zoo.training.trainer import Settings, State, Trainer
 
 MLP = Architecture.mlp((4, 6, 3), "tanh")
 CNN = Architecture.cnn((2, 9, 9), (4, 5), 3, padding=1)

@@ -17,9 +17,9 @@ import torch
 from loopback_hub import Fault, LoopbackHub, serving
 
 import weightbench as wb
-from weightbench.zoo.catalogue import catalogue_entry
-from weightbench.zoo.collection import open_zoo, reopened
-from weightbench.zoo.storage import seal
+from weightbench.zoo.recipes.catalogue import catalogue_entry
+from weightbench.zoo.storage.tables import seal
+from weightbench.zoo.storage.zoo import open_zoo, reopened
 
 FILE = "GET .*/resolve/.*test.parquet"
 
@@ -59,7 +59,7 @@ def newer(small_zoo: Path, tmp_path: Path) -> Path:
 
 
 def _sha256(path: Path) -> str:
-    from weightbench.zoo.machine import file_sha256
+    from weightbench.runtime.machine import file_sha256
 
     return file_sha256(path)
 
@@ -310,7 +310,7 @@ def test_the_catalogues_pin_and_its_mirrors(hub, published, small_zoo: Path, tmp
         pinned = type(entry).model_validate(
             entry.model_dump() | {"manifest_sha256": manifest_sha256, "mirrors": places}
         )
-        monkeypatch.setattr("weightbench.zoo.catalogue._standard", lambda name: pinned)
+        monkeypatch.setattr("weightbench.zoo.recipes.catalogue._standard", lambda name: pinned)
 
     monkeypatch.setenv("WEIGHTBENCH_CACHE", str(tmp_path))
     pin("0" * 64, published)

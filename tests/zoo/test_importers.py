@@ -18,9 +18,9 @@ from published import (
 )
 
 import weightbench as wb
-from weightbench.zoo.collection import Zoo
-from weightbench.zoo.networks import Networks
-from weightbench.zoo.twins import check_twins
+from weightbench.zoo.networks.fingerprints import check_twins
+from weightbench.zoo.networks.networks import Networks
+from weightbench.zoo.storage.zoo import Zoo
 
 WRITERS = {
     "dwsnets": write_dwsnets_mnist,

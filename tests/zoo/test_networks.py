@@ -7,16 +7,8 @@ import torch
 from torch import Tensor, nn
 
 import weightbench as wb
-from weightbench.zoo.architecture import (
-    Activation,
-    Add,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    Pool2d,
-)
-from weightbench.zoo.functional import ACTIVATIONS
+from weightbench.zoo.networks.architecture import Activation, Add, Conv2d, Flatten, GlobalAvgPool2d, Linear, Pool2d
+from weightbench.zoo.networks.evaluation import ACTIVATIONS
 
 
 class Function(nn.Module):

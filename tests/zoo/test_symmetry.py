@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import weightbench as wb
-from weightbench.zoo import symmetry
-from weightbench.zoo.architecture import Activation, Add, Conv2d, Flatten, Linear, Pool2d
+from weightbench.zoo.networks import symmetry
+from weightbench.zoo.networks.architecture import Activation, Add, Conv2d, Flatten, Linear, Pool2d
 
 ACTIVATIONS = ["sine", "relu", "leaky-relu", "tanh", "gelu", "sigmoid", "identity"]
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import weightbench as wb
-from weightbench.zoo import storage
-from weightbench.zoo.collection import open_zoo
-from weightbench.zoo.manifest import ZooFile
+from weightbench.zoo.storage import tables as storage
+from weightbench.zoo.storage.manifest import ZooFile
+from weightbench.zoo.storage.zoo import open_zoo
 
 
 @pytest.fixture

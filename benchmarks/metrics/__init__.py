@@ -1,0 +1,1 @@
+"""Scores from stored predictions and the truth. Torch-free."""

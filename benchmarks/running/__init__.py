@@ -1,0 +1,1 @@
+"""From what is asked to records: suites, cells, protocols, the runner."""

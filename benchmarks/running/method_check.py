@@ -1,0 +1,237 @@
+"""The contract of a method, checked on a tiny zoo: what `weightbench check` runs, and pytest on every built-in."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pickle
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from ...methods.contract.method import Method
+from ...runtime.errors import BadInput
+from ...runtime.machine import cache_dir
+from ...zoo.build.build_zoo import build_zoo
+from ...zoo.networks import symmetry
+from ...zoo.networks.networks import Networks
+from ...zoo.storage.zoo import Zoo
+from ..task.column_task import Column
+from ..task.task import Task, load_task, task_class
+from .protocols import BadOutput, Supervised, protocol_of
+from .symmetry_audit import audit
+
+IMAGES = 40  # of the tiny zoo, with four networks each
+TARGETS = {"numbers": "psnr", "classes": "label"}  # columns of the tiny zoo, for tasks that leave it open
+SHORT = {"epochs": 1, "batch_size": 32, "warmup_steps": 0, "patience": 0}
+MOVED = 1e-4  # of an output's standard deviation: more than rounding
+
+
+class Broken(Exception):
+    """A method does not keep the contract; says how."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check of one method on one task; `why` is empty where it is kept."""
+
+    task: str
+    check: str
+    why: str
+    seconds: float
+
+    @property
+    def kept(self) -> bool:
+        return not self.why
+
+
+def tiny_zoo() -> Zoo:
+    """digits-inrs of a few images, built once."""
+    return build_zoo(
+        "digits-inrs", limit=IMAGES, device="cpu", out=cache_dir() / "check" / f"digits-inrs-{IMAGES}", wait=True
+    )
+
+
+def brief(method: Method, *, keep: Collection[str] = ()) -> Method:
+    """The method with a short training: one epoch of small batches, but for the fields in `keep`."""
+    known = {field.name for field in dataclasses.fields(method)}  # type: ignore[arg-type]
+    short = {name: value for name, value in SHORT.items() if name in known and name not in keep}
+    return dataclasses.replace(method, **short)  # type: ignore[type-var]
+
+
+def tasks_for(method: Method, zoo: Zoo) -> list[Task]:
+    """The supported tasks that the zoo can ask, under every protocol that the method has verbs for.
+
+    A task of the family of `property` is asked as that, of a column of the kind that it takes; the representation
+    protocol fits without targets, so that one task stands for all. Raises BadInput for a name that is no task.
+    """
+    asked: list[tuple[str, str | None, Literal["supervised", "representation"]]] = []
+    for name in method.tasks:
+        kind, target = task_class(name), None
+        if issubclass(kind, Column) and not kind.fixed_target:
+            name, target = "property", TARGETS[kind.kinds[-1]]
+        if method.has("align" if getattr(kind, "output", None) == "permutations" else "predict"):
+            asked.append((name, target, "supervised"))
+        if issubclass(kind, Column) and method.has("transform") and not any("representation" in a for a in asked):
+            asked.append((name, target, "representation"))
+    found = []
+    for name, target, protocol in dict.fromkeys(asked):
+        with contextlib.suppress(BadInput):  # other tasks need what the zoo does not have
+            found.append(load_task(name, zoo, target=target, protocol=protocol))
+    return found
+
+
+def check(method: Method, zoo: Zoo) -> Iterator[Finding]:
+    """Fit `method` on every task of `tasks_for` and check what it keeps; a crash is a finding too."""
+    for task in tasks_for(method, zoo):
+        trial: Trial | None = None
+        for name, test in {"fit": Trial.fitted, **CHECKS}.items():
+            started, why = time.perf_counter(), ""
+            try:
+                if trial is None:
+                    trial = Trial(task, method)
+                test(trial)
+            except (Broken, BadOutput, BadInput) as error:
+                why = str(error)
+            except Exception as error:
+                why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            yield Finding(task.title, name, why, round(time.perf_counter() - started, 2))
+            if name == "fit" and why:
+                break
+
+
+class Trial:
+    """A method on a task, fitted when first asked."""
+
+    def __init__(self, task: Task, method: Method) -> None:
+        self.task, self.method = task, method
+        self._asked: Supervised | None = None
+
+    def again(self) -> Supervised:
+        """A fresh copy of the method, fitted with the same seed."""
+        asked = protocol_of(self.task)(self.task, dataclasses.replace(self.method))  # type: ignore[type-var]
+        asked.fit(seed=0, device="cpu")
+        return asked
+
+    def fitted(self) -> Supervised:
+        if self._asked is None:
+            self._asked = self.again()
+        return self._asked
+
+    @property
+    def inputs(self) -> Any:
+        return self.task.inputs(self.task.splits["test"])[0]
+
+    @property
+    def plain(self) -> Any:
+        return self.fitted().output(self.inputs)
+
+
+def seen(output: Any) -> Tensor:
+    """An output as one tensor `[B, ...]`."""
+    tensor: Tensor = output.params if isinstance(output, Networks) else output
+    return tensor
+
+
+def differ(one: Any, other: Any) -> float:
+    """Largest difference, in standard deviations of the first."""
+    a, b = seen(one).double(), seen(other).double()
+    return float((a - b).abs().max() / a.std().clamp(min=1e-12))
+
+
+def shapes(trial: Trial) -> None:
+    """One output per network, of the task's kind and shape, finite; one network and none work, or are refused."""
+    many = seen(trial.plain)
+    for count in (1, 0):
+        try:
+            found = seen(trial.fitted().output(trial.inputs[:count]))
+        except BadInput:
+            continue
+        if len(found) != count:
+            raise Broken(f"{len(found)} outputs for {count} networks")
+    if not torch.isfinite(many).all():
+        raise Broken("outputs are NaN or infinite")
+
+
+def company(trial: Trial) -> None:
+    """An output does not depend on the order of the networks, nor on how many come with it."""
+    inputs, plain = trial.inputs, seen(trial.plain)
+    order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0))
+    if (moved := differ(plain[order], trial.fitted().output(inputs[order]))) > MOVED:
+        raise Broken(f"in another order outputs change by {moved:.2g} of their deviation")
+    if (
+        moved := differ(plain, torch.cat([seen(trial.fitted().output(inputs[[i]])) for i in range(len(inputs))]))
+    ) > MOVED:
+        raise Broken(
+            f"one by one, outputs change by {moved:.2g} of their deviation: no statistics over a batch in predict"
+        )
+
+
+def seed(trial: Trial) -> None:
+    """A seed decides the outcome, and `fit` leaves the caller's random state alone."""
+    trial.fitted()
+    with torch.random.fork_rng():
+        torch.manual_seed(271828)
+        state = torch.random.get_rng_state()
+        again = trial.again()
+        changed = not torch.equal(torch.random.get_rng_state(), state)
+    if changed:
+        raise Broken("fit changes the global random state: draw from a generator, or inside torch.random.fork_rng")
+    if (moved := differ(trial.plain, again.output(trial.inputs))) > MOVED:
+        raise Broken(f"a second fit with the same seed differs by {moved:.2g} of the outputs' deviation")
+
+
+def symmetries(trial: Trial) -> None:
+    """Declared symmetries hold; edits move along with the neurons."""
+    if trial.task.output == "permutations":
+        return
+    report = audit(trial.fitted(), trial.task.splits["test"], seed=0)
+    for kind in trial.method.symmetries:
+        if report[kind] is not None and report[kind] > MOVED:
+            raise Broken(f"declares {kind} symmetry, but outputs change by {report[kind]:.2g} of their deviation")
+    networks, edited = trial.inputs, trial.plain
+    if isinstance(edited, Networks) and "permutation" in trial.method.symmetries:
+        order = symmetry.sample(networks.arch, "permutation", len(networks), torch.Generator().manual_seed(1))
+        if (moved := differ(edited.permuted(order), trial.fitted().output(networks.permuted(order)))) > MOVED:
+            raise Broken(f"edits do not move with the neurons: they change by {moved:.2g} of their deviation")
+
+
+def round_trip(trial: Trial) -> None:
+    """A fitted method can be pickled, and answers the same afterwards."""
+    there = pickle.loads(pickle.dumps(trial.fitted().method))
+    asked = protocol_of(trial.task)(trial.task, there)
+    if (moved := differ(trial.plain, asked.output(trial.inputs))) > 0:
+        raise Broken(f"after a round trip through pickle outputs differ by {moved:.2g} of their deviation")
+
+
+def failure(trial: Trial) -> None:
+    """A network with NaN is refused or gets NaN, and spoils no other."""
+    if not isinstance(trial.inputs, Networks):
+        return
+    params = trial.inputs.params.clone()
+    params[3] = torch.nan
+    method = trial.fitted().method
+    try:
+        verb = method.transform if trial.task.options.protocol == "representation" else method.predict
+        found = seen(verb(Networks(trial.inputs.arch, params)))
+    except BadInput:
+        return
+    if torch.isfinite(found[3]).all():
+        raise Broken("a network with NaN weights is answered as if nothing were wrong")
+    others = torch.arange(len(found)) != 3
+    if (moved := differ(seen(trial.plain)[others], found[others])) > MOVED:
+        raise Broken(f"a network with NaN weights changes the answers to others by {moved:.2g} of their deviation")
+
+
+CHECKS: dict[str, Callable[[Trial], Any]] = {
+    "shapes": shapes,
+    "order and batch size": company,
+    "seed": seed,
+    "symmetries": symmetries,
+    "round trip": round_trip,
+    "bad input": failure,
+}

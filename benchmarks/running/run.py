@@ -1,0 +1,156 @@
+"""Running cells: which are still to be run, together or apart, and on which executor."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+from filelock import Timeout
+
+from ...methods.contract.method import Method
+from ...methods.contract.registry import load_method
+from ...runtime import distributed
+from ...runtime.errors import BadInput
+from ...runtime.executor import Engine, Executor, Local, open_executor
+from ...runtime.machine import make_folder
+from ...runtime.progress import Advance, silence, track
+from ...zoo.storage.zoo import Zoo
+from ..records.result import Result, shown_unit
+from ..task.task import load_task
+from .cell import LOCKS, Cell, checked_cell
+from .measure import Encoder, keep_truth, run_cell
+from .protocols import protocol_of
+
+
+def run(
+    methods: Method | type[Method] | str | Iterable[Method | type[Method] | str],
+    *,
+    task: str,
+    zoo: str | Path | Zoo,
+    split: str | None = None,
+    target: str | None = None,
+    protocol: Literal["supervised", "representation"] = "supervised",
+    also: str | None = None,
+    seeds: Sequence[int] = (0,),
+    device: str | None = None,
+    executor: Engine = "local",
+    jobs: int | None = None,
+    address: str | None = None,
+    memory: float | None = None,
+    out: str | Path = "runs",
+) -> list[Result]:
+    """Run methods on a task of a zoo; finished cells are taken from `out`, not run again.
+
+    Arguments:
+        methods: one or several: instances, classes, names, or paths of files.
+        split, target, protocol, also: the task's options, see `load_task`.
+        device: by default a GPU where there is one.
+        executor, jobs, address, memory: where cells run and how many at once, see `zoo.executor.open_executor`.
+        out: the results folder.
+
+    Returns one `Result` per method and seed. Raises BadInput; a method's own error is a result with status "failed".
+    """
+    several = [methods] if isinstance(methods, str | type | Method) else list(methods)
+    loaded = load_task(task, zoo, split=split, target=target, protocol=protocol, also=also)
+    cells = [checked_cell(loaded, load_method(method), seed, Path(out)) for method in several for seed in seeds]
+    with open_executor(executor, jobs=jobs, address=address, memory=memory) as workers:
+        return run_cells(cells, device=device, tell=lambda text: None, executor=workers)
+
+
+def run_cells(
+    cells: Sequence[Cell],
+    *,
+    device: str | None,
+    tell: Callable[[str], None],
+    executor: Executor | None = None,
+) -> list[Result]:
+    """Run what is not finished yet; `tell` is given a line per cell.
+
+    Cells that another run of the same folder is working on are left to it, and taken over if it gives up.
+    Under `torchrun` the first process runs the cells; the others help it to fit, and return nothing.
+    Raises BadInput before the first fit for raw data that a task needs and that are not to be had.
+    """
+    for task in dict.fromkeys(cell.task for cell in cells):
+        task.ready()
+    executor = executor or Local()
+    device = executor.device(device)
+    if distributed.size() == 1:
+        return _run_cells(cells, device, tell, executor)
+    if not executor.here:
+        raise BadInput("torchrun starts the processes that train one cell: leave out --jobs and --executor")
+    with distributed.together(device):
+        if distributed.rank():
+            silence()
+            while (cell := distributed.agreed(None)) is not None:
+                protocol_of(cell.task)(cell.task, cell.method).fit(seed=cell.seed, device=device)
+            return []
+        results = _run_cells(cells, device, tell, executor)
+        distributed.agreed(None)
+    return results
+
+
+def _run_cells(cells: Sequence[Cell], device: str, tell: Callable[[str], None], executor: Executor) -> list[Result]:
+    results: dict[int, Result] = {}
+
+    def note(index: int, result: Result, state: str) -> None:
+        results[index] = result
+        score = None if result.score is None else f"{result.score:.2f} {shown_unit(result.task.unit)}".rstrip()
+        tell(f"[{len(results)}/{len(cells)}] {cells[index].title}: {score or result.error} ({state})")
+
+    for folder in {cell.out for cell in cells}:
+        make_folder(folder)
+    for index, cell in enumerate(cells):
+        if (found := cell.finished()) is not None:
+            keep_truth(cell)
+            note(index, found, "kept")
+    waiting = False
+    while len(results) < len(cells):  # a second time only for cells that another run held
+        groups = _sharing_an_encoder([index for index in range(len(cells)) if index not in results], cells)
+        work = partial(_run_group, device=device, jobs=executor.jobs, wait=waiting)
+        with _counted(executor, sum(map(len, groups))) as advance:
+            pieces = [[cells[index] for index in group] for group in groups]
+            for number, outcomes in executor.run(work, pieces, folder=cells[0].out / LOCKS):
+                for index, result in zip(groups[number], outcomes, strict=True):
+                    if result is not None:
+                        note(index, result, f"{result.cost.fit_s:.1f} s" if result.cost else "failed")
+                advance(len(outcomes))
+        waiting = True
+    return [results[index] for index in range(len(cells))]
+
+
+def _sharing_an_encoder(indices: list[int], cells: Sequence[Cell]) -> list[list[int]]:
+    """Neighbours that share a fitted encoder stay together; every other cell is a group of its own."""
+
+    def key(index: int) -> tuple[str, int]:
+        shared = cells[index].task.options.protocol == "representation"
+        return cells[index].encoder, 0 if shared else index
+
+    return [list(group) for _, group in groupby(indices, key)]
+
+
+@contextlib.contextmanager
+def _counted(executor: Executor, total: int) -> Iterator[Advance]:
+    """Progress over cells, where they do not show their own."""
+    if executor.here:
+        yield lambda n=1, note="", fresh=True: None
+    else:
+        with track("run", total, "cells") as advance:
+            yield advance
+
+
+def _run_group(cells: list[Cell], *, device: str, jobs: int | None, wait: bool) -> list[Result | None]:
+    """Run cells that may share an encoder; None for one that another process is running, unless `wait`."""
+    encoders: dict[str, Encoder] = {}
+    results: list[Result | None] = []
+    for cell in cells:
+        try:
+            with cell.lock.acquire(timeout=-1 if wait else 0):
+                found = cell.finished()  # by another run, since this one looked
+                results.append(found or run_cell(cell, device=device, jobs=jobs, encoders=encoders))
+        except Timeout:
+            results.append(None)
+    return results

@@ -1,0 +1,91 @@
+"""Pairs of networks whose neurons are to be matched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...zoo.networks import symmetry
+from ...zoo.networks.architecture import Architecture
+from ...zoo.networks.networks import Networks
+from ...zoo.storage.zoo import Split
+from ...zoo.training.run_builder import RunBuilder
+from ..metrics.neuron_orders import LINE_POINTS, drawn_order, trained_pairs
+
+
+def neurons(arch: Architecture) -> list[int]:
+    """Sizes of the groups of hidden neurons that can be moved."""
+    return [group.size for group in symmetry.neuron_groups(arch, "permutation")]
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """B pairs of networks of one architecture.
+
+    Arguments:
+        runs: `[B]`, numbers of the runs that trained a; where both were trained.
+    """
+
+    a: Networks
+    b: Networks
+    runs: Tensor | None = None
+
+    @property
+    def arch(self) -> Architecture:
+        return self.a.arch
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+    def __getitem__(self, index: slice | Tensor) -> Pairs:
+        return Pairs(self.a[index], self.b[index], None if self.runs is None else self.runs[index])
+
+
+def copies(networks: Networks, ids: list[str], noise: float) -> Pairs:
+    """Each network and its copy in the order of `drawn_order`, with Gaussian noise.
+
+    Arguments:
+        noise: its standard deviation, in those of each tensor.
+    """
+    orders = np.stack([drawn_order(name, neurons(networks.arch)) for name in ids])
+    params = networks.permuted(list(torch.from_numpy(orders).split(neurons(networks.arch), 1))).params
+    generator = torch.Generator().manual_seed(0)
+    for tensor in networks.arch.tensors:
+        part = params[:, tensor.start : tensor.stop]  # a view
+        part += noise * part.std(1, correction=0, keepdim=True) * torch.randn(part.shape, generator=generator)
+    return Pairs(networks, Networks(networks.arch, params))
+
+
+def trained(split: Split) -> list[Pairs]:
+    """Pairs of a split's networks that were trained independently on the same data, see `orders.trained_pairs`."""
+    firsts, seconds = trained_pairs(split.table)
+    numbers, found, start = split.table["run"].to_numpy(), [], 0
+    for group in split.groups:
+        here = (start <= firsts) & (firsts < start + len(group))
+        a, b = (torch.from_numpy(rows[here] - start) for rows in (firsts, seconds))
+        if len(a):
+            found.append(Pairs(group[a], group[b], torch.from_numpy(numbers[firsts[here]])))
+        start += len(group)
+    return found
+
+
+def line_losses(builder: RunBuilder, pairs: list[Pairs], orders: Tensor) -> np.ndarray:
+    """Losses on the test items along the line from each a to its b, whose neurons are put in their order.
+
+    Arguments:
+        orders: `[pairs, neurons]`, as `Alignment.output` gives them, all groups below each other.
+
+    Returns float32 `[pairs, LINE_POINTS]`.
+    """
+    losses = []
+    t = torch.linspace(0, 1, LINE_POINTS)[:, None]
+    for group, found in zip(pairs, orders.split([len(group) for group in pairs]), strict=True):
+        sizes = neurons(group.arch)
+        moved = group.b.permuted(list(found[:, : sum(sizes)].split(sizes, 1)))
+        assert group.runs is not None
+        for a, b, run in zip(group.a.params, moved.params, group.runs.tolist(), strict=True):
+            losses.append(builder.figures_of(a * (1 - t) + b * t, run, ["test"])["test_loss"])
+    return np.stack(losses)

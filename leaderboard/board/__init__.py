@@ -1,0 +1,1 @@
+"""Boards: rows, printed numbers beside them, average ranks, comparisons."""

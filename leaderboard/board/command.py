@@ -1,0 +1,64 @@
+"""The command line that runs a row again, as far as its records know it. Torch-free."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from functools import cache
+
+from ...benchmarks.records.evidence import identified
+from ...benchmarks.records.result import Result
+from ...runtime.machine import ROOT
+from ...zoo.recipes.catalogue import catalogue_entry, zoo_names
+from ...zoo.storage.manifest import LOCAL
+
+
+def command(results: list[Result]) -> str:
+    """The command line for a row, quoted for a shell.
+
+    What the records cannot name is in capitals, and a comment above says what belongs there.
+    """
+    first = results[0]
+    method, zoo, options, comments = first.method, first.zoo, first.task.options, []
+    file = next((r.method.reference for r in results if r.method.reference), None)
+    if file is None and method.name in _built_in():
+        file = method.name
+    elif file is None:
+        file = "FILE.py"
+        comments.append(f"FILE.py: {method.name}, which is no method of this suite; sha256 {method.source_sha256[:12]}")
+    folder = next((r.zoo.reference for r in results if r.zoo.reference), None)
+    if folder is None and _is_named(zoo.name, zoo.version, zoo.recipe_sha256):
+        folder = f"{zoo.name}@{zoo.version}"
+    elif folder is None:
+        folder = "DIR"
+        comments.append(f"DIR: not the whole {zoo.name}@{zoo.version}, but a zoo of recipe {zoo.recipe_sha256[:8]}")
+    also = options.also
+    if also is not None and not _is_named(*identified(also)):
+        comments.append(f"ALSO_DIR: {also}")
+        also = "ALSO_DIR"
+    words = ["weightbench", "run", file, "--task", first.task.name, "--zoo", folder]
+    for option, value in (dict(options) | {"also": also}).items():
+        if value not in (None, "supervised"):
+            words += [f"--{option}", str(value)]
+    words += ["--seeds", ",".join(str(result.seed) for result in results)]
+    for name, value in method.params.items():
+        if isinstance(value, str | int | float):
+            words += ["-p", f"{name}={value}"]
+        elif isinstance(value, list | tuple):
+            words += ["-p", f"{name}={json.dumps(value)}"]
+    return "\n".join([*(f"# {' '.join(line.split())}" for line in comments), shlex.join(words)])
+
+
+@cache
+def _built_in() -> set[str]:
+    """The names of the suite's own methods."""
+    files = [path for folder in ("methods", "baselines") for path in (ROOT / folder).glob("*.py")]
+    return {name for path in files for name in re.findall(r'^    name = "(.+)"$', path.read_text("utf-8"), re.M)}
+
+
+def _is_named(name: str, version: str, recipe: str) -> bool:
+    """Whether name and version alone say which zoo it is: of a standard one they mean the whole."""
+    if name not in zoo_names() or version.endswith(LOCAL):
+        return True
+    return catalogue_entry(name).recipe_sha256.startswith(recipe)

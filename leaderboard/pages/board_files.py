@@ -1,0 +1,114 @@
+"""Boards as Markdown and CSV, and every file of a board together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from ...runtime.errors import BadInput
+from ...runtime.machine import make_folder, write_atomically
+from ..board.board import COLUMNS, Board, load_boards
+from ..board.ranking import Ranking, rankings
+from ..board.reported import ReportedTable, reported_tables
+from .page import page
+from .reproduction import reproduction
+from .tables import escaped, facts, failures, markdown_table, table, unmeasured
+
+KEYS = ["task", "options", "zoo", "recipe", "spec", "device"]
+
+
+def markdown(boards: list[Board], ranked: list[Ranking] | None = None) -> str:
+    """Every board as a table; `ranked` spares computing the average ranks again."""
+    lines = ["# Leaderboard", ""]
+    lines += [
+        "`index.html` beside this page is the same board, to sort, filter and open; `scores.csv` is for programs.",
+        "",
+    ]
+    if not boards:
+        lines += ["No results yet. `weightbench run` makes some, `weightbench submit` hands them in.", ""]
+    for board in boards:
+        about = [f"{escaped(facts(board))}.", *([board.note] if board.note else [])]
+        lines += [f"## {escaped(board.title)}", "", *about, ""]
+        header, rows = table(board)
+        lines += [*markdown_table(header, rows), ""]
+        lines += [f"Failed: {escaped(line)}" for line in failures(board)]
+        for printed in reported_tables(board.task, board.zoo, dict(board.options)):
+            caveat = printed.caveat(board.zoo, board.zoo_version, board.recipe_sha256)
+            lines += ["", *_reported(printed, caveat)]
+        lines += [""]
+    for ranking in rankings(boards) if ranked is None else ranked:
+        lines += [f"## Average rank: {ranking.title}, {escaped(ranking.device)}", "", *_ranking(ranking), ""]
+    if boards:
+        lines += ["## Columns", "", *(f"- **{name}**: {text}" for name, text in COLUMNS.items()), ""]
+    if printed_only := unmeasured(boards):
+        lines += ["## Reported in papers, not measured here yet", ""]
+        for printed in printed_only:
+            lines += [f"### {printed.title}", "", *_reported(printed), ""]
+    return "\n".join(lines)
+
+
+def _ranking(ranking: Ranking) -> list[str]:
+    rows = [[name, f"{rank:.2f}", f"{low:.2f} to {high:.2f}"] for name, rank, low, high in ranking.rows]
+    lines = [*markdown_table(["method", "average rank", "95 % interval"], rows), ""]
+    lines.append(f"Over {len(ranking.boards)} boards, of methods that stand on all of them.")
+    if ranking.left_out:
+        lines.append(f"Not on all: {escaped(', '.join(ranking.left_out))}.")
+    return lines
+
+
+def _reported(printed: ReportedTable, caveat: str = "") -> list[str]:
+    source = f"*Reported, not measured here*: {printed.source}, {printed.date}. {printed.regime}."
+    lines = [f"{source} {caveat}".rstrip(), ""]
+    rows = [[row.method, row.shown(printed.spread)] for row in printed.rows]
+    return lines + markdown_table(["method", f"reported {printed.metric}"], rows)
+
+
+def csv(boards: list[Board]) -> str:
+    """All boards in one table with stable columns."""
+    columns = [*KEYS[:4], *COLUMNS]
+    frames = [
+        board.rows.assign(
+            task=board.task,
+            options=board.chosen,
+            zoo=f"{board.zoo}@{board.zoo_version}",
+            recipe=board.recipe_sha256[:8],
+            more=board.rows["more"].map(_listed),
+        )[columns].astype(object)
+        for board in boards
+    ]
+    whole = pd.concat(frames) if frames else pd.DataFrame(columns=columns)
+    return str(whole.map(_no_formula).to_csv(index=False))
+
+
+def _listed(more: dict[str, float] | None) -> str | None:
+    return ", ".join(f"{name} {value:.8g}" for name, value in more.items()) if more else None
+
+
+def _no_formula(value: object) -> object:
+    """Spreadsheets run text that begins like a formula."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+
+
+def board_files(boards: list[Board]) -> dict[str, str]:
+    """The content of every file of a board, by name."""
+    ranked = rankings(boards)
+    return {
+        "README.md": markdown(boards, ranked),
+        "REPRODUCTION.md": reproduction(boards),
+        "scores.csv": csv(boards),
+        "index.html": page(boards, ranked),
+    }
+
+
+def write_board(results: Path, out: Path, *, may_be_empty: bool = False) -> tuple[list[Board], list[Path]]:
+    """Write every file of a board for a results folder into `out`. Raises BadInput."""
+    boards = load_boards(results) if results.is_dir() or not may_be_empty else []
+    if not boards and not may_be_empty:
+        raise BadInput(f"{results}: no results there; `weightbench run` writes some")
+    make_folder(out)
+    written = []
+    for name, text in board_files(boards).items():
+        write_atomically(out / name, text.encode())
+        written.append(out / name)
+    return boards, written

@@ -1,0 +1,67 @@
+"""Does a written board equal what its results give? And did any score move?"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from ...runtime.errors import BadInput
+from ..board.board import load_boards
+from .board_files import KEYS, board_files, csv
+
+
+def drift(results: Path, out: Path, baseline: Path | None = None) -> list[str]:
+    """Every difference between the board in `out` and the one that `results` give, one line each; none is good.
+
+    Arguments:
+        baseline: an earlier `scores.csv`; its scores must all be there still, unmoved.
+
+    Raises BadInput for damaged evidence.
+    """
+    with warnings.catch_warnings(record=True) as claims:
+        warnings.simplefilter("always")
+        boards = load_boards(results) if results.is_dir() else []
+    problems = [str(claim.message) for claim in claims]
+    now = csv(boards)
+    committed = out / "scores.csv"
+    if committed.exists():
+        problems += _moved(_scores(committed, committed.read_text()), _scores(committed, now), "the board's")
+    if baseline is not None:
+        if not baseline.is_file():
+            raise BadInput(f"{baseline}: no such file; --baseline takes an earlier scores.csv")
+        problems += _moved(_scores(baseline, baseline.read_text()), _scores(committed, now), f"{baseline}'s")
+    for name, text in board_files(boards).items():
+        file = out / name
+        if not file.exists():
+            problems.append(f"{file}: missing")
+        elif file.read_bytes() != text.encode():
+            problems.append(f"{file}: differs from what {results} gives")
+    return problems
+
+
+def _scores(path: Path, text: str) -> dict[tuple[str, ...], tuple[str, float]]:
+    """Label and score of every row, by what identifies it."""
+    try:
+        frame = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+        keys = zip(*(frame[key] for key in KEYS), strict=True)
+        scores = pd.to_numeric(frame["score"].where(frame["score"] != ""))
+        return dict(zip(keys, zip(frame["method"], scores, strict=True), strict=True))
+    except (KeyError, ValueError) as error:
+        raise BadInput(f"{path}: not a table of scores ({error}); `weightbench leaderboard` writes one") from None
+
+
+def _moved(
+    old: dict[tuple[str, ...], tuple[str, float]], new: dict[tuple[str, ...], tuple[str, float]], whose: str
+) -> list[str]:
+    lines = []
+    for key, (method, score) in old.items():
+        task, options, zoo, _, spec, _ = key
+        where = f"{task}{f' ({options})' if options else ''} on {zoo}: {method} [{spec}]"
+        if key not in new:
+            lines.append(f"{where}: {whose} score {score:g} is gone")
+        elif not (abs(new[key][1] - score) <= 1e-6 * max(1.0, abs(score)) or (pd.isna(score) and pd.isna(new[key][1]))):
+            lines.append(f"{where}: {whose} score {score:g} moved to {new[key][1]:g}")
+    return lines

@@ -1,0 +1,181 @@
+"""The board as one HTML page that opens from disk: tables, plots and records in one file, and no request leaves it.
+
+Whatever comes from a record travels as JSON in a script tag, `<`, `>` and `&` escaped, and is shown as text; the tables
+for printing, and for browsers without scripts, are escaped by jinja2.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ...benchmarks.records.result import Result, shown_unit
+from ...runtime.errors import BadInput
+from ..board.board import COLUMNS, Board
+from ..board.command import command
+from ..board.ranking import Ranking, rankings
+from ..board.reported import ReportedTable, reported_tables
+from ..board.rows import hardware
+from .tables import facts, failures, other_scores, table, unmeasured
+
+FOLDER = Path(__file__).parent
+TEMPLATES, VENDOR = FOLDER / "templates", FOLDER / "vendor"
+SCRIPTS = ("d3.min.js", "plot.umd.min.js", "tabulator.min.js")
+
+
+def page(boards: list[Board], ranked: list[Ranking]) -> str:
+    """The whole page as text."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader(__package__, "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    sections = []
+    for identity, board in zip(identities(boards), boards, strict=True):
+        header, rows = table(board)
+        sections.append(
+            {
+                "id": identity,
+                "title": board.title,
+                "facts": facts(board),
+                "note": board.note,
+                "header": header,
+                "rows": rows,
+                "failures": failures(board),
+                "hardware": sorted(set(board.rows["hardware"])),
+                "reported": [
+                    _reported(printed, printed.caveat(board.zoo, board.zoo_version, board.recipe_sha256))
+                    for printed in reported_tables(board.task, board.zoo, dict(board.options))
+                ],
+            }
+        )
+    data = {"boards": [_data(i, b) for i, b in zip(identities(boards), boards, strict=True)], "columns": COLUMNS}
+    text: str = environment.get_template("page.html").render(
+        sections=sections,
+        rankings=ranked,
+        printed=[_reported(printed) for printed in unmeasured(boards)],
+        columns=COLUMNS,
+        data=Markup(as_script_data(data)),
+        style=Markup(_vendored("tabulator_simple.min.css") + (TEMPLATES / "page.css").read_text()),
+        scripts=[Markup(_vendored(name)) for name in SCRIPTS] + [Markup((TEMPLATES / "page.js").read_text())],
+        licences=Markup((VENDOR / "LICENSES.txt").read_text()),
+    )
+    return text
+
+
+def as_script_data(content: Any) -> str:
+    """JSON that can stand in a script tag: nothing in it closes the tag or opens another."""
+    text = json.dumps(content, allow_nan=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+@cache
+def _vendored(name: str) -> str:
+    """A library's file, without the pointer to its source map."""
+    return re.sub(r"/[/*]# sourceMappingURL=\S+( \*/)?", "", (VENDOR / name).read_text(encoding="utf-8"))
+
+
+def identities(boards: list[Board]) -> list[str]:
+    """An anchor for each board: task, zoo, version and options, and the recipe where that is not enough."""
+    plain = [slug(f"{b.task}-{b.zoo}-{b.zoo_version}" + (f"-{b.chosen}" if b.chosen else "")) for b in boards]
+    return [s if plain.count(s) == 1 else f"{s}-{b.recipe_sha256[:8]}" for s, b in zip(plain, boards, strict=True)]
+
+
+def slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
+
+
+def _data(identity: str, board: Board) -> dict[str, Any]:
+    rows = []
+    columns = list(COLUMNS)
+    records = board.rows[columns].astype(object).where(board.rows[columns].notna(), None).to_dict("records")
+    for record, results, scores, points in zip(records, board.results, board.seed_scores, board.points, strict=True):
+        rows.append(
+            {key: _plain(value) for key, value in record.items()}
+            | {
+                "id": f"{identity}/{slug(record['spec'] + '-' + record['device'])}",
+                "paper": results[0].method.paper,
+                "command": command(results),
+                "params": {name: json.dumps(value) for name, value in results[0].method.params.items()},
+                "source_sha256": results[0].method.source_sha256,
+                "own_build": results[0].zoo.own_build,
+                "selection": _words(results[0].selection),
+                "budget": _words(results[0].budget),
+                "environment": {k: str(v) for k, v in results[0].environment.items() if v is not None},
+                "curves": _curves(results),
+                "points": [[float(f"{value:.4g}") for value in pair] for pair in points],
+                "runs": [_run(result, score) for result, score in zip(results, scores, strict=True)],
+            }
+        )
+    return {
+        "id": identity,
+        "title": board.title,
+        "metric": board.metric,
+        "unit": shown_unit(board.unit),
+        "higher": board.higher_is_better,
+        "more": other_scores(board),
+        "rows": rows,
+    }
+
+
+def _plain(value: Any) -> Any:
+    """A value for JSON, which knows neither numpy's numbers nor NaN."""
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _words(content: dict[str, Any] | None) -> str:
+    return ", ".join(f"{key}: {_short(value)}" for key, value in (content or {}).items() if value is not None)
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _run(result: Result, score: float | None) -> dict[str, Any]:
+    cost = result.cost
+    content = {
+        "seed": result.seed,
+        "score": score,
+        "status": result.status,
+        "error": result.error,
+        "fit_s": cost.fit_s if cost else None,
+        "networks_per_s": cost.predict_networks_per_s if cost else None,
+        "peak_mb": cost.peak_memory_mb if cost else None,
+        "hardware": hardware(result.environment),
+        "finished": result.finished,
+    }
+    return {key: _plain(value) for key, value in content.items()}
+
+
+def _curves(results: list[Result]) -> list[dict[str, Any]]:
+    """Learning curves as points, for one plot per name."""
+    return [
+        {"name": name.replace("_", " "), "seed": str(result.seed), "epoch": epoch, "value": _plain(value)}
+        for result in results
+        for name, values in (result.curves or {}).items()
+        for epoch, value in enumerate(values, 1)
+    ]
+
+
+def _reported(printed: ReportedTable, caveat: str = "") -> dict[str, Any]:
+    rows = [(row.method, row.shown(printed.spread)) for row in printed.rows]
+    return printed.model_dump(exclude={"rows"}) | {"title": printed.title, "rows": rows, "caveat": caveat}
+
+
+def write_space(folder: Path, boards: list[Board]) -> list[Path]:
+    """Write what a static Space of the Hugging Face Hub needs: a card and the page. Raises BadInput."""
+    from ...runtime.machine import make_folder, write_atomically
+
+    if folder.exists() and any(path.name not in ("README.md", "index.html", ".git") for path in folder.iterdir()):
+        raise BadInput(f"{folder}: holds other files; give --space an empty folder, or one of a Space")
+    make_folder(folder)
+    card = (TEMPLATES / "space.md").read_text()
+    for name, text in (("README.md", card), ("index.html", page(boards, rankings(boards)))):
+        write_atomically(folder / name, text.encode())
+    return [folder / "README.md", folder / "index.html"]

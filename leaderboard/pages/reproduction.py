@@ -1,0 +1,152 @@
+"""Every printed number beside what is measured here: how far apart, at which budget, and by which command."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import pandas as pd
+
+from ...benchmarks.records.result import Result
+from ..board.board import Board
+from ..board.command import command
+from ..board.reported import ReportedRow, ReportedTable, published, stands_for
+from .tables import markdown_table
+
+HEADER = ["method", "printed", "ours", "difference", "seeds", "epochs", "fit, s", "settings"]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A printed row and the row of a board that measures the same."""
+
+    printed: ReportedRow
+    row: pd.Series
+    results: list[Result]
+
+    @property
+    def ours(self) -> str:
+        text = f"{self.row['score']:.2f}" + ("" if pd.isna(self.row["std"]) else f" ± {self.row['std']:.2f}")
+        return text if pd.isna(self.row["low"]) else f"{text} ({self.row['low']:.2f} to {self.row['high']:.2f})"
+
+
+def pairs(table: ReportedTable, board: Board) -> list[Pair]:
+    """The printed rows that the board has; where several stand for one, the one of most epochs."""
+    found = []
+    for printed in table.rows:
+        measured = [
+            Pair(printed, row, results)
+            for (_, row), results in zip(board.rows.iterrows(), board.results, strict=True)
+            if pd.notna(row["score"]) and stands_for(results[0], printed)
+        ]
+        if measured:
+            found.append(max(measured, key=_training))
+    return found
+
+
+def _training(pair: Pair) -> tuple[float, float, str]:
+    """How long a row was trained: in epochs, and in seconds, which depend on the machine, where those are equal."""
+    epochs = pair.row["epochs"]
+    return 0 if pd.isna(epochs) else epochs, pair.row["fit_s"], pair.row["spec"]
+
+
+def reproduction(boards: list[Board]) -> str:
+    """The whole page, Markdown: printed tables of which something is measured, then the others by name."""
+    lines = [
+        "# Reproduction",
+        "",
+        "What papers printed, beside what this repository measures; `weightbench leaderboard` writes this page from",
+        "the evidence of the board. *Printed* is mean ± standard deviation over seeds (or the variance, where the",
+        "paper gives that); *ours* is mean ± standard deviation over seeds, in brackets the 95 % interval over test",
+        "items.",
+        "*Epochs*, where the paper says: ours of theirs. *Settings* are those that differ from the method's defaults,",
+        "which are the papers' recipes.",
+        "",
+    ]
+    unmeasured = []
+    for table in published():
+        found = [
+            (board, pairs(table, board)) for board in boards if table.beside(board.task, board.zoo, dict(board.options))
+        ]
+        found = [(board, matched) for board, matched in found if matched]
+        if not found:
+            unmeasured.append(table)
+            continue
+        regime = table.regime[:1].upper() + table.regime[1:]
+        lines += [f"## {table.title}", "", f"{table.source}, {table.date}. {regime}.", ""]
+        for board, matched in found:
+            lines += _section(table, board, matched)
+    if unmeasured:
+        lines += ["## Not measured here yet", ""]
+        lines += [f"- {table.title}: {table.source}" for table in unmeasured]
+        lines += [""]
+    return "\n".join(lines)
+
+
+def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[str]:
+    caveat = table.caveat(board.zoo, board.zoo_version, board.recipe_sha256)
+    where = f"{board.zoo}@{board.zoo_version}, {board.n_train:,} training networks, {board.score_label}"
+    rows = [
+        [
+            pair.printed.method,
+            pair.printed.shown(table.spread),
+            pair.ours,
+            f"{pair.row['score'] - pair.printed.score:+.2f}" if not caveat else "-",
+            str(pair.row["seeds"]),
+            _epochs(table, pair),
+            f"{pair.row['fit_s']:,.0f}",
+            pair.results[0].method.variant or "defaults",
+        ]
+        for pair in matched
+    ]
+    lines = [f"**Measured on {where}.** {caveat}".rstrip(), "", *markdown_table(HEADER, rows), ""]
+    apart = [pair for pair in matched if _apart(table, pair)]
+    if caveat:  # a known reason holds for every build of the zoo
+        apart = [pair for pair in apart if board.zoo == table.zoo and pair.printed.remark]
+    said = [f"{pair.printed.method}: {_disagreement(pair)}" for pair in apart]
+    said += [] if table.remark == "" else [table.remark]
+    order = out_of_order(table, matched)
+    said += [
+        f"Out of the printed order: {better.printed.method} above {worse.printed.method}." for better, worse in order
+    ]
+    lines += [*(f"- {line}" for line in said), *([""] if said else [])]
+    lines += ["```sh", *(command(pair.results) for pair in matched), "```", ""]
+    return lines
+
+
+def _epochs(table: ReportedTable, pair: Pair) -> str:
+    if pd.isna(pair.row["epochs"]):
+        return "-"
+    return f"{pair.row['epochs']:.0f}" + (f" of {table.epochs}" if table.epochs else "")
+
+
+def _apart(table: ReportedTable, pair: Pair) -> bool:
+    """More than two printed standard deviations away; where none is printed, outside our interval."""
+    if pair.printed.spread is not None:
+        deviation = pair.printed.spread if table.spread == "std" else pair.printed.spread**0.5
+        return bool(abs(pair.row["score"] - pair.printed.score) > 2 * deviation)
+    return bool(pd.notna(pair.row["low"]) and not pair.row["low"] <= pair.printed.score <= pair.row["high"])
+
+
+def _disagreement(pair: Pair) -> str:
+    """Why the measured number is another than the printed one, or in which sense it is."""
+    if pair.printed.spread is None:
+        how = "the printed number lies outside the 95 % interval"
+    else:
+        how = "further away than two printed standard deviations"
+    return pair.printed.remark or f"{how}; why is not known yet."
+
+
+def out_of_order(table: ReportedTable, matched: list[Pair]) -> list[tuple[Pair, Pair]]:
+    """Pairs (better, worse) as measured, intervals apart, that are printed the other way round."""
+    sign = 1 if table.higher_is_better else -1
+    known = [pair for pair in matched if pd.notna(pair.row["low"])]
+    found = []
+    for a, b in combinations(known, 2):
+        low, high = sorted((a, b), key=lambda pair: sign * pair.row["score"])
+        edges: tuple[Any, Any] = ("high", "low") if sign > 0 else ("low", "high")
+        clear = sign * low.row[edges[0]] < sign * high.row[edges[1]]
+        if clear and sign * low.printed.score > sign * high.printed.score:
+            found.append((high, low))
+    return found

@@ -1,0 +1,1 @@
+"""Handing results in: everything a record says is doubted."""

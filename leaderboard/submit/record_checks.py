@@ -1,0 +1,93 @@
+"""What a record must be before its predictions are looked at: names, texts, numbers, places."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ...benchmarks.records.evidence import IDENTITY
+from ...benchmarks.records.result import Result, read_result, results_folder
+from ...runtime.errors import BadInput
+from ...zoo.storage.manifest import LOCAL, VERSION, ZOO_NAME
+
+RECORD_LIMIT = 2**18  # bytes
+NAME = "[a-z0-9]+([.-][a-z0-9]+)*"  # of a task or a method
+SHA256 = "[0-9a-f]{64}"
+LONGEST_NAME, LONGEST_TEXT = 64, 1000
+
+
+def checked_record(path: Path, runs: Path) -> Result:
+    """A record, if all that can be told without its predictions and zoo holds. Raises BadInput."""
+    for part in (path, *(runs / parent for parent in path.relative_to(runs).parents)):
+        if part.is_symlink():
+            raise BadInput(f"{part}: is a link; submit real files")
+    if (size := path.stat().st_size) > RECORD_LIMIT:
+        raise BadInput(f"{path}: the record has {size:,} bytes, at most {RECORD_LIMIT:,} are taken")
+    result = read_result(path)
+    for place, value in _leaves(json.loads(path.read_bytes())):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise BadInput(f"{path}: {place}: is {value}; records hold finite numbers")
+        if isinstance(value, str) and not (value.isprintable() and len(value) <= LONGEST_TEXT):
+            raise BadInput(f"{path}: {place}: {value[:40]!a} is too long, or holds characters that do not print")
+    _match(path, "task.name", result.task.name, NAME)
+    _match(path, "zoo.name", result.zoo.name, ZOO_NAME)
+    _match(path, "method.name", result.method.name, NAME)
+    _match(path, "zoo.version", result.zoo.version, VERSION)
+    if result.task.options.also is not None:
+        _match(path, "task.options.also", result.task.options.also, IDENTITY.pattern)
+    for place, value in (
+        ("zoo.recipe_sha256", result.zoo.recipe_sha256),
+        ("zoo.manifest_sha256", result.zoo.manifest_sha256),
+        ("method.source_sha256", result.method.source_sha256),
+    ):
+        _match(path, place, value, SHA256)
+    for place, text in (("method.variant", result.method.variant or ""), ("method.paper", result.method.paper)):
+        if not text.isascii():
+            raise BadInput(f"{path}: {place}: {text!a} holds letters beyond ASCII, which can pass for others")
+    if not (0 <= result.seed < 2**32):
+        raise BadInput(f"{path}: seed: is {result.seed}, expected 0 to 2^32 - 1")
+    if result.cost and min(v for v in result.cost.model_dump().values() if v is not None) < 0:
+        raise BadInput(f"{path}: cost: holds a negative number")
+    _check_variant(path, result)
+    results_folder(path, result)
+    return result
+
+
+def _check_variant(path: Path, result: Result) -> None:
+    """Raises BadInput when the text that names the settings says other settings than the record."""
+    left = result.method.variant or ""
+    for name, value in result.method.params.items():
+        text = f"{name}={'+'.join(map(str, value)) if isinstance(value, list) else value}"
+        if left == text or left.startswith(f"{text}, "):
+            left = left[len(text) + 2 :]
+    if left:
+        raise BadInput(f"{path}: method.variant: {left[:80]!a} is not among method.params; run the cell again")
+
+
+def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key and value of a JSON document, with its place."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield f"{place} (a key)".strip(), key
+            yield from _leaves(inner, f"{place}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _leaves(inner, f"{place}[{number}]")
+    else:
+        yield place, value
+
+
+def _match(path: Path, place: str, value: str, pattern: str) -> None:
+    if not re.fullmatch(pattern, value) or len(value) > LONGEST_NAME:
+        wanted = {
+            NAME: "small letters, digits, single dashes and dots",
+            ZOO_NAME: "small letters, digits and single dashes",
+            VERSION: f"1.2.3 or 1.2.3{LOCAL}",
+            SHA256: "64 hex digits",
+            IDENTITY.pattern: "name@version-recipe",
+        }
+        raise BadInput(f"{path}: {place}: {value[:80]!a} is refused; expected {wanted[pattern]}")

@@ -1,0 +1,192 @@
+"""Submission: records are checked, re-scored against the zoo itself, and copied to the committed results; all or none.
+
+Whatever a record says is doubted: names, counts, scores, directions and paths. The truth comes from the zoo on this
+machine, or from the truth that is committed already, never from the runs folder.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...benchmarks.records.evidence import TRUTH
+from ...benchmarks.records.result import Result, read_result, records_in
+from ...runtime.errors import BadInput, unknown
+from ...runtime.machine import ROOT, file_sha256, write_atomically
+from ..evidence.analysis import Record, evaluated
+from .record_checks import checked_record
+from .truths import Truths
+
+if TYPE_CHECKING:
+    from ...zoo.storage.zoo import Zoo
+
+PREDICTIONS_LIMIT = 64 * 2**20  # bytes
+
+
+def home_folder(option: str) -> Path:
+    """The committed `leaderboard/` of this clone. Raises BadInput, which names the option that takes another folder,
+    for an installed package."""
+    if not (ROOT / ".git").exists():
+        raise BadInput(f"there is no committed board beside an installed package: work in a clone, or say {option} DIR")
+    return ROOT / "leaderboard"
+
+
+@dataclass
+class Submission:
+    """What `submit` did: files written, records that were there already, records of failed runs that stay behind."""
+
+    written: list[Path] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    kept: int = 0
+    failed: int = 0
+
+
+def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
+    """Check every record of a results folder and copy the evidence to `home`.
+
+    Arguments:
+        runs: a results folder, as `weightbench run` writes it.
+        home: receives `results/` and `zoos/`.
+        zoos: folders of zoos that are not in the cache.
+
+    Raises BadInput, with nothing written, for the first record that does not hold.
+    """
+    if not runs.is_dir():
+        raise BadInput(f"{runs}: no such folder; `weightbench run` writes results")
+    paths = records_in(runs)
+    if not paths:
+        raise BadInput(f"{runs}: no results there; `weightbench run` writes some")
+    done = Submission()
+    files: dict[Path, bytes | Path] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        truths = Truths(home, Path(scratch), zoos)
+        for path in paths:
+            result = checked_record(path, runs)
+            if result.status != "ok":
+                done.failed += 1
+                continue
+            _check_task(path, result, truths.zoo_of(result))
+            _check_settings(path, result)
+            evidence = _predictions(path, result)
+            scores = _rescored(path, result, runs, truths)
+            target = home / "results" / result.place
+            content = _as_committed(result, scores).to_json()
+            if target.exists():
+                _same_evidence(target, path, result)
+                done.kept += 1
+                continue
+            done.results.append(result)
+            files |= {target.with_suffix(".safetensors"): evidence, target: content}
+        for file in truths.new:
+            files[home / TRUTH / file.name] = file.read_bytes()
+    try:
+        for target, source in files.items():
+            write_atomically(target, source.read_bytes() if isinstance(source, Path) else source)
+            done.written.append(target)
+    except (OSError, KeyboardInterrupt) as error:
+        for written in done.written:
+            written.unlink()
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise BadInput(f"{target}: {error.strerror}; nothing was submitted") from None
+    return done
+
+
+def _as_committed(result: Result, scores: dict[str, float]) -> Result:
+    """With the scores that its predictions give, and without the places of files on the submitter's machine."""
+    placeless = {name: getattr(result, name).model_copy(update={"reference": None}) for name in ("zoo", "method")}
+    return result.model_copy(update={"score": scores[result.task.metric], "scores": scores} | placeless)
+
+
+def _check_task(path: Path, result: Result, zoo: Zoo | None) -> None:
+    """Raises BadInput unless the record's task is one of the suite's, with its version, metric and direction."""
+    from ...benchmarks.task.task import task_class, task_names
+
+    if result.task.name not in task_names():
+        raise BadInput(f"{path}: task.name: {unknown('task', result.task.name, task_names())}")
+    known = task_class(result.task.name)
+    task = known(zoo, result.task.options) if zoo else known
+    for name in ("version", "metric", "unit", "higher_is_better"):
+        said, is_so = getattr(result.task, name), getattr(task, name, None)
+        if is_so is not None and said != is_so:
+            raise BadInput(f"{path}: task.{name}: says {said!r}, the task has {is_so!r}; run the cell again")
+
+
+def _check_settings(path: Path, result: Result) -> None:
+    """Raises BadInput when the record names the settings of a known method otherwise than the method does."""
+    from ...methods.contract.registry import load_method, method_names
+
+    if result.method.name in method_names():
+        try:
+            named = load_method(result.method.name, result.method.params).variant
+        except BadInput:  # parameters of another version: nothing to compare with
+            return
+        if named != result.method.variant:
+            said = result.method.variant
+            raise BadInput(f"{path}: method.variant: says {said!r}, these settings are {named!r}; run the cell again")
+
+
+def _predictions(path: Path, result: Result) -> Path:
+    """The file of a record's predictions. Raises BadInput."""
+    about = result.predictions
+    expected = f"seed-{result.seed}.safetensors"
+    if about is None or about.file != expected:
+        found = about.file if about else None
+        raise BadInput(f"{path}: predictions.file: is {found!a}, expected {expected!r} beside the record")
+    file = path.with_name(expected)
+    if not file.is_file() or file.is_symlink():
+        raise BadInput(f"{file}: no such file, or a link; run the cell again")
+    if (size := file.stat().st_size) > PREDICTIONS_LIMIT:
+        raise BadInput(f"{file}: has {size:,} bytes, at most {PREDICTIONS_LIMIT:,} are taken")
+    if file_sha256(file) != about.sha256:
+        raise BadInput(f"{file}: its sha256 is not the one of its record; run the cell again")
+    return file
+
+
+def _rescored(path: Path, result: Result, runs: Path, truths: Truths) -> dict[str, float]:
+    """The scores that the predictions give; the claimed ones must be these.
+
+    Where another build of the zoo stands behind the committed truth, the claim may be that of the record's own build.
+    """
+    found: dict[str, float] = {}
+    wrong = ""
+    for truth in truths.of(path, result):
+        scores, _ = evaluated(Record(path, result, runs), truth)
+        found = found or scores
+        claims: dict[str, float | None] = dict(result.scores or {})
+        differing = [name for name in claims.keys() | scores if not _equal(claims.get(name), scores.get(name))]
+        if not _equal(result.score, scores[result.task.metric]):
+            claims, differing = {result.task.metric: result.score}, [result.task.metric]
+        if not differing:
+            return found
+        name = min(differing)
+        wrong = wrong or f"claims {name} {claims.get(name)}, its predictions give {scores.get(name)}"
+    raise BadInput(f"{path}: score: {wrong}")
+
+
+def _equal(claimed: float | None, found: float | None) -> bool:
+    return claimed is not None and found is not None and abs(claimed - found) <= 1e-6 * max(1.0, abs(found))
+
+
+def _same_evidence(target: Path, path: Path, result: Result) -> None:
+    """Raises BadInput when the committed record of this cell is another one: a score never moves silently."""
+    there = read_result(target)
+    if there.predictions != result.predictions:
+        raise BadInput(f"{path}: {target} holds another result of this cell; remove that one first to replace it")
+
+
+def pull_request_steps(done: Submission, home: Path) -> list[str]:
+    """What to do after `submit`, as commands."""
+    names = sorted({result.method.name for result in done.results})
+    folder = os.path.relpath(home)
+    return [
+        f"git switch -c results-{'-'.join(names)[:40]}",
+        "weightbench leaderboard",
+        f"git add {folder}",
+        f'git commit -m "Results: {", ".join(names)[:60]}"',
+        "git push -u origin HEAD    # then open a pull request: CI rebuilds the board and compares",
+    ]

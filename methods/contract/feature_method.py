@@ -1,0 +1,42 @@
+"""What the baselines share that describe a network by fixed numbers: a linear model on top."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from ...zoo.networks.architecture import Architecture
+from ...zoo.networks.networks import Networks
+from ...zoo.storage.zoo import Split
+from .linear_readout import Readout
+from .method import Method, TaskView
+
+
+class Summary(Method):
+    """Write `size` and `transform`; ridge or logistic regression reads the numbers.
+
+    Architectures of other depth share the columns: layers are numbered from the input on, missing ones are 0.
+
+    Fields:
+        alpha: weight of the L2 penalty on standardised features.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("inr-classification", "property")
+
+    alpha: float = 1.0
+
+    def size(self, arch: Architecture) -> int:
+        """How many numbers describe a network."""
+        raise TypeError(f"{type(self).__name__} has no size method: write one")
+
+    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        self.columns = max(self.size(arch) for arch in task.architectures)
+        if task.output == "embeddings":
+            return
+        self.readout = Readout(task.output, task.output_dim, self.alpha)
+        self.readout.fit(torch.cat([self.transform(networks) for networks in train.groups]), task.targets(train))
+
+    def predict(self, networks: Networks) -> Tensor:
+        return self.readout.predict(self.transform(networks))

@@ -1,0 +1,199 @@
+"""The contract of a method: scikit-learn's verbs over `Networks`.
+
+A method is a class with a `name`, the `tasks` it supports, and annotated fields with defaults, which are its
+hyperparameters: they become keyword arguments, `-p key=value` on the command line (`-p key=a+b` for a tuple), and part
+of every result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar, Literal, Protocol, dataclass_transform, get_origin, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+from torch import Tensor
+
+from ...runtime.errors import BadInput, unknown
+from ...zoo.networks.architecture import Architecture
+from ...zoo.networks.networks import Networks
+from ...zoo.networks.symmetry import Kind
+from ...zoo.storage.zoo import Split
+
+Output = Tensor | Networks
+
+
+class TaskView(Protocol):
+    """What a method may ask of its task.
+
+    `output` says what `predict` returns: "logits" or "values", both a tensor `[B, output_dim]`; "networks", edited
+    `Networks`; or "embeddings": nothing is predicted, `fit` has no targets, and `transform` is what will be called.
+    `inputs_may_move` says that the answer stays where a network's inputs are rotated, shifted or scaled a little.
+    `render` is the zoo's: the images that INRs encode, `[B, height, width]` or `[B, height, width, channels]`.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def output(self) -> Literal["logits", "values", "networks", "permutations", "embeddings"]: ...
+
+    @property
+    def metric(self) -> str: ...
+
+    @property
+    def higher_is_better(self) -> bool: ...
+
+    @property
+    def inputs_may_move(self) -> bool: ...
+
+    @property
+    def splits(self) -> dict[str, Split]: ...
+
+    @property
+    def architectures(self) -> list[Architecture]: ...
+
+    @property
+    def output_dim(self) -> int: ...
+
+    def targets(self, split: Split) -> Tensor: ...
+
+    def observe(self, output: Any) -> Tensor: ...
+
+    def loss(self, output: Any, targets: Tensor) -> Tensor: ...
+
+    def quality(self, observed: Tensor, targets: Tensor) -> float: ...
+
+    def render(self, networks: Networks) -> Tensor: ...
+
+
+def _as_text(value: Any) -> str:
+    return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+@dataclass_transform(kw_only_default=True)
+class Method:
+    """The plug-in. Write `fit` and `predict`, or `transform`, or both; annotated fields are hyperparameters.
+
+    Every batch of networks is of one architecture; a zoo with several calls `predict` and `transform` once for each.
+
+    Class attributes:
+        name: how results call it.
+        tasks: names of the tasks that it supports; "property" covers every task about a column of a zoo's table.
+        paper: the source, for instance "arXiv:2403.12143".
+        one_architecture: the method is tied to the architecture that it was fitted on.
+        symmetries: changes of the weights that keep a network's function ("permutation", "sign", "scale") and that
+            cannot change the method's answer; edits move along. `weightbench check` holds it to that.
+        recipe_fields: fields that say how to train, not what is trained; they do not show in a row's name.
+        later_fields: fields that a release added: while at their default they are not part of a result, so that earlier
+            results stay the same cells.
+    """
+
+    name: ClassVar[str]
+    tasks: ClassVar[tuple[str, ...]]
+    paper: ClassVar[str] = ""
+    one_architecture: ClassVar[bool] = False
+    symmetries: ClassVar[tuple[Kind, ...]] = ()
+    recipe_fields: ClassVar[frozenset[str]] = frozenset()
+    later_fields: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclasses.dataclass(kw_only=True, eq=False)(cls)
+
+    def __new__(cls, *args: Any, **params: Any) -> Any:
+        known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        for key in params:
+            if key not in known:
+                raise unknown(f"parameter of {cls.name}", key, known)
+        return super().__new__(cls)
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            given = getattr(self, field.name)
+            if isinstance(given, str) and get_origin(hints[field.name]) is tuple:
+                given = given.split("+") if given else []  # as `variant` prints it
+            try:
+                value = TypeAdapter(hints[field.name]).validate_python(given)
+            except ValidationError as error:
+                wanted = hints[field.name].__name__ if isinstance(hints[field.name], type) else field.type
+                raise BadInput(
+                    f"parameter {field.name} of {self.name} takes {wanted}, not {given!r}: {error.errors()[0]['msg']}"
+                ) from None
+            setattr(self, field.name, value)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Every hyperparameter, resolved; `later_fields` only where they differ from the default."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        resolved = dataclasses.asdict(self)  # type: ignore[call-overload]
+        return {k: v for k, v in resolved.items() if k not in self.later_fields or v != defaults[k]}
+
+    @property
+    def variant(self) -> str | None:
+        """The hyperparameters that differ from the defaults, as text; None when all are as published."""
+        changed = [
+            f"{field.name}={_as_text(getattr(self, field.name))}"
+            for field in dataclasses.fields(self)  # type: ignore[arg-type]
+            if field.name not in self.recipe_fields and getattr(self, field.name) != field.default
+        ]
+        return ", ".join(changed) or None
+
+    @property
+    def num_parameters(self) -> int | None:
+        """Trained parameters, known after `fit`; None for a method that has no such count."""
+        return None
+
+    @property
+    def fit_report(self) -> dict[str, Any]:
+        """After `fit`: how the model was chosen and what it cost, {"selection": {...}, "budget": {...}}; also "curves",
+        lists by name with one value per epoch."""
+        return {}
+
+    def check(self, task: TaskView) -> None:
+        """Refuse networks that this method cannot read, before anything is fitted. Raises BadInput.
+
+        Extend it where a method has needs of its own: `super().check(task)` first.
+        """
+        found = task.architectures
+        if self.one_architecture and len(found) > 1:
+            shown = ", ".join(map(str, found[:3]))
+            raise BadInput(
+                f"method {self.name} is tied to one architecture, but this zoo has {len(found)} ({shown}): "
+                "choose a zoo of one architecture or a method that takes any"
+            )
+
+    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        """Learn from `train` and `task.targets(train)`; choose on `val` only.
+
+        Where `task.output` is "embeddings" there are no targets: learn from the networks alone.
+        """
+        raise TypeError(f"{type(self).__name__} has no fit method: write one")
+
+    def predict(self, networks: Networks) -> Output:
+        """The task's output for unlabelled networks, in their order."""
+        raise TypeError(f"{type(self).__name__} has no predict method: write one")
+
+    def transform(self, networks: Networks) -> Tensor:
+        """Embeddings `[B, d]` of networks, in their order; d is the same for every architecture."""
+        raise TypeError(f"{type(self).__name__} has no transform method: write one")
+
+    def node_embeddings(self, networks: Networks) -> list[Tensor]:
+        """One `[B, n, d]` per group of hidden neurons, those of `symmetry.neuron_groups(networks.arch)`."""
+        raise TypeError(f"{type(self).__name__} has no node_embeddings method: write one")
+
+    def align(self, a: Networks, b: Networks) -> list[Tensor]:
+        """One order `[B, n]` per group of hidden neurons, such that `b.permuted(orders)` is like `a`.
+
+        Here the matching with the smallest sum of squared distances between node embeddings.
+        """
+        from .neuron_matching import assign, distances
+
+        pairs = zip(self.node_embeddings(a), self.node_embeddings(b), strict=True)
+        return [assign(-distances(left, right)) for left, right in pairs]
+
+    @classmethod
+    def has(cls, verb: Literal["predict", "transform", "align"]) -> bool:
+        """Whether this class has written that verb; node embeddings are enough to align."""
+        names = ("align", "node_embeddings") if verb == "align" else (verb,)
+        return any(getattr(cls, name) is not getattr(Method, name) for name in names)

@@ -1,0 +1,122 @@
+"""Finding a method: by built-in name, by path of a file, or by entry point; the same class each time."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from ...runtime.errors import BadInput, unknown
+from ..training.neural_method import NeuralMethod
+from .method import Method
+
+PACKAGE = __package__.partition(".")[0]
+FOLDERS = ("methods", "baselines")
+ENTRY_POINTS = "weightbench.methods"
+PLUGIN = "weightbench_plugin_"  # prefix of the modules of methods that are given by path
+
+
+def method_names() -> list[str]:
+    """Built-in methods and installed plug-ins, by name; no method is imported."""
+    return sorted({*_builtin(), *(point.name for point in entry_points(group=ENTRY_POINTS))})
+
+
+def load_class(reference: str) -> type[Method]:
+    """The class for a name, or for a path "my_method.py" or "my_method.py:Class". Raises BadInput."""
+    path, _, class_name = reference.partition(":")
+    if path.endswith(".py"):
+        return _from_file(Path(path), class_name)
+    if module := _builtin().get(reference):
+        return _only_method(importlib.import_module(module), reference, "")
+    for point in entry_points(group=ENTRY_POINTS, name=reference):
+        found = point.load()
+        if isinstance(found, type) and issubclass(found, Method):
+            return found
+        raise BadInput(f"entry point {reference!r} gives {found!r}, not a weightbench.Method")
+    raise unknown("method", reference, method_names())
+
+
+def load_method(reference: str | type[Method] | Method, params: Mapping[str, Any] | None = None) -> Method:
+    """An instance, its hyperparameters checked. Raises BadInput for unknown ones and wrong types."""
+    if isinstance(reference, Method):
+        return reference
+    found = load_class(reference) if isinstance(reference, str) else reference
+    return found(**(params or {}))
+
+
+def reference_of(method: type[Method]) -> str | type[Method]:
+    """What another process loads the class by: "file.py:Class" for one given by path, else the class itself."""
+    if method.__module__.startswith(PLUGIN):
+        return f"{Path(inspect.getfile(method)).resolve()}:{method.__name__}"
+    return method
+
+
+def source_sha256(method: type[Method]) -> str:
+    """Checksum of the file that defines a method (of its source text where there is no file)."""
+    try:
+        source = inspect.getsourcefile(method)
+        content = Path(source).read_bytes() if source else inspect.getsource(method).encode()
+    except (OSError, TypeError):
+        content = repr(method).encode()
+    return hashlib.sha256(content).hexdigest()
+
+
+def _builtin() -> dict[str, str]:
+    """Name -> module of the files that define `name = "<file name with dashes>"`; the others are helpers."""
+    found = {}
+    for folder in FOLDERS:
+        place = Path(importlib.import_module(f"{PACKAGE}.{folder}").__path__[0])
+        for path in sorted(place.glob("*.py")):
+            name = path.stem.replace("_", "-")
+            if f'    name = "{name}"\n' in path.read_text(encoding="utf-8"):
+                found[name] = f"{PACKAGE}.{folder}.{path.stem}"
+    return found
+
+
+def _from_file(path: Path, class_name: str) -> type[Method]:
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file")
+    name = f"{PLUGIN}{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # annotations are looked up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise BadInput(f"{path}: cannot be imported: {type(error).__name__}: {error}") from error
+    return _only_method(module, str(path), class_name)
+
+
+def _only_method(module: Any, reference: str, class_name: str) -> type[Method]:
+    classes = {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, type)
+        and issubclass(value, Method)
+        and value not in (Method, NeuralMethod)
+        and value.__module__ == module.__name__
+    }
+    if class_name:
+        if class_name not in classes:
+            raise unknown(f"method class in {reference}", class_name, classes)
+        chosen = classes[class_name]
+    elif len(classes) == 1:
+        chosen = next(iter(classes.values()))
+    elif classes:
+        raise BadInput(
+            f"{reference} has several methods: say {reference}:{sorted(classes)[0]} or another of {sorted(classes)}"
+        )
+    else:
+        raise BadInput(f"{reference} has no subclass of weightbench.Method or NeuralMethod")
+    for attribute in ("name", "tasks"):
+        if not getattr(chosen, attribute, None):
+            raise BadInput(f"{reference}: class {chosen.__name__} sets no `{attribute}`")
+    return chosen

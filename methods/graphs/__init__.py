@@ -1,0 +1,1 @@
+"""Networks as graphs, for methods that pass messages."""

@@ -1,0 +1,64 @@
+"""Graphs of networks of one architecture, batched as torch_geometric batches graphs; places of nodes in them."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import scipy.sparse
+import torch
+from torch import Tensor, nn
+
+from ...zoo.networks.architecture import Architecture
+from ...zoo.networks.networks import Networks
+
+DENSE_NODES = 2000  # up to there all eigenvectors are computed at once
+
+
+def laplacian_features(edge_index: Tensor, nodes: int, k: int) -> Tensor:
+    """The k eigenvectors of D^-1/2 (D - A) D^-1/2 after the trivial one, smallest eigenvalues first, `[nodes, k]`.
+
+    A is the undirected, unweighted graph; a graph of fewer than k + 1 nodes is padded with zeros.
+    """
+    ends = edge_index.numpy()
+    adjacency = scipy.sparse.coo_matrix((np.ones(ends.shape[1]), ends), (nodes, nodes)).tocsr()
+    laplacian = scipy.sparse.csgraph.laplacian(((adjacency + adjacency.T) > 0).astype(float), normed=True)
+    if nodes <= DENSE_NODES:
+        _, vectors = np.linalg.eigh(laplacian.toarray())
+    else:
+        values, vectors = scipy.sparse.linalg.eigsh(laplacian, k + 1, which="SM", v0=np.ones(nodes))
+        vectors = vectors[:, values.argsort()]
+    found = torch.from_numpy(vectors[:, 1 : k + 1].copy()).float()
+    return nn.functional.pad(found, (0, k - found.shape[1]))
+
+
+class Topology:
+    """Networks of one architecture as one large graph; each has the same nodes and edges."""
+
+    def __init__(self, arch: Architecture, eigenvectors: int) -> None:
+        template = Networks(arch, torch.zeros(1, arch.num_params)).to_pyg()[0]
+        self.edge_index, self.nodes = template.edge_index, int(template.num_nodes)
+        linked = torch.zeros(self.nodes, self.nodes, dtype=torch.bool)
+        linked[self.edge_index[0], self.edge_index[1]] = True
+        self.absent = (~(linked | linked.T)).triu(1).nonzero().T  # pairs of nodes without an edge
+        self.laplacian = laplacian_features(self.edge_index, self.nodes, eigenvectors)
+
+    def tiled(self, edge_index: Tensor, batch: int) -> Tensor:
+        """`[2, batch * E]`: the same edges in each of `batch` graphs."""
+        offsets = self.nodes * torch.arange(batch).view(1, -1, 1)
+        return (edge_index.unsqueeze(1) + offsets).flatten(1)
+
+    def edges(self, networks: Networks, edge_dim: int) -> Tensor:
+        """Weights and kernels `[B * E, edge_dim]`, the shorter ones padded with zeros."""
+        found = torch.stack([graph.edge_attr for graph in networks.to_pyg()])
+        return nn.functional.pad(found, (0, edge_dim - found.shape[2])).flatten(0, 1)
+
+    def laplacian_places(self, networks: Networks) -> Tensor:
+        """Laplacian features of every node, `[B * N, k]`."""
+        return self.laplacian.repeat(len(networks), 1)
+
+    def random_places(self, networks: Networks) -> Tensor:
+        """Random features of every node, `[B * N, k]`, drawn anew for each network: its weights are the seed."""
+        seeds = [zlib.crc32(row.numpy().tobytes()) for row in networks.params]
+        draws = [torch.randn(self.laplacian.shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        return torch.cat(draws)

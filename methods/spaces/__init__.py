@@ -1,0 +1,1 @@
+"""Networks as weights and biases over levels of neurons, for equivariant layers."""

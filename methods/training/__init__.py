@@ -1,0 +1,1 @@
+"""Methods that are torch modules: the training loop, its checkpoints, augmentations."""

@@ -1,0 +1,110 @@
+"""Training that goes on where it was cut off: its state after an epoch, in a file."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...runtime.machine import atomically, make_folder
+
+EVERY = 20.0  # seconds between two writes, at least: short trainings need none
+SHARE = 0.02  # of the time, at most, goes into writing: large models wait longer
+
+
+@dataclass
+class Place:
+    """Where the trainings of a method keep their state.
+
+    Attributes:
+        due: when the next state is to be written, by the monotonic clock.
+        number: of the last training that began: a method may have several, each with a file of its own.
+        earlier_s: seconds of these trainings before they were cut off.
+    """
+
+    stem: Path
+    due: float
+    number: int = -1
+    earlier_s: float = 0.0
+
+    @property
+    def path(self) -> Path:
+        return self.stem.with_name(f"{self.stem.name}-{self.number}.pt")
+
+    def clear(self) -> None:
+        for path in self.stem.parent.glob(f"{self.stem.name}-*.pt"):
+            path.unlink(missing_ok=True)
+
+
+_place: ContextVar[Place | None] = ContextVar("place", default=None)
+
+
+@contextlib.contextmanager
+def kept_in(stem: Path) -> Iterator[Place]:
+    """Trainings inside keep their state in files that begin so; removed when all end, kept when they are cut off."""
+    place = Place(stem, time.monotonic() + EVERY)
+    token = _place.set(place)
+    try:
+        yield place
+    except Exception:
+        place.clear()
+        raise
+    else:
+        place.clear()
+    finally:
+        _place.reset(token)
+
+
+def load(device: str) -> dict[str, Any] | None:
+    """For a training that begins: the state that it left earlier on such a device, on the CPU; None without.
+
+    The training restores its parts, and at last the random generators with `restore_random`. A damaged file counts as
+    none, and one from another type of device, whose numbers and times would not go with this one's: training then
+    begins anew.
+    """
+    place = _place.get()
+    if place is None:
+        return None
+    place.number += 1
+    if not place.path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(place.path, map_location="cpu", weights_only=True)
+        if state["device"] != torch.device(device).type:
+            return None
+        place.earlier_s += state["seconds"]
+    except Exception:  # torch raises many kinds
+        return None
+    return state
+
+
+def restore_random(state: dict[str, Any], device: str) -> None:
+    """Set the global random generators, of the CPU and of `device`, to where they were."""
+    torch.set_rng_state(state["random"])
+    if state["device"] == "cuda":
+        torch.cuda.set_rng_state(state["cuda"], device)
+
+
+def save(device: str, *, seconds: float, **state: Any) -> None:
+    """Keep the state of a training on `device`, unless the next write is not due yet or nobody asked for it.
+
+    Arguments:
+        seconds: that the training took, those before it was cut off included.
+    """
+    place = _place.get()
+    if place is None or (started := time.monotonic()) < place.due:
+        return
+    state |= {"seconds": seconds, "device": torch.device(device).type, "random": torch.get_rng_state()}
+    if state["device"] == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    make_folder(place.path.parent)
+    with atomically(place.path) as stream:
+        torch.save(state, stream)
+    written = time.monotonic()
+    place.due = written + max(EVERY, (written - started) / SHARE)

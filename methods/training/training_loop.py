@@ -1,0 +1,206 @@
+"""The training loop: one readable function."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+
+from ...runtime import distributed
+from ...runtime.progress import track
+from ...zoo.networks.networks import Networks
+from ...zoo.storage.zoo import Split
+from . import checkpoint
+
+if TYPE_CHECKING:
+    from ..contract.method import TaskView
+    from .augmentation import Augmentation
+    from .neural_method import NeuralMethod
+
+
+class NotFinite(FloatingPointError):
+    """The loss became NaN or infinite."""
+
+
+class InUnitsOf(nn.Module):
+    """Turns a module's answers, in standard deviations from the mean of `targets [N, d]`, into values."""
+
+    def __init__(self, targets: Tensor, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+        self.mean: Tensor
+        self.scale: Tensor
+        self.register_buffer("mean", targets.mean(0))
+        self.register_buffer("scale", targets.std(0) + 1e-8)
+
+    def forward(self, networks: Networks) -> Tensor:
+        values: Tensor = self.mean + self.scale * self.module(networks)
+        return values
+
+
+class LossOf(nn.Module):
+    """The loss as a module's output, which is a tensor for every task."""
+
+    def __init__(self, module: nn.Module, task: TaskView) -> None:
+        super().__init__()
+        self.module, self.task = module, task
+
+    def forward(self, networks: Networks, targets: Tensor) -> Tensor:
+        return self.task.loss(self.module(networks), targets)
+
+
+def train(
+    method: NeuralMethod,
+    module: nn.Module,
+    task: TaskView,
+    train: Split,
+    val: Split,
+    augmentation: Augmentation,
+    *,
+    device: str,
+) -> dict[str, Any]:
+    """AdamW on shuffled and augmented batches; keeps the parameters of the epoch with the best validation score.
+
+    The whole split lies on the device, one tensor per architecture. A batch is of one architecture; an epoch goes
+    through the batches of all of them in random order. Returns the selection, the budget and each epoch's mean loss and
+    validation score for the result record. A training that was cut off goes on after its last checkpoint, with the same
+    outcome. Raises NotFinite.
+
+    Under `torchrun` every process takes its part of each batch (DistributedDataParallel), so that the batch as a whole,
+    and with it the loss, is what a single process would have. Batch norms see their own process's part.
+    """
+    processes = distributed.size()
+    loss_of: nn.Module = LossOf(module, task)
+    if processes > 1:
+        loss_of = DistributedDataParallel(loss_of, find_unused_parameters=True)
+    if distributed.rank():
+        torch.manual_seed(torch.initial_seed() + distributed.rank())  # its own dropout and augmentation
+    groups, targets = _on_device(task, train, device)
+    val_groups, val_targets = _on_device(task, val, device)
+    batches = sum(-(-len(networks) // method.batch_size) for networks in groups)
+    optimizer = torch.optim.AdamW(
+        module.parameters(), lr=method.lr, weight_decay=method.weight_decay, amsgrad=True, fused=True
+    )
+    scheduler = _scheduler(method, optimizer, method.epochs * batches)
+    generator = torch.Generator().manual_seed(torch.initial_seed())
+    best, best_epoch, best_state = None, 0, copy.deepcopy(module.state_dict())
+    curves: dict[str, list[float]] = {"train_loss": [], "val_score": []}
+    half = torch.autocast(device.split(":")[0], torch.bfloat16, enabled=method.precision == "bf16")
+    epoch, first, earlier_s, started = 0, 1, 0.0, time.perf_counter()
+    parts: list[Any] = [module, optimizer, scheduler]
+    kept = checkpoint.load(device) if processes == 1 else None
+    if kept is not None:
+        for part, state in zip(parts, kept["parts"], strict=True):
+            part.load_state_dict(state)
+        generator.set_state(kept["generator"])
+        best, best_epoch, best_state, curves = kept["best"], kept["best_epoch"], kept["best_state"], kept["curves"]
+        epoch, first, earlier_s = kept["epoch"], kept["epoch"] + 1, kept["seconds"]
+        checkpoint.restore_random(kept, device)
+    with track(f"train {method.name}", method.epochs * batches, "steps") as advance:
+        if first > 1:
+            advance((first - 1) * batches, "", False)
+        for epoch in range(first, method.epochs + 1):
+            loss_of.train()
+            total = torch.zeros((), device=device)
+            for group, batch in _shuffled(groups, method.batch_size):
+                optimizer.zero_grad(set_to_none=True)
+                for rows, weight in _parts(batch, method.accumulate):
+                    networks = augmentation(groups[group][rows], generator)
+                    with half:
+                        loss = weight * loss_of(networks, targets[group][rows])
+                    if not torch.isfinite(loss):
+                        raise NotFinite(f"the loss is {loss.item()} in epoch {epoch}: lower lr or set clip_norm")
+                    loss.backward()
+                    total += loss.detach() * len(batch)
+                if method.clip_norm:
+                    nn.utils.clip_grad_norm_(module.parameters(), method.clip_norm)
+                optimizer.step()
+                scheduler.step()
+                advance(1, "" if best is None else f"val {task.metric} {best:.4g}")
+            score = distributed.agreed(_validate(module, task, val_groups, val_targets, method.batch_size))
+            curves["train_loss"].append(float(f"{total.item() / len(train):.6g}"))
+            curves["val_score"].append(float(f"{score:.6g}"))
+            if best is None or (score > best if task.higher_is_better else score < best):
+                best, best_epoch, best_state = score, epoch, copy.deepcopy(module.state_dict())
+            elif method.patience and epoch - best_epoch >= method.patience:
+                break
+            if processes == 1:
+                checkpoint.save(
+                    device,
+                    parts=[part.state_dict() for part in parts],
+                    generator=generator.get_state(),
+                    best=best,
+                    best_epoch=best_epoch,
+                    best_state=best_state,
+                    curves=curves,
+                    epoch=epoch,
+                    seconds=earlier_s + time.perf_counter() - started,
+                )
+    module.load_state_dict(best_state)
+    return {
+        "selection": {"rule": f"best val {task.metric}", "val_score": best, "trials": 1, "epoch": best_epoch},
+        "budget": {"epochs": epoch, "steps": epoch * batches} | ({"processes": processes} if processes > 1 else {}),
+        "curves": curves,
+    }
+
+
+def _on_device(task: TaskView, split: Split, device: str) -> tuple[list[Networks], list[Tensor]]:
+    """The networks of each architecture, and their targets."""
+    targets = task.targets(split).to(device).split([len(networks) for networks in split.groups])
+    return [networks.to(device) for networks in split.groups], list(targets)
+
+
+def _shuffled(groups: list[Networks], batch_size: int) -> list[tuple[int, Tensor]]:
+    """An epoch's batches as (group, rows): rows shuffled within their group, then the batches of all groups."""
+    batches = [
+        (group, rows)
+        for group, networks in enumerate(groups)
+        for rows in torch.randperm(len(networks), device=networks.params.device).split(batch_size)
+    ]
+    if len(groups) > 1:
+        batches = [batches[i] for i in torch.randperm(len(batches))]
+    if distributed.size() > 1:
+        batches = distributed.agreed([(group, rows.cpu()) for group, rows in batches])
+    return batches
+
+
+def _parts(batch: Tensor, accumulate: int) -> Iterator[tuple[Tensor, float]]:
+    """This process's rows of a batch in `accumulate` parts, and the weight of each part's mean loss.
+
+    Gradients are added up over the parts and averaged over the processes, which gives that of the whole batch's mean.
+    """
+    processes = distributed.size()
+    for rows in batch.tensor_split(processes * accumulate)[distributed.rank() :: processes]:
+        yield rows if len(rows) else batch[:1], processes * len(rows) / len(batch)  # none: the others wait for this one
+
+
+def _scheduler(method: NeuralMethod, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
+    if method.schedule == "one-cycle":
+        return OneCycleLR(optimizer, method.lr, total_steps=max(steps, 1) + 1)
+
+    def factor(step: int) -> float:
+        warm = min(1.0, (step + 1) / method.warmup_steps) if method.warmup_steps else 1.0
+        if method.schedule == "cosine":
+            warm *= 0.5 * (1 + torch.cos(torch.tensor(torch.pi * step / max(steps, 1))).item())
+        return warm
+
+    return LambdaLR(optimizer, factor)
+
+
+@torch.no_grad()
+def _validate(
+    module: nn.Module, task: TaskView, groups: list[Networks], targets: list[Tensor], batch_size: int
+) -> float:
+    module.eval()
+    observed = [
+        task.observe(module(networks[i : i + batch_size]))
+        for networks in groups
+        for i in range(0, len(networks), batch_size)
+    ]
+    return task.quality(torch.cat(observed), torch.cat(targets))

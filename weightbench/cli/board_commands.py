@@ -1,0 +1,177 @@
+"""The commands about results: `leaderboard`, `submit`, `diff`, `picture`.
+
+None but `submit` imports torch, and `picture` where it renders INRs.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from weightbench.cli.options import Json
+from weightbench.runtime.errors import BadInput
+
+if TYPE_CHECKING:
+    from weightbench.leaderboard.board.board import Board
+
+
+def leaderboard(
+    results: Annotated[Path | None, typer.Option(help="A results folder.  [default: leaderboard/results]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the board goes.  [default: leaderboard, or DIR/board]")
+    ] = None,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if the board there differs.")] = False,
+    baseline: Annotated[
+        Path | None, typer.Option(help="With --check: an earlier scores.csv, none of whose scores may have moved.")
+    ] = None,
+    space: Annotated[Path | None, typer.Option(help="Also write the files of a static Hugging Face Space.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Re-score every result from its predictions; write the board as Markdown, CSV and one HTML page."""
+    committed = results is None
+    if results is None:
+        from weightbench.leaderboard.submit.submission import home_folder
+
+        results = (home := home_folder("--results")) / "results"
+        out = out or home
+    out = out or results / "board"
+    if baseline and not check:
+        raise BadInput("--baseline goes with --check")
+    if check:
+        from weightbench.leaderboard.pages.drift import drift
+
+        if not committed and not results.is_dir():
+            raise BadInput(f"{results}: no such folder; `weightbench run` writes results")
+        problems = drift(results, out, baseline)
+        for line in problems:
+            print(line, file=sys.stderr)
+        if problems:
+            print("the board has drifted: `weightbench leaderboard` writes it anew", file=sys.stderr)
+            raise typer.Exit(1)
+        print(f"{out}: equals what {results} gives")
+        return
+    boards = show_boards(results, out, None, may_be_empty=committed, as_json=as_json)
+    if space:
+        from weightbench.leaderboard.pages.page import write_space
+
+        write_space(space, boards)
+        if not as_json:
+            print(f"{space}: `hf upload --repo-type space ORG/NAME {space}` puts it on the Hub")
+
+
+def submit(
+    runs: Annotated[Path, typer.Argument(help="A results folder, as `weightbench run` writes it.")],
+    zoo: Annotated[
+        list[Path] | None, typer.Option(help="The folder of a zoo that is not in the cache; repeatable.")
+    ] = None,
+    home: Annotated[Path | None, typer.Option(help="Receives results/ and zoos/.  [default: leaderboard]")] = None,
+) -> None:
+    """Check and re-score every result of a folder, and copy the evidence to leaderboard/: all of it, or nothing."""
+    from weightbench.leaderboard.submit.submission import home_folder, pull_request_steps
+    from weightbench.leaderboard.submit.submission import submit as hand_in
+
+    home = home or home_folder("--home")
+    done = hand_in(runs, home, zoo or [])
+    size = sum(path.stat().st_size for path in done.written)
+    print(f"{len(done.results)} results checked and copied to {home} ({size / 1e6:.1f} MB)")
+    if done.kept:
+        print(f"{done.kept} were there already")
+    if done.failed:
+        print(f"{done.failed} failed runs stay behind")
+    if done.results:
+        print("\nNext:\n")
+        print("\n".join(f"    {line}" for line in pull_request_steps(done, home)))
+
+
+def diff(
+    a: Annotated[str, typer.Argument(help="A method (its name, its row's label or spec), or a results folder.")],
+    b: Annotated[str, typer.Argument(help="The one that is compared with it.")],
+    results: Annotated[Path | None, typer.Option(help="Where two methods are.  [default: leaderboard/results]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare two methods, or two results folders, item by item: a paired test on the same test networks."""
+    from weightbench.leaderboard.board.compare import compare_folders, compare_methods
+
+    if Path(a).is_dir() and Path(b).is_dir():
+        found = compare_folders(Path(a), Path(b))
+    else:
+        from weightbench.leaderboard.submit.submission import home_folder
+
+        found = compare_methods(results or home_folder("--results") / "results", a, b)
+    if as_json:
+        print(json.dumps([one.as_dict() for one in found], indent=1))
+        return
+    for one in found:
+        counted = "" if one.better is None else f"; better on {one.better}, worse on {one.worse}, equal on {one.equal}"
+        print(f"{one.board}\n  a {one.a}: {one.score_a:.4g}\n  b {one.b}: {one.score_b:.4g}")
+        print(f"  b - a {one.difference:+.4g} [{one.low:+.4g}, {one.high:+.4g}], p = {one.p:.2g}{counted}")
+
+
+def picture(
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULT...", help="Records .../seed-0.json, or folders of records.")
+    ],
+    out: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("pictures"),
+    form: Annotated[str, typer.Option("--format", help="png or svg.")] = "png",
+) -> None:
+    """Draw results: learning curves, predicted against true, embeddings, edited INRs; those of one board together."""
+    from weightbench.leaderboard.pages.result_pictures import draw_results
+
+    for path in draw_results(results, out, form):
+        print(path)
+
+
+def register(app: typer.Typer) -> None:
+    for command in (leaderboard, submit, diff, picture):
+        app.command(command.__name__)(command)
+
+
+def show_boards(
+    results: Path, out: Path, only: set[tuple[str, str]] | None, *, may_be_empty: bool = False, as_json: bool = False
+) -> list[Board]:
+    """Write the board of a results folder and print it (or the parts named by (task, zoo recipe))."""
+    from weightbench.leaderboard.pages.board_files import write_board
+
+    boards, written = write_board(results, out, may_be_empty=may_be_empty)
+    shown = [b for b in boards if only is None or (b.task, b.recipe_sha256) in only]
+    if as_json:
+        print(json.dumps([_as_dict(board) for board in shown], indent=1))
+        return boards
+    for board in shown:
+        _print_board(board)
+    print("\n" + "\n".join(str(path) for path in written))
+    return boards
+
+
+def _as_dict(board: Board) -> dict[str, Any]:
+    keys = ("task", "task_version", "zoo", "zoo_version", "recipe_sha256", "metric", "unit")
+    more = ("higher_is_better", "n_train", "n_test")
+    rows = json.loads(board.rows.to_json(orient="records", double_precision=10))
+    about = {key: getattr(board, key) for key in (*keys, *more)}
+    return {"title": board.title, "options": dict(board.options)} | about | {"rows": rows}
+
+
+def _print_board(board: Board) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from weightbench.leaderboard.pages.tables import failures, table
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)  # a log has no edge to wrap at
+    header, rows = table(board)
+    title = f"\n{escape(board.title)}  [dim]{escape(board.score_label)}"
+    view = Table(title=title, title_justify="left", box=None, pad_edge=False)
+    for number, name in enumerate(header):
+        view.add_column(name, justify="right" if number else "left", style="bold" if number == 1 else "")
+    for row in rows:
+        view.add_row(*(escape(cell) for cell in row))
+    console.print(view)
+    for line in failures(board):
+        console.print(f"Failed: {line}", style="red", markup=False)

@@ -1,0 +1,181 @@
+"""This process and its machine: cache folder, device, allocator, memory, and what a result says about them."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import gc
+import hashlib
+import os
+import platform
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from .errors import BadInput
+
+ROOT = Path(__file__).resolve().parents[2]
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
+
+
+def cache_dir() -> Path:
+    """Where built zoos and derived files live: `WEIGHTBENCH_CACHE`, else the user's cache folder."""
+    if folder := os.environ.get("WEIGHTBENCH_CACHE"):
+        return Path(folder).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("weightbench")
+
+
+def raw_data_dir(given: Path | None) -> Path | None:
+    """The folder with raw data sets: `given`, else `WEIGHTBENCH_SOURCE_DIR`, else None (they are downloaded)."""
+    found = given or (Path(folder) if (folder := os.environ.get("WEIGHTBENCH_SOURCE_DIR")) else None)
+    if found is not None and not found.is_dir():
+        raise BadInput(f"{found}: no such folder; --source-dir takes the folder that holds the raw data sets")
+    return found
+
+
+def tune_process() -> None:
+    """Make numeric work on CPUs faster. For programs, before torch is imported; a library leaves its host alone.
+
+    Waiting OpenMP threads sleep instead of spinning, which beside another busy process is up to 100 times faster; but
+    not at once: waking them takes longer than a small operation, so they first spin for some microseconds.
+    glibc keeps freed blocks instead of returning them to the kernel: fresh pages cost more than the arithmetic on them.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    if _glibc():
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_MMAP_THRESHOLD, 2**31 - 1)
+        libc.mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+
+
+def _glibc() -> bool:
+    return platform.libc_ver()[0] == "glibc"
+
+
+def pick_device(name: str | None) -> str:
+    """`name` if torch can use it; for None a GPU where there is one, else the CPU. Raises BadInput."""
+    import torch
+
+    name = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and "LOCAL_RANK" in os.environ:  # torchrun's processes have a GPU each
+        name = f"cuda:{os.environ['LOCAL_RANK']}"
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError):
+        raise BadInput(f"device {name!r} cannot be used by torch {torch.__version__} here: try --device cpu") from None
+    return name
+
+
+def make_folder(folder: Path) -> Path:
+    """Create `folder`; raises BadInput when it cannot be written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise BadInput(f"{folder}: cannot write there ({error.strerror}): choose another folder with --out") from None
+    return folder
+
+
+@contextlib.contextmanager
+def atomically(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, so that `path` holds either what it held before or all of it, whenever the process dies."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write `data` through `atomically`."""
+    with atomically(path) as stream:
+        stream.write(data)
+
+
+def file_sha256(path: Path) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def reset_peak_memory() -> None:
+    """Start a new measurement of `peak_memory_mb` (only where the system can: Linux and CUDA)."""
+    gc.collect()
+    if _glibc():  # give back what `tune_process` had it keep, or earlier work would count
+        ctypes.CDLL(None).malloc_trim(0)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def peak_memory_mb(device: str) -> int:
+    """Most memory held since `reset_peak_memory`, in MB: of the GPU, or resident memory of the process."""
+    if device.startswith("cuda"):
+        import torch
+
+        return round(torch.cuda.max_memory_allocated(device) / 1e6)
+    try:
+        status = Path("/proc/self/status").read_text()
+        return round(int(status.split("VmHWM:")[1].split()[0]) * 1024 / 1e6)
+    except (OSError, IndexError):
+        unit = 1 if sys.platform == "darwin" else 1024
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
+
+
+@cache
+def commit() -> tuple[str | None, bool | None]:
+    """The clone's commit and whether it has changes; (None, None) for an installed package."""
+    if not (ROOT / ".git").exists():
+        return None, None
+    try:
+        run = [
+            subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True).stdout
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+    return run[0].strip(), bool(run[1].strip())
+
+
+@cache
+def cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def environment(device: str) -> dict[str, Any]:
+    """What a result records about where it was made."""
+    import torch
+
+    sha, dirty = commit()
+    found = {
+        "python": platform.python_version(),
+        "torch": torch.__version__.split("+")[0],
+        "weightbench": version("weightbench"),
+        "commit": sha,
+        "dirty": dirty,
+        "device": device,
+        "cpu": cpu_name(),
+        "threads": torch.get_num_threads(),
+    }
+    if device.startswith("cuda"):
+        found["gpu"] = torch.cuda.get_device_name(device)
+    return found

@@ -1,0 +1,187 @@
+"""Building a zoo: chunk by chunk and segment by segment, resumable after a kill, whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from .build_plan import Blueprint
+from ..training.builder import Builder
+from ..storage.card import write_card
+from ..recipes.catalogue import catalogue_entry, default_folder
+from ..storage.zoo import Zoo, open_zoo
+from ...runtime.errors import BadInput
+from ...runtime.executor import Engine, Executor, open_executor
+from ..training.trainer import compiler
+from ..storage.zoo_folder import move_in, sole_writer
+from ...runtime.machine import make_folder, raw_data_dir
+from ..storage.manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, digest, read_manifest
+from ..recipes.recipe import BUILDER, INRRecipe, recipe_digest
+from .shards import Shards
+from ..recipes.raw_data import SOURCES, Source
+from ..storage.tables import BESIDE, ROW_GROUP, seal
+from ..networks.fingerprints import check_twins
+from ..storage.network_writer import NetworksWriter, Stored
+
+
+def build_zoo(
+    name: str,
+    *,
+    limit: int | None = None,
+    out: Path | None = None,
+    device: str | None = None,
+    seed: int | None = None,
+    source_dir: Path | None = None,
+    executor: Engine = "local",
+    jobs: int | None = None,
+    address: str | None = None,
+    memory: float | None = None,
+    wait: bool = False,
+) -> Zoo:
+    """Build a zoo and return it; a folder that holds it already is only verified.
+
+    Arguments:
+        name: of the catalogue, or the path of one's own TOML file.
+        limit: keep that many source items (images, runs) over all splits.
+        out: the zoo's folder; by default one in the cache, or beside the TOML file, with limit and seed in its name.
+        device: "cpu", "cuda", ...; by default a GPU where there is one.
+        seed: of the initialisations, instead of the recipe's.
+        source_dir: with the raw data sets, for machines without internet.
+        executor, jobs, address, memory: where chunks are trained and how many at once, see `executor.open_executor`.
+        wait: for another process that builds the same folder, instead of refusing.
+
+    Raises BadInput for an unknown name, a folder that holds something else or that cannot be written, a missing source,
+    a build of the same folder that is going on.
+    """
+    entry = catalogue_entry(name)
+    folder = raw_data_dir(source_dir)
+    with open_executor(executor, jobs=jobs, address=address, memory=memory) as workers:
+        blueprint = Blueprint(entry, limit, seed, workers.device(device), folder.resolve() if folder else None)
+        return _build(name, blueprint, out, workers, wait=wait)
+
+
+def _build(name: str, blueprint: Blueprint, out: Path | None, executor: Executor, *, wait: bool) -> Zoo:
+    entry, limit, seed = blueprint.entry, blueprint.limit, blueprint.seed
+    builder = blueprint.builder()
+    checksums = {name: source.sha256 for name, source in builder.sources.items()}
+    version = entry.version if checksums == entry.sources else entry.version + LOCAL
+    recipe = entry.build_dict(seed, {split: len(members) for split, members in builder.members.items()}, checksums)
+    recipe_sha256 = recipe_digest(entry.name, version, recipe)
+    if out is None:
+        suffix = f"-limit-{limit}" if limit is not None else ""
+        suffix += f"-seed-{seed}" if seed not in (None, entry.recipe.seed) else ""
+        # One's own recipe never takes the place of a standard zoo.
+        home = Path(name).parent if name.endswith(".toml") else default_folder(entry).parent
+        out = home / f"{entry.name}@{version}{suffix}"
+    make_folder(out.parent)
+    if _holds(out, recipe_sha256):
+        return open_zoo(out)
+
+    with sole_writer(out, wait=wait):
+        if _holds(out, recipe_sha256):  # another process built it while this one waited
+            return open_zoo(out)
+        build: dict[str, Any] = {
+            "device": blueprint.device,
+            "threads": executor.threads,
+            "chunk": blueprint.chunk,
+            "engine": compiler(),
+        }
+        work = make_folder(out.with_name(f".{out.name}.building"))
+        shards = Shards(builder, work, digest(build | {"recipe_sha256": recipe_sha256}))
+        build["engine"] = shards.train(blueprint, executor)
+        finished = work / "zoo"
+        shutil.rmtree(finished, ignore_errors=True)
+        stored = _store(builder, shards, finished)
+        manifest = Manifest(
+            schema=1,
+            name=entry.name,
+            version=version,
+            description=entry.description,
+            changelog=entry.changelog,
+            architectures=builder.architectures,
+            splits=stored.splits,
+            other_splits=stored.other_splits,
+            files=stored.files,
+            columns=builder.columns,
+            quality=builder.quality(stored.table),
+            dropped=stored.dropped,
+            rendering=Rendering(coordinates=entry.recipe.coordinates, target_range=entry.recipe.target_range)
+            if isinstance(entry.recipe, INRRecipe)
+            else None,
+            recipe=recipe,
+            recipe_sha256=recipe_sha256,
+            sources=[_source_info(source, checksums[name]) for name, source in builder.sources.items()],
+            build=build,
+            builder=BUILDER,
+        )
+        (finished / MANIFEST).write_bytes(manifest.to_json())
+        zoo = open_zoo(finished)
+        check_twins(zoo)
+        write_card(zoo)
+        seal(finished, manifest)
+        move_in(finished, out)
+        shutil.rmtree(work)
+    return open_zoo(out)
+
+
+def _source_info(source: Source, sha256: str) -> SourceInfo:
+    return SourceInfo(
+        name=source.name,
+        sha256=sha256,
+        license=SOURCES[source.name].license,
+        citation=SOURCES[source.name].citation,
+        classes=source.classes,
+        image_shape=source.inputs.shape[1:] if source.image_max else None,
+        image_max=source.image_max,
+    )
+
+
+def _holds(out: Path, recipe_sha256: str) -> bool:
+    """Whether `out` already is the wanted zoo. Raises BadInput when it is something else."""
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return False
+    if not (out / MANIFEST).exists():
+        if out.is_dir() and {path.name for path in out.iterdir()} <= {"data", *BESIDE}:
+            return False  # a build died while moving in
+        raise BadInput(f"{out}: is not empty and not a zoo: choose another --out")
+    try:
+        manifest, _ = read_manifest(out)
+    except BadInput:
+        return False
+    if manifest.recipe_sha256 != recipe_sha256:
+        raise BadInput(
+            f"{out}: holds {manifest.name}@{manifest.version} of another recipe (limit, seed or source differ): "
+            "choose another --out or remove it"
+        )
+    try:
+        open_zoo(out)
+    except BadInput:
+        return False  # damaged: built again
+    return True
+
+
+def _store(builder: Builder[Any], shards: Shards, folder: Path) -> Stored:
+    """Write every split's files."""
+    writer = NetworksWriter(folder)
+    for split, members in builder.members.items():
+        for key, batch in _batches(builder, members):
+            table, arrays = builder.describe(batch, [shards.rows(member) for member in batch])
+            writer.append(split, key, builder.architectures[key], table, arrays)
+        if split not in writer.splits:
+            raise BadInput(f"split {split}: every network diverged: lower the recipe's learning rates")
+    stored = writer.close()
+    if "within_run" in stored.table:
+        counts = stored.table["within_run"].value_counts()
+        stored.other_splits["within-run"] = {split: int(counts.get(split, 0)) for split in stored.splits}
+    return stored
+
+
+def _batches(builder: Builder[Any], members: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+    """Members in their order, neighbours of one architecture together, at most a row group of networks at a time."""
+    size = max(1, ROW_GROUP * sum(map(len, builder.members.values())) // builder.networks)
+    for key, group in groupby(members, builder.architecture):
+        alike = list(group)
+        yield from ((key, alike[start : start + size]) for start in range(0, len(alike), size))

@@ -1,0 +1,1 @@
+"""What importers share: archives, tensors that nothing is run for, shapes, labels."""

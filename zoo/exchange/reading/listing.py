@@ -1,0 +1,62 @@
+"""What an importer finds before it reads a single weight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ...networks.architecture import Architecture
+from ...storage.manifest import Rendering, SourceInfo
+from .shapes import Shapes
+
+# What the table may have besides figures and labels; all text.
+FILE, GROUP, SPLIT, ARCHITECTURE = "file", "group", "split", "architecture"
+MAX_CLASSES = 10_000
+
+
+class Network(NamedTuple):
+    """One network as it was read.
+
+    Attributes:
+        key: of its architecture; None for the one that follows from the architecture.
+        params: float32 `[P]`.
+        extra: columns that only its file knows.
+    """
+
+    key: str | None
+    arch: Architecture
+    params: np.ndarray
+    extra: Mapping[str, Any] = {}
+
+
+Read = Callable[[pd.DataFrame], Sequence[Network]]
+
+
+@dataclass
+class Listing:
+    """The networks of a folder in their order.
+
+    Arguments:
+        table: one row per network: `id`; `file`, its path in the folder (and row); `group`, whose networks go to one
+            split; `split` ("" where it is free); then the columns that the zoo will have.
+        read: the networks of some rows of the table.
+        columns: what these columns mean.
+        shapes: how tensors are read; its notes are what was assumed.
+        source: the data that the networks were trained on, as far as it is known.
+        split_rule: what the splits keep apart, a sentence.
+        strata: a column of which every split gets its share.
+    """
+
+    table: pd.DataFrame
+    read: Read
+    columns: dict[str, str]
+    shapes: Shapes
+    source: SourceInfo
+    split_rule: str
+    rendering: Rendering | None = None
+    strata: str | None = None
+    notes: list[str] = field(default_factory=list)

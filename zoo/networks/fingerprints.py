@@ -1,0 +1,89 @@
+"""Twins: networks that are equal up to the order of their hidden neurons, found by fingerprints that ignore that order.
+
+A neuron's hash is made of its bias and of the unordered set of (incoming weight, hash of the neuron it comes from);
+inputs are told apart by their place. A network's fingerprint is the hashes of its outputs in order. Equal up to neuron
+order means equal fingerprints; different networks share one with a chance of about 2^-64 (Weisfeiler and Leman 1968).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...runtime.errors import BadInput
+from ..storage.tables import read_rows
+from .architecture import Add, Architecture, Conv2d, Flatten, Linear
+
+if TYPE_CHECKING:
+    from ..storage.zoo import Zoo
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)
+_BATCH = 2**22  # weights hashed at once
+
+
+def check_twins(zoo: Zoo) -> None:
+    """Prove that no network stands twice in a zoo, in one split or in two. Raises BadInput that names the pair.
+
+    Reads a row group at a time, so that the size of a zoo needs no memory.
+    """
+    owners: dict[str, dict[int, str]] = {key: {} for key in zoo.manifest.architectures}
+    for file in zoo.manifest.files:
+        seen = owners[file.architecture]
+        for ids, params in read_rows(zoo.folder, file):
+            prints = fingerprints(zoo.manifest.architectures[file.architecture], params)
+            for number, name in zip(prints.tolist(), ids, strict=True):
+                if number in seen:
+                    raise BadInput(
+                        f"{zoo.folder}: networks {seen[number]} and {file.split}/{name} of architecture "
+                        f"{file.architecture} are equal up to the order of their neurons: make the zoo again"
+                    )
+                seen[number] = f"{file.split}/{name}"
+
+
+def fingerprints(arch: Architecture, params: np.ndarray) -> np.ndarray:
+    """One number per network, uint64 `[B]`, of float32 `params [B, P]`, bit for bit apart from neuron order."""
+    step = max(1, _BATCH // arch.num_params)
+    parts = [_fingerprints(arch, params[start : start + step]) for start in range(0, len(params), step)]
+    return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+
+
+def _fingerprints(arch: Architecture, params: np.ndarray) -> np.ndarray:
+    # -0.0 and 0.0 are one weight.
+    bits = (np.ascontiguousarray(params, np.float32) + np.float32(0)).view(np.uint32).astype(np.uint64)
+    tensors = {(t.layer, t.kind): bits[:, t.start : t.stop].reshape(-1, *t.shape) for t in arch.tensors}
+    hashes = np.broadcast_to(
+        _mix(np.arange(1, arch.input_shape[0] + 1, dtype=np.uint64)), (len(params), arch.input_shape[0])
+    )
+    after = [hashes]
+    layer = 0
+    shape = arch.input_shape
+    for operation, output_shape in zip(arch.operations, arch.shapes, strict=True):
+        match operation:
+            case Linear() | Conv2d():
+                weight = tensors[layer, "weight"]  # [B, out, in, *kernel]
+                place = _mix(np.arange(1, np.prod(weight.shape[3:], dtype=int) + 1, dtype=np.uint64) * _ODD)
+                flat = weight.reshape(*weight.shape[:3], -1)
+                edges = _mix(_mix(flat + place) * _ODD + hashes[:, None, :, None])
+                sums = edges.sum((2, 3), dtype=np.uint64)
+                bias = tensors.get((layer, "bias"))
+                hashes = _mix(sums * _ODD + (_mix(bias + np.uint64(layer)) if bias is not None else np.uint64(layer)))
+                layer += 1
+            case Flatten():  # a channel's positions are told apart
+                block = int(np.prod(shape[1:], dtype=int))
+                hashes = _mix(hashes[:, :, None] + np.arange(block, dtype=np.uint64) * _ODD).reshape(len(params), -1)
+            case Add(source=source):
+                hashes = _mix(hashes + _mix(after[source + 1]))
+            case _:  # activations and pooling are the same for all networks and act on each neuron alone
+                pass
+        after.append(hashes)
+        shape = output_shape
+    outputs = hashes * _mix(np.arange(1, hashes.shape[1] + 1, dtype=np.uint64))
+    return _mix(outputs.sum(1, dtype=np.uint64))
+
+
+def _mix(values: np.ndarray) -> np.ndarray:
+    """A bijection that spreads every bit (the finaliser of SplitMix64, Steele et al. 2014)."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))

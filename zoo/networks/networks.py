@@ -1,0 +1,127 @@
+"""`Networks`: a batch of networks of one architecture, held in one contiguous parameter tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from . import symmetry
+from .architecture import Architecture
+from .evaluation import evaluate, split_params
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """B networks of one architecture.
+
+    Arguments:
+        arch: their common architecture.
+        params: float tensor `[B, P]`, every network's weights and biases in state-dict order.
+
+    Raises ValueError when `params` is not `[B, arch.num_params]`.
+    """
+
+    arch: Architecture
+    params: Tensor
+
+    def __post_init__(self) -> None:
+        if self.params.ndim != 2 or self.params.shape[1] != self.arch.num_params:
+            raise ValueError(
+                f"params of shape {tuple(self.params.shape)}, but {self.arch} has [B, {self.arch.num_params}]"
+            )
+
+    @cached_property
+    def _views(self) -> tuple[list[Tensor], list[Tensor | None]]:
+        return split_params(self.arch, self.params)
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """Per layer `[B, out, in, *kernel]`, views of `params`."""
+        return self._views[0]
+
+    @property
+    def biases(self) -> list[Tensor | None]:
+        """Per layer `[B, out]`, views of `params`; None for a layer without bias."""
+        return self._views[1]
+
+    def __len__(self) -> int:
+        return self.params.shape[0]
+
+    def __getitem__(self, index: int | slice | Tensor | Sequence[int]) -> Networks:
+        """The chosen networks; an integer gives a batch of one."""
+        if isinstance(index, int):
+            index = slice(index, index + 1 or None)
+        return Networks(self.arch, self.params[index])
+
+    def to(self, device: torch.device | str) -> Networks:
+        return Networks(self.arch, self.params.to(device))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Every network's output.
+
+        Arguments:
+            x: `[n, *input_shape]` (the same inputs for all) or `[B, n, *input_shape]`.
+
+        Returns `[B, n, *output_shape]`, the output offset included.
+        """
+        return evaluate(self.arch, self.params, x)[0]
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """The value of every neuron on `x`: inputs, each layer after its activation, last the output (with offset)."""
+        return evaluate(self.arch, self.params, x)[1]
+
+    def permuted(self, permutations: Sequence[Tensor]) -> Networks:
+        """The same functions with hidden neurons in another order.
+
+        Arguments:
+            permutations: one index tensor `[B, size]` for each group of `symmetry.neuron_groups(arch, "permutation")`;
+                `symmetry.sample` draws them.
+        """
+        return symmetry.permute(self, permutations)
+
+    def rescaled(self, factors: Sequence[Tensor], kind: symmetry.Kind) -> Networks:
+        """The same functions with hidden neurons' outputs multiplied by `factors` and divided out again.
+
+        Arguments:
+            factors: one tensor `[B, size]` for each group of `symmetry.neuron_groups(arch, kind)`: -1 or 1 for
+                kind "sign", positive for kind "scale".
+        """
+        return symmetry.rescale(self, factors, kind)
+
+    def state_dicts(self) -> list[dict[str, Tensor]]:
+        """One state dict per network, of views, with the names of the equal `torch.nn.Sequential`."""
+        tensors = self.arch.tensors
+        return [{t.name: row[t.start : t.stop].view(t.shape) for t in tensors} for row in self.params]
+
+    @classmethod
+    def from_state_dicts(cls, arch: Architecture, state_dicts: Sequence[Mapping[str, Tensor]]) -> Networks:
+        """Pack state dicts whose tensors come in the architecture's order, whatever their names.
+
+        Raises ValueError that names the first tensor whose shape differs.
+        """
+        rows = []
+        for number, state in enumerate(state_dicts):
+            if len(state) != len(arch.tensors):
+                raise ValueError(f"state dict {number} has {len(state)} tensors, {arch} has {len(arch.tensors)}")
+            for (name, value), tensor in zip(state.items(), arch.tensors, strict=True):
+                if tuple(value.shape) != tensor.shape:
+                    raise ValueError(
+                        f"state dict {number}: {name} is {tuple(value.shape)}, {tensor.name} should be {tensor.shape}"
+                    )
+            rows.append(torch.cat([value.detach().float().flatten() for value in state.values()]))
+        params = torch.stack(rows) if rows else torch.empty(0, arch.num_params)
+        return cls(arch, params)
+
+    def to_pyg(self) -> list[Data]:
+        """One `torch_geometric.data.Data` graph per network; see `zoo.graph.to_pyg`."""
+        from .graph import to_pyg  # torch_geometric takes a second to import
+
+        return to_pyg(self)

@@ -1,0 +1,123 @@
+"""The standard zoos, one TOML file each in `standard/`. A name and version stand for exactly one recipe, for ever."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ...runtime.errors import BadInput, unknown
+from ...runtime.machine import cache_dir
+from ..storage.manifest import LOCAL, MANIFEST, RELEASE
+from .recipe import Entry
+
+STANDARD = Path(__file__).parents[1] / "standard"
+
+
+def read_entry(path: Path) -> Entry:
+    """The zoo that a TOML file describes. Raises BadInput that names the file, the field and the mend."""
+    try:
+        entry = Entry.model_validate(tomllib.loads(path.read_text()))
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: not TOML: {error}") from None
+    except ValidationError as error:
+        errors = error.errors()  # of a union one for every type that it is not; our own say most
+        first = next((found for found in errors if found["type"] == "value_error"), errors[0])
+        names = [str(part) for part in first["loc"] if part not in ("inr", "runs", "float", "str")]
+        field = ".".join(name for name in names if "[" not in name) or "the file"
+        message = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            message = "unknown field; remove it or correct its name"
+        raise BadInput(f"{path}: {field}: {message}") from None
+    if path.stem != entry.name:
+        raise BadInput(f"{path}: name: is {entry.name!r}, so the file should be called {entry.name}.toml")
+    return entry
+
+
+def zoo_names() -> list[str]:
+    """The names of the standard zoos."""
+    return sorted(path.stem for path in STANDARD.glob("*.toml"))
+
+
+@cache
+def _standard(name: str) -> Entry:
+    return read_entry(STANDARD / f"{name}.toml")
+
+
+def catalogue() -> list[Entry]:
+    """Every standard zoo."""
+    return [_standard(name) for name in zoo_names()]
+
+
+def catalogue_entry(reference: str) -> Entry:
+    """The entry for "name", "name@version" or the path of one's own TOML file.
+
+    Raises BadInput with the nearest names.
+    """
+    if reference.endswith(".toml"):
+        return read_entry(Path(reference))
+    name, _, version = reference.partition("@")
+    if name not in zoo_names():
+        raise unknown("zoo", name, zoo_names())
+    entry = _standard(name)
+    if version and version != entry.version:
+        raise BadInput(f"zoo {name!r} has version {entry.version}, not {version!r}")
+    return entry
+
+
+def published_sha256(name: str, version: str) -> str | None:
+    """The sha256 of the `zoo.json` that everybody downloads; None where there is none (yet)."""
+    entry = _standard(name) if name in zoo_names() else None
+    return entry.manifest_sha256 if entry is not None and entry.version == version else None
+
+
+def default_folder(entry: Entry) -> Path:
+    """Where a whole build of `entry` lives."""
+    return cache_dir() / "zoos" / f"{entry.name}@{entry.version}"
+
+
+def builds(name: str, version: str = "") -> list[Path]:
+    """The folders in the cache with a zoo of this name and version, or of all its versions: the whole zoo before parts
+    of it, builds with another seed and builds from one's own raw data. What a folder holds, its manifest says."""
+    found = (path.parent for path in (cache_dir() / "zoos").glob(f"*/{MANIFEST}"))
+    return sorted(folder for folder in found if folder.name.startswith(f"{name}@{version}"))
+
+
+def locate(reference: str | Path) -> Path:
+    """The folder of a zoo given by name, "name@version" or path. Raises BadInput for an unknown name.
+
+    A name without version stands for the catalogue's; where that is not there, for a build from one's own raw data, or
+    the newest version of a zoo that the catalogue does not have.
+    """
+    folder = Path(reference)
+    if isinstance(reference, Path) or folder.is_dir() or "/" in reference:
+        return folder
+    name, _, version = reference.partition("@")
+    here = {folder.name.partition("@")[2]: folder for folder in builds(name)}
+    if version in here:
+        return here[version]
+    if name not in zoo_names():
+        released = {tuple(map(int, v.split("."))): v for v in here if re.fullmatch(RELEASE, v)}
+        if version or not released:
+            raise unknown("zoo", reference, zoo_names())
+        return here[released[max(released)]]
+    entry = _standard(name)
+    if version and version.removesuffix(LOCAL) != entry.version:
+        raise BadInput(
+            f"zoo {name!r} has version {entry.version} here, not {version!r}: "
+            f"`weightbench zoo get {reference} --repo-id ORG/NAME` downloads another"
+        )
+    own = f"{entry.version}{LOCAL}"
+    if not version and entry.version not in here and own in here:
+        return here[own]
+    return default_folder(entry).with_name(f"{name}@{version or entry.version}")
+
+
+def is_built(entry: Entry) -> bool:
+    """Whether the zoo is on this machine, from the catalogue's raw data or one's own."""
+    return (locate(entry.name) / MANIFEST).exists()

@@ -1,0 +1,170 @@
+"""Implicit neural representations: coordinates, rendering, and the zoos of one INR per image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ..networks.architecture import Architecture
+from ..networks.networks import Networks
+from ..recipes.raw_data import Source
+from ..recipes.recipe import INRRecipe
+from ..recipes.splits import Parts
+from .builder import Arrays
+from .initialisation import initial_params
+from .trainer import Settings, State, Trainer
+
+Coordinates = Literal["xy", "ij"]
+Fit = tuple[int, int]  # source item, copy
+
+
+def pixel_grid(height: int, width: int, *, coordinates: Coordinates = "xy") -> Tensor:
+    """Coordinates of the pixels' centres, row by row, `[height * width, 2]`, each axis from -1 to 1.
+
+    "xy" puts the column first, "ij" the row.
+    """
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    return torch.stack([x, y] if coordinates == "xy" else [y, x], -1).reshape(-1, 2)
+
+
+def render(networks: Networks, image_shape: tuple[int, ...], coordinates: Coordinates = "xy") -> Tensor:
+    """The images that INRs encode, `[B, *image_shape]`; omega_0 and the output offset are part of the networks.
+
+    `Zoo.render` knows a zoo's image shape and coordinates.
+    """
+    grid = pixel_grid(image_shape[0], image_shape[1], coordinates=coordinates).to(networks.params)
+    return networks.forward(grid).reshape(len(networks), *image_shape)
+
+
+@dataclass(frozen=True)
+class INRBuilder:
+    """Fits the networks of an INR zoo.
+
+    Arguments:
+        recipe: with the build's seed.
+        parts: source items by split.
+        chunk: networks per chunk; the last one is padded, so that every network is computed in equal company.
+    """
+
+    recipe: INRRecipe
+    source: Source
+    parts: Parts
+    chunk: int
+    device: str
+    compiler: str
+
+    columns = {
+        "id": "source item and copy; stable over builds",
+        "item": "index of the source image: training images first, then test images, in the data set's order",
+        "copy": "number of the fit of that image",
+        "label": "class of the source image",
+        "psnr": "peak signal-to-noise ratio of the fit, dB",
+        "params": "weights and biases in state-dict order",
+        "image": "pixels of the source image, 0 to image_max",
+    }
+    segments = 1
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        return {self.source.name: self.source}
+
+    @cached_property
+    def architectures(self) -> dict[str, Architecture]:
+        return self.recipe.architectures
+
+    @cached_property
+    def members(self) -> dict[str, list[Fit]]:
+        copies = self.recipe.copies
+        return {
+            split: [(int(item), copy) for item in items for copy in range(copies[split])]
+            for split, items in self.parts.items()
+        }
+
+    @cached_property
+    def chunks(self) -> list[list[Fit]]:
+        everything = [fit for fits in self.members.values() for fit in fits]
+        return [everything[start : start + self.chunk] for start in range(0, len(everything), self.chunk)]
+
+    @property
+    def networks(self) -> int:
+        return sum(map(len, self.members.values()))
+
+    @property
+    def engine(self) -> str:
+        return self._trainer.engine
+
+    @cached_property
+    def _trainer(self) -> Trainer:
+        return Trainer(self.architectures["siren"], "mse", engine=self.compiler)
+
+    @cached_property
+    def _grid(self) -> Tensor:
+        height, width = self.source.inputs.shape[1:3]
+        return pixel_grid(height, width, coordinates=self.recipe.coordinates).to(self.device)
+
+    def initial(self, fits: list[Fit]) -> np.ndarray:
+        """Initial parameters `[len(fits), P]`, each from (seed, item, copy) alone."""
+        rows = [
+            initial_params(
+                self.architectures["siren"], self.recipe.init, np.random.default_rng([self.recipe.seed, *fit])
+            )
+            for fit in fits
+        ]
+        return np.stack(rows)
+
+    def fit(self, chunk: list[Fit], segment: int, state: Arrays, advance: Callable[..., None]) -> tuple[Arrays, Arrays]:
+        """Train one chunk; returns `params [len(chunk), 1, P]` and `psnr [len(chunk), 1]`."""
+        padded = chunk + chunk[:1] * (self.chunk - len(chunk))
+        targets = self._targets([item for item, _ in padded]).to(self.device)
+        settings = Settings(len(padded), lr=self.recipe.lr)
+        fitted = State.start(torch.from_numpy(self.initial(padded)).to(self.device))
+        for _ in range(self.recipe.steps):
+            fitted = self._trainer.step(fitted, settings, self._grid, targets, None)
+        params = fitted.params[: len(chunk)]
+        psnr = self._psnr(params, targets[: len(chunk)])
+        advance(len(chunk), f"{np.nanmean(psnr):.1f} dB")
+        return {"params": params.unsqueeze(1).cpu().numpy(), "psnr": psnr[:, None]}, {}
+
+    def _targets(self, items: list[int] | np.ndarray) -> Tensor:
+        low, high = self.recipe.target_range
+        pixels = self.source.inputs[items].astype(np.float32) / np.float32(self.source.image_max)
+        return torch.from_numpy(low + np.float32(high - low) * pixels).reshape(len(pixels), -1, self.recipe.sizes[-1])
+
+    def _psnr(self, params: Tensor, targets: Tensor) -> np.ndarray:
+        low, high = self.recipe.target_range
+        mse = self._trainer.losses(params, self._grid, targets).cpu().numpy()
+        return np.asarray(-10 * np.log10(mse / (high - low) ** 2), np.float32)
+
+    def architecture(self, member: Fit) -> str:
+        return "siren"
+
+    def describe(self, members: list[Fit], rows: list[Arrays]) -> tuple[pd.DataFrame, Arrays]:
+        items = np.array([item for item, _ in members])
+        table = pd.DataFrame(
+            {
+                "id": [f"{item:05d}-{copy}" for item, copy in members],
+                "item": items,
+                "copy": [copy for _, copy in members],
+                "label": self.source.targets[items],
+                "psnr": np.concatenate([row["psnr"] for row in rows]),
+            }
+        )
+        images = self.source.inputs[items].reshape(len(items), -1)
+        return table, {"params": np.concatenate([row["params"] for row in rows]), "image": images}
+
+    def quality(self, table: pd.DataFrame) -> dict[str, float]:
+        return {
+            "psnr_mean": round(float(table["psnr"].to_numpy(float).mean()), 3),
+            "psnr_min": round(float(table["psnr"].min()), 3),
+        }
+
+    def rescore(self, networks: Networks, table: pd.DataFrame) -> pd.DataFrame:
+        targets = self._targets(table["item"].to_numpy())
+        return pd.DataFrame({"psnr": self._psnr(networks.params.to(self.device), targets.to(self.device))})

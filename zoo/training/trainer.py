@@ -1,0 +1,199 @@
+"""The engine that trains many networks at once: one fused step of loss, gradient and optimiser over a chunk of them.
+
+The networks of a chunk share an architecture and the tensors that batches are taken from; data order, learning rate,
+weight decay, dropout, optimiser and random numbers are each network's own.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..networks.architecture import Architecture
+from ..networks.evaluation import evaluate
+from ..recipes.recipe import Loss
+
+# Elementwise loops of fewer steps run in one thread: starting the others costs more. It also keeps torch 2.13 from
+# starting them once per network, which it does for sums over rows shorter than a vector register.
+SERIAL_BELOW = 2**16
+
+
+class Optimizer(NamedTuple):
+    """Coefficients of the one update that SGD with momentum, RMSprop and Adam are cases of.
+
+    m <- momentum m + gain g;  v <- decay v + (1 - decay) g^2;
+    params <- params - lr m / (sqrt(v) + epsilon), or - lr m where not adaptive; Adam divides m and v by 1 - beta^t.
+    """
+
+    momentum: float
+    gain: float
+    decay: float
+    epsilon: float
+    adaptive: bool
+    corrected: bool
+
+
+OPTIMIZERS = {
+    "adam": Optimizer(0.9, 0.1, 0.999, 1e-8, adaptive=True, corrected=True),  # Kingma and Ba 2015
+    "sgd": Optimizer(0.9, 1.0, 0.0, 0.0, adaptive=False, corrected=False),
+    "rmsprop": Optimizer(0.0, 1.0, 0.9, 1e-7, adaptive=True, corrected=False),  # Keras' defaults
+}
+
+
+class Settings:
+    """What each of B networks is trained with; every argument is one value for all or a sequence of B.
+
+    Arguments:
+        optimizer: names in `OPTIMIZERS`.
+        lr, weight_decay, dropout: see `recipes.Hyperparameters`.
+        keys: 64-bit numbers that dropout's random numbers come from.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        *,
+        lr: float | Sequence[float],
+        optimizer: str | Sequence[str] = "adam",
+        weight_decay: float | Sequence[float] = 0.0,
+        dropout: float | Sequence[float] = 0.0,
+        keys: Sequence[int] | int = 0,
+    ) -> None:
+        names = [optimizer] * size if isinstance(optimizer, str) else optimizer
+        rows = np.array([OPTIMIZERS[name] for name in names], np.float64).T
+        self.momentum, self.gain, self.decay, self.epsilon, self.adaptive, corrected = rows
+        self.corrected = corrected.astype(bool)
+        self.lr, self.weight_decay, self.dropout = (
+            np.broadcast_to(np.asarray(values, np.float64), size) for values in (lr, weight_decay, dropout)
+        )
+        self.keys = np.broadcast_to(np.asarray(keys, np.uint64), size)
+
+    def floats(self, step: int) -> np.ndarray:
+        """The update's coefficients at `step` (from 1), float32 `[9, B, 1]`."""
+        first = np.where(self.corrected, 1 - self.momentum**step, 1.0)
+        second = np.where(self.corrected, 1 - self.decay**step, 1.0)
+        rows = (self.lr / first, 1 / second, self.momentum, self.gain, self.decay, self.epsilon, self.adaptive)
+        return np.stack([*rows, self.weight_decay, 1 - self.dropout]).astype(np.float32)[..., None]
+
+    def integers(self, step: int) -> np.ndarray:
+        """A number for every (key, step), int32 `[B]` (the finaliser of SplitMix64, Steele et al. 2014)."""
+        mixed = self.keys + np.uint64(step * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return (mixed >> np.uint64(32)).astype(np.uint32).view(np.int32)
+
+
+class State(NamedTuple):
+    """A chunk in training: `params`, first and second moments `[B, P]`, and the steps done."""
+
+    params: Tensor
+    mean: Tensor
+    square: Tensor
+    steps: int
+
+    @classmethod
+    def start(cls, params: Tensor) -> State:
+        return cls(params, torch.zeros_like(params), torch.zeros_like(params), 0)
+
+
+def compiler() -> str:
+    """ "inductor" where torch.compile can work on this machine's CPU, else "eager"."""
+    return "inductor" if any(shutil.which(name) for name in ("g++", "clang++")) else "eager"
+
+
+class Trainer:
+    """Trains chunks of networks of `arch`.
+
+    Arguments:
+        loss: "cross-entropy" (targets int64 `[..., n]`) or "mse" (float `[..., n, out]`), the mean over a batch.
+        engine: "inductor" or "eager"; the first falls back to the second when compiling fails.
+        dropout: whether any network uses it; without, its random numbers cost nothing.
+    """
+
+    def __init__(self, arch: Architecture, loss: Loss, *, engine: str, dropout: bool = False) -> None:
+        self.arch, self.loss, self.engine, self.dropout = arch, loss, engine, dropout
+        self._update: Callable[..., tuple[Tensor, Tensor, Tensor]] = self._eager_update
+        if engine == "inductor":  # as one graph or not at all: in pieces it is slower than eager
+            self._update = torch.compile(
+                self._eager_update, dynamic=False, fullgraph=True, options={"cpp.min_chunk_size": SERIAL_BELOW}
+            )
+
+    def losses(
+        self, params: Tensor, inputs: Tensor, targets: Tensor, dropout: Callable[[Tensor, int], Tensor] | None = None
+    ) -> Tensor:
+        """Each network's loss `[B]`; inputs `[n, *in]` or `[B, n, *in]`, targets with or without B likewise."""
+        output = evaluate(self.arch, params, inputs, dropout)[0]
+        if self.loss == "mse":
+            return (output - targets).square().mean((1, 2))
+        # F.cross_entropy picks the class by its index, which the compiler does not turn into vector instructions.
+        chosen = targets.unsqueeze(-1) == torch.arange(output.shape[-1], device=output.device)
+        return (output.logsumexp(-1) - torch.where(chosen, output, 0.0).sum(-1)).mean(1)
+
+    @torch.no_grad()
+    def step(self, state: State, settings: Settings, inputs: Tensor, targets: Tensor, index: Tensor | None) -> State:
+        """One optimiser step of all networks.
+
+        Arguments:
+            inputs, targets: `[N, ...]`, from which `index [B, n]` takes each network's batch; without `index` the
+                inputs `[n, ...]` are common to all and the targets are each network's own, `[B, n, out]`.
+        """
+        device, step = state.params.device, state.steps + 1
+        floats = torch.from_numpy(settings.floats(step)).to(device)
+        integers = torch.from_numpy(settings.integers(step)).to(device)
+        arguments = (*state[:3], floats, integers, inputs, targets, index)
+        try:
+            with torch._dynamo.config.patch(recompile_limit=256):  # one for each architecture of a zoo
+                params, mean, square = self._update(*arguments)
+        except torch._dynamo.exc.TorchDynamoException:
+            self.engine, self._update = "eager", self._eager_update
+            params, mean, square = self._update(*arguments)
+        return State(params, mean, square, step)
+
+    def _eager_update(
+        self,
+        params: Tensor,
+        mean: Tensor,
+        square: Tensor,
+        coefficients: Tensor,
+        keys: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+        index: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        rate, unbias, momentum, gain, decay, epsilon, adaptive, weight_decay, keep = coefficients.unbind(0)
+        if index is not None:  # items outermost in memory: the layout of one grouped convolution
+            inputs, targets = inputs[index.mT].transpose(0, 1), targets[index]
+        thin = (lambda x, layer: _drop(x, layer, keys, keep)) if self.dropout else None
+        # The networks share no parameter, so the gradient of the sum holds every network's own gradient.
+        grad = torch.func.grad(lambda p: self.losses(p, inputs, targets, thin).sum())(params)
+        grad = grad + weight_decay * params * self._is_weight(params)
+        mean = momentum * mean + gain * grad
+        square = decay * square + (1 - decay) * grad * grad
+        scale = torch.where(adaptive > 0, (square * unbias).sqrt() + epsilon, 1.0)
+        return params - rate * mean / scale, mean, square
+
+    def _is_weight(self, params: Tensor) -> Tensor:
+        parts = [
+            torch.full((t.stop - t.start,), float(t.kind == "weight"), device=params.device) for t in self.arch.tensors
+        ]
+        return torch.cat(parts)
+
+
+def _drop(x: Tensor, layer: int, keys: Tensor, keep: Tensor) -> Tensor:
+    """Dropout whose random numbers come from a hash of (key, layer, position): equal in any chunk and engine."""
+    batch, n, *shape = x.shape
+    position = torch.arange(x[0].numel(), dtype=torch.int32, device=x.device).view(1, n, *shape)
+    bits = position * -1640531527 + (keys + layer * 668265263).view(batch, *[1] * (x.ndim - 1))
+    for shift, factor in (
+        (16, -2048144789),
+        (13, -1028477387),
+    ):  # the finaliser of MurmurHash3 (Appleby, public domain)
+        bits = (bits ^ ((bits >> shift) & ((1 << (32 - shift)) - 1))) * factor
+    uniform = ((bits >> 8) & 0xFFFFFF).to(x.dtype) * 2.0**-24
+    keep = keep.view(batch, *[1] * (x.ndim - 1))
+    return torch.where(uniform < keep, x / keep, 0.0)

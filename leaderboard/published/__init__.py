@@ -1,1 +1,0 @@
-"""Published tables as data: one TOML file per task, read by `reported`."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePath
-from typing import Any, Literal
+from pathlib import PurePath
+from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from ...runtime.errors import BadInput
-from ...zoo.storage.manifest import digest
+from ...runtime.files import digest
 
-RECORD = "seed-*.json"  # the name of a record
+SCORE_TOLERANCE = 1e-6  # relative: what processors may differ by
 
 
 class _Part(BaseModel):
@@ -21,7 +20,7 @@ class Options(_Part):
     """What may be chosen about a task; boards never mix them.
 
     `split` is None where a zoo has one set of splits only, `target` where the task has a fixed one. `also` names a
-    second zoo that is tested on too, "name@version-recipe".
+    second zoo that is tested on too, as a `ZooIdentity` reads.
     """
 
     split: str | None = None
@@ -38,6 +37,8 @@ class Options(_Part):
 
 
 class TaskPart(_Part):
+    """The task of a cell, its options resolved; unit and direction are those of its metric."""
+
     name: str
     version: int
     options: Options
@@ -47,11 +48,12 @@ class TaskPart(_Part):
 
     @property
     def title(self) -> str:
+        """The task with its options, as boards are headed."""
         return f"{self.name}{self.options}"
 
 
 class ZooPart(_Part):
-    """`reference` is what `--zoo` took: the name of a folder in the cache, or a path; not part of the spec hash."""
+    """The zoo of a cell. `reference` is what `--zoo` took: the name of a folder in the cache, or a path."""
 
     name: str
     version: str
@@ -65,9 +67,15 @@ class ZooPart(_Part):
 
 
 class MethodPart(_Part):
-    """`reference` is what `weightbench run` took: a name, or a path; not part of the spec hash."""
+    """The method of a cell with every hyperparameter.
+
+    `version` is the method's own, and for one that is no part of the suite also names its source, see
+    `registry.version_of`. `source_sha256`, the checksum of the file that defines the method, is information, and so is
+    `reference`, what `weightbench run` took: a name, or a path.
+    """
 
     name: str
+    version: str
     params: dict[str, Any]
     source_sha256: str
     paper: str = ""
@@ -81,6 +89,8 @@ class MethodPart(_Part):
 
 
 class PredictionsPart(_Part):
+    """The file of the stored predictions, beside the record, and of how many networks it is."""
+
     file: str
     sha256: str
     n: int
@@ -95,10 +105,44 @@ class CostPart(_Part):
     peak_memory_mb: int
 
 
+class CellSpec(NamedTuple):
+    """What a cell asks, whatever its seed and machine: a method, with its settings, on a task of a zoo."""
+
+    task: TaskPart
+    zoo: ZooPart
+    method: MethodPart
+
+    @property
+    def hash(self) -> str:
+        """Identifies it, in twelve hex digits."""
+        return self._hash("version")
+
+    @property
+    def hash_of_schema_1(self) -> str:
+        """The same as records of schema 1 had it: a method was identified by the checksum of its file."""
+        return self._hash("source_sha256")
+
+    def _hash(self, method_field: str) -> str:
+        options = self.task.options.model_dump()
+        if self.task.options.also is None:  # there was no such option when the first results were named
+            del options["also"]
+        spec = {
+            "task": {"name": self.task.name, "version": self.task.version, "options": options},
+            "zoo": self.zoo.model_dump(include={"name", "version", "recipe_sha256"}),
+            "method": self.method.model_dump(include={"name", "params", method_field}),
+        }
+        return digest(spec)[:12]
+
+    def record_path(self, seed: int, spec_hash: str = "") -> PurePath:
+        """Of its record in a results folder: `<task>/<zoo>/<method>/<spec hash>/seed-<k>.json`."""
+        names = (self.task.name, self.zoo.name, self.method.name)
+        return PurePath(*names, spec_hash or self.hash, f"seed-{seed}.json")
+
+
 class Result(_Part):
     """The outcome of one cell: (method, task, zoo, seed)."""
 
-    schema_version: Literal[1] = Field(1, alias="schema")
+    schema_version: Literal[2] = Field(2, alias="schema")
     task: TaskPart
     zoo: ZooPart
     method: MethodPart
@@ -117,71 +161,27 @@ class Result(_Part):
     finished: str
 
     @property
-    def spec_hash(self) -> str:
-        """Identifies what was asked, not who ran it: everything but seed and machine."""
-        return spec_hash(self.task, self.zoo, self.method)
+    def spec(self) -> CellSpec:
+        """What was asked."""
+        return CellSpec(self.task, self.zoo, self.method)
 
     @property
-    def place(self) -> PurePath:
-        """Of the record in a results folder, see `place`."""
-        return place(self.task, self.zoo, self.method, self.seed)
+    def path(self) -> PurePath:
+        """Of the record in a results folder."""
+        return self.spec.record_path(self.seed)
 
     def to_json(self) -> bytes:
+        """The content of the record's file."""
         return (self.model_dump_json(by_alias=True, indent=1) + "\n").encode()
 
 
-def spec_hash(task: TaskPart, zoo: ZooPart, method: MethodPart) -> str:
-    options = task.options.model_dump()
-    if task.options.also is None:  # it was not asked when the first results were named
-        del options["also"]
-    spec = {
-        "task": {"name": task.name, "version": task.version, "options": options},
-        "zoo": zoo.model_dump(include={"name", "version", "recipe_sha256"}),
-        "method": method.model_dump(include={"name", "params", "source_sha256"}),
-    }
-    return digest(spec)[:12]
+def same_score(one: float | None, other: float | None) -> bool:
+    """Whether two scores of the same predictions agree; None, no score, agrees with None alone."""
+    if one is None or other is None:
+        return one is other
+    return abs(one - other) <= SCORE_TOLERANCE * max(1.0, abs(other))
 
 
 def shown_unit(unit: str) -> str:
     """A task's unit as it is printed."""
     return {"1e-2": "x 10⁻²"}.get(unit, unit)
-
-
-def place(task: TaskPart, zoo: ZooPart, method: MethodPart, seed: int) -> PurePath:
-    """Where a record lies in a results folder: `<task>/<zoo>/<method>/<spec hash>/seed-<k>.json`."""
-    return PurePath(task.name, zoo.name, method.name, spec_hash(task, zoo, method), f"seed-{seed}.json")
-
-
-def results_folder(path: Path, result: Result) -> Path:
-    """The results folder that a record lies in. Raises BadInput where its content says that it belongs elsewhere."""
-    if path.parts[-5:] != result.place.parts:
-        raise BadInput(f"{path}: its content belongs at {result.place.as_posix()}; move it there, or remove it")
-    return path.parents[4]
-
-
-def records_in(folder: Path) -> list[Path]:
-    """The records of a results folder, whatever they hold."""
-    return sorted(folder.glob(f"*/*/*/*/{RECORD}"))
-
-
-def read_result(path: Path) -> Result:
-    """Raises BadInput that names the file and the field."""
-    try:
-        return Result.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}") from None
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        if where == "schema":
-            raise BadInput(
-                f"{path}: schema: found {first['input']!r}, this version reads 1: update weightbench"
-            ) from None
-        raise BadInput(f"{path}: {where}: {first['msg']}; remove it and run the cell again") from None
-
-
-def read_results(folder: Path) -> list[tuple[Path, Result]]:
-    """Every record of a results folder, with its path."""
-    if not folder.is_dir():
-        raise BadInput(f"{folder}: no such folder; `weightbench run` writes results")
-    return [(path, read_result(path)) for path in records_in(folder)]

@@ -1,0 +1,104 @@
+"""Metrics of matched neurons: the share that is right, and the loss barrier between two networks. Torch-free."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+import pandas as pd
+
+from ...runtime.errors import BadInput
+from ..records.truth import Truth
+from .metric import Answers, Items, Metric, counted
+
+LINE_POINTS = 11  # where losses are measured on the line between two networks, both ends included
+
+
+def drawn_permutation(name: str, sizes: list[int]) -> np.ndarray:
+    """The order of the neurons in the copy of network `name`: one permutation per group, side by side."""
+    rng = np.random.default_rng(zlib.crc32(name.encode()))
+    return np.concatenate([rng.permutation(size) for size in sizes])
+
+
+def trained_pairs(table: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of networks that were trained independently on the same data, and rows of their partners, `[pairs]` each.
+
+    Of every run its latest network, with that of the next run of the same architecture and data; the last run goes
+    with the first. Two runs are one pair.
+    """
+    table = table.reset_index(drop=True)
+    latest = table.sort_values("epoch", kind="stable").groupby("run", sort=True).tail(1).sort_values("run")
+    pairs = []
+    for _, group in latest.groupby(["architecture", "source"], sort=True):
+        rows = group.index.tolist()
+        pairs += list(zip(rows, rows[1:] + rows[:1], strict=True))[: len(rows) if len(rows) > 2 else len(rows) - 1]
+    found = np.asarray(sorted(pairs), int).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+def _permutations(answers: Answers) -> list[list[np.ndarray]]:
+    """For each network the permutations found, one per group of neurons. Raises BadInput for what is none."""
+    found = []
+    for row, neurons in zip(answers.networks, answers.array("permutations", None), strict=True):
+        parts, start = [], 0
+        for size in answers.truth.neurons[answers.truth.table["architecture"].iloc[row]]:
+            parts.append(neurons[start : start + size])
+            if not np.array_equal(np.sort(parts[-1]), np.arange(size)):
+                name = answers.truth.table.index[row]
+                raise BadInput(f"the neurons found for {name} are no permutation of {size}")
+            start += size
+        found.append(parts)
+    return found
+
+
+class MatchedNeurons(Metric):
+    """The share of neurons that a found permutation puts where they were, in %."""
+
+    name, unit = "matched", "%"
+
+    def read(self, answers: Answers) -> tuple[list[list[np.ndarray]], list[str]]:
+        """The permutations of each network, and its id, which says what its copy was drawn with."""
+        return _permutations(answers), answers.truth.table.index[answers.networks].map(str).tolist()
+
+    def items(self, permutations: list[list[np.ndarray]], ids: list[str]) -> Items:
+        """The share of each network."""
+        shares = []
+        for parts, name in zip(permutations, ids, strict=True):
+            sizes = [len(part) for part in parts]
+            drawn = np.split(drawn_permutation(name, sizes), np.cumsum(sizes)[:-1])
+            right = [int((order[part] == np.arange(len(part))).sum()) for order, part in zip(drawn, parts, strict=True)]
+            shares.append(100 * sum(right) / sum(sizes))
+        return Items(np.asarray(shares)[:, None])
+
+
+class LossBarrier(Metric):
+    """The loss barrier of a pair: by how much at most the loss on the line between two networks is above the line
+    between their losses (Entezari et al. 2022, equation 1). In the unit of the zoo's loss."""
+
+    name, higher_is_better = "barrier", False
+
+    def asks_about(self, truth: Truth) -> np.ndarray:
+        """The first networks of the pairs."""
+        return trained_pairs(truth.table)[0]
+
+    def read(self, answers: Answers) -> tuple[np.ndarray, np.ndarray, int]:
+        """Losses along the lines, their first networks, and how many test networks there are.
+
+        Raises BadInput for losses at the ends that are not those of the zoo's networks.
+        """
+        _permutations(answers)
+        losses = answers.array("line_loss", LINE_POINTS).astype(np.float64)
+        a, b = trained_pairs(answers.truth.table)
+        known = answers.truth.table["test_loss"].to_numpy(float)
+        wrong = ~np.isclose(losses[:, [0, -1]], np.stack([known[a], known[b]], 1), rtol=1e-3, atol=2e-3).all(1)
+        if wrong.any():
+            raise BadInput(f"the losses at the ends of {wrong.sum()} lines are not those of the zoo's networks")
+        return losses, a, len(known)
+
+    def items(self, losses: np.ndarray, firsts: np.ndarray, networks: int) -> Items:
+        """The barrier of each pair, which counts for the run of its first network."""
+        t = np.linspace(0, 1, LINE_POINTS)
+        above = losses - (1 - t) * losses[:, :1] - t * losses[:, -1:]
+        values, counts = np.zeros(networks), np.zeros(networks, bool)
+        values[firsts], counts[firsts] = above.max(1), True
+        return counted(values, counts)

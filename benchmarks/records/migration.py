@@ -1,0 +1,36 @@
+"""Moving the records of a results folder to today's schema, once.
+
+    python -m weightbench.benchmarks.records.migration RESULTS_DIR
+
+writes each record anew where its cell now belongs. Scores and predictions stay as they are.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from .results_folder import read_records
+
+
+def migrate(folder: Path) -> int:
+    """Write the records of an earlier schema anew, in their new places; returns how many. Raises BadInput."""
+    moved = 0
+    for record in read_records(folder):
+        target = folder / record.result.path
+        if record.path == target:
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for file in record.path.parent.glob(f"{record.path.stem}.*"):
+            if file != record.path:
+                file.rename(target.with_name(file.name))
+        target.write_bytes(record.result.to_json())
+        record.path.unlink()
+        if not any(record.path.parent.iterdir()):
+            record.path.parent.rmdir()
+        moved += 1
+    return moved
+
+
+if __name__ == "__main__":
+    print(f"{migrate(Path(sys.argv[1]))} records moved")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
-from functools import cache
 
 from ...benchmarks.records.evidence import identified
 from ...benchmarks.records.result import Result
-from ...runtime.machine import ROOT
+from ...methods.contract.builtin import builtin_methods
 from ...zoo.recipes.catalogue import catalogue_entry, zoo_names
 from ...zoo.storage.manifest import LOCAL
 
@@ -22,7 +20,7 @@ def command(results: list[Result]) -> str:
     first = results[0]
     method, zoo, options, comments = first.method, first.zoo, first.task.options, []
     file = next((r.method.reference for r in results if r.method.reference), None)
-    if file is None and method.name in _built_in():
+    if file is None and method.name in builtin_methods():
         file = method.name
     elif file is None:
         file = "FILE.py"
@@ -48,13 +46,6 @@ def command(results: list[Result]) -> str:
         elif isinstance(value, list | tuple):
             words += ["-p", f"{name}={json.dumps(value)}"]
     return "\n".join([*(f"# {' '.join(line.split())}" for line in comments), shlex.join(words)])
-
-
-@cache
-def _built_in() -> set[str]:
-    """The names of the suite's own methods."""
-    files = [path for folder in ("methods", "baselines") for path in (ROOT / folder).glob("*.py")]
-    return {name for path in files for name in re.findall(r'^    name = "(.+)"$', path.read_text("utf-8"), re.M)}
 
 
 def _is_named(name: str, version: str, recipe: str) -> bool:

@@ -78,6 +78,7 @@ class Method:
 
     Class attributes:
         name: how results call it.
+        version: part of every result's identity. Raise it when the same settings would give another model or training.
         tasks: names of the tasks that it supports; "property" covers every task about a column of a zoo's table.
         paper: the source, for instance "arXiv:2403.12143".
         one_architecture: the method is tied to the architecture that it was fitted on.
@@ -89,6 +90,7 @@ class Method:
     """
 
     name: ClassVar[str]
+    version: ClassVar[str] = "1"
     tasks: ClassVar[tuple[str, ...]]
     paper: ClassVar[str] = ""
     one_architecture: ClassVar[bool] = False

@@ -14,17 +14,16 @@ from typing import Any
 
 from ...runtime.errors import BadInput, unknown
 from ..training.neural_method import NeuralMethod
+from .builtin import builtin_methods
 from .method import Method
 
-PACKAGE = __package__.partition(".")[0]
-FOLDERS = ("methods", "baselines")
 ENTRY_POINTS = "weightbench.methods"
 PLUGIN = "weightbench_plugin_"  # prefix of the modules of methods that are given by path
 
 
 def method_names() -> list[str]:
     """Built-in methods and installed plug-ins, by name; no method is imported."""
-    return sorted({*_builtin(), *(point.name for point in entry_points(group=ENTRY_POINTS))})
+    return sorted({*builtin_methods(), *(point.name for point in entry_points(group=ENTRY_POINTS))})
 
 
 def load_class(reference: str) -> type[Method]:
@@ -32,7 +31,7 @@ def load_class(reference: str) -> type[Method]:
     path, _, class_name = reference.partition(":")
     if path.endswith(".py"):
         return _from_file(Path(path), class_name)
-    if module := _builtin().get(reference):
+    if module := builtin_methods().get(reference):
         return _only_method(importlib.import_module(module), reference, "")
     for point in entry_points(group=ENTRY_POINTS, name=reference):
         found = point.load()
@@ -67,16 +66,14 @@ def source_sha256(method: type[Method]) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _builtin() -> dict[str, str]:
-    """Name -> module of the files that define `name = "<file name with dashes>"`; the others are helpers."""
-    found = {}
-    for folder in FOLDERS:
-        place = Path(importlib.import_module(f"{PACKAGE}.{folder}").__path__[0])
-        for path in sorted(place.glob("*.py")):
-            name = path.stem.replace("_", "-")
-            if f'    name = "{name}"\n' in path.read_text(encoding="utf-8"):
-                found[name] = f"{PACKAGE}.{folder}.{path.stem}"
-    return found
+def version_of(method: type[Method]) -> str:
+    """The version that a result's identity holds: a built-in method's own, for any other with its source's checksum.
+
+    So an edited plug-in, whose author need not think of versions, makes other results: "1+0a1b2c3d4e5f".
+    """
+    if method.__module__ in builtin_methods().values():
+        return method.version
+    return f"{method.version}+{source_sha256(method)[:12]}"
 
 
 def _from_file(path: Path, class_name: str) -> type[Method]:

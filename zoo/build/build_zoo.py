@@ -8,23 +8,23 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from .build_plan import Blueprint
-from ..training.builder import Builder
-from ..storage.card import write_card
-from ..recipes.catalogue import catalogue_entry, default_folder
-from ..storage.zoo import Zoo, open_zoo
 from ...runtime.errors import BadInput
 from ...runtime.executor import Engine, Executor, open_executor
-from ..training.trainer import compiler
-from ..storage.zoo_folder import move_in, sole_writer
 from ...runtime.machine import make_folder, raw_data_dir
-from ..storage.manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, digest, read_manifest
-from ..recipes.recipe import BUILDER, INRRecipe, recipe_digest
-from .shards import Shards
-from ..recipes.raw_data import SOURCES, Source
-from ..storage.tables import BESIDE, ROW_GROUP, seal
 from ..networks.fingerprints import check_twins
+from ..recipes.catalogue import catalogue_entry, default_folder
+from ..recipes.raw_data import SOURCES, Source
+from ..recipes.recipe import BUILDER, INRRecipe, recipe_digest
+from ..storage.card import write_card
+from ..storage.manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, digest, read_manifest
 from ..storage.network_writer import NetworksWriter, Stored
+from ..storage.tables import BESIDE, ROW_GROUP, seal
+from ..storage.zoo import Zoo, open_zoo
+from ..storage.zoo_folder import move_in, sole_writer
+from ..training.builder import Builder
+from ..training.trainer import compiler
+from .build_plan import Blueprint
+from .shards import Shards
 
 
 def build_zoo(

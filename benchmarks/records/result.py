@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...runtime.errors import BadInput
-from ...zoo.storage.manifest import digest
+from ...runtime.files import digest
 
 RECORD = "seed-*.json"  # the name of a record
 

@@ -16,7 +16,7 @@ from ...methods.contract.registry import load_method
 from ...runtime import distributed
 from ...runtime.errors import BadInput
 from ...runtime.executor import Engine, Executor, Local, open_executor
-from ...runtime.machine import make_folder
+from ...runtime.files import make_folder
 from ...runtime.progress import Advance, silence, track
 from ...zoo.storage.zoo import Zoo
 from ..records.result import Result, shown_unit

@@ -9,7 +9,7 @@ from functools import cache
 
 from ...benchmarks.records.evidence import identified
 from ...benchmarks.records.result import Result
-from ...runtime.machine import ROOT
+from ...runtime.files import ROOT
 from ...zoo.recipes.catalogue import catalogue_entry, zoo_names
 from ...zoo.storage.manifest import LOCAL
 

@@ -24,7 +24,7 @@ from typing import Any
 
 from .errors import BadInput
 from .executor import Item, Outcome, asked_threads
-from .machine import make_folder
+from .files import make_folder
 
 RETRIES = 3  # of a piece of work whose process or node died
 PATIENCE = 30.0  # seconds to wait for a cluster to answer

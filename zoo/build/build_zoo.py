@@ -10,13 +10,13 @@ from typing import Any
 
 from ...runtime.errors import BadInput
 from ...runtime.executor import Engine, Executor, open_executor
-from ...runtime.machine import make_folder, raw_data_dir
+from ...runtime.files import digest, make_folder
 from ..networks.fingerprints import check_twins
 from ..recipes.catalogue import catalogue_entry, default_folder
-from ..recipes.raw_data import SOURCES, Source
+from ..recipes.raw_data import SOURCES, Source, raw_data_dir
 from ..recipes.recipe import BUILDER, INRRecipe, recipe_digest
 from ..storage.card import write_card
-from ..storage.manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, digest, read_manifest
+from ..storage.manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, read_manifest
 from ..storage.network_writer import NetworksWriter, Stored
 from ..storage.tables import BESIDE, ROW_GROUP, seal
 from ..storage.zoo import Zoo, open_zoo

@@ -11,9 +11,8 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 
 from ...runtime.errors import BadInput
-from ...runtime.machine import raw_data_dir
 from ..networks.networks import Networks
-from ..recipes.raw_data import load_source
+from ..recipes.raw_data import load_source, raw_data_dir
 from ..recipes.recipe import INRRecipe, Recipe
 from ..storage.zoo import Zoo
 from ..training.builder import Builder

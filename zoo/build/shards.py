@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from ...runtime.executor import Executor
-from ...runtime.machine import write_atomically
+from ...runtime.files import write_atomically
 from ...runtime.progress import Advance, track
 from ..training.builder import Arrays, Builder
 from .build_plan import Blueprint

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ...runtime.errors import BadInput
-from ...runtime.executor import Engine, Executor, open_executor
+from ...runtime.execution import Execution
+from ...runtime.executor import Engine, Executor
 from ...runtime.files import digest, make_folder
+from ...runtime.open_executor import open_executor
 from ..networks.fingerprints import check_twins
 from ..recipes.catalogue import catalogue_entry, default_folder
 from ..recipes.raw_data import SOURCES, Source, raw_data_dir
@@ -50,16 +52,19 @@ def build_zoo(
         device: "cpu", "cuda", ...; by default a GPU where there is one.
         seed: of the initialisations, instead of the recipe's.
         source_dir: with the raw data sets, for machines without internet.
-        executor, jobs, address, memory: where chunks are trained and how many at once, see `executor.open_executor`.
+        executor, jobs, address, memory: where chunks are trained and how many at once, see `Execution`.
         wait: for another process that builds the same folder, instead of refusing.
 
     Raises BadInput for an unknown name, a folder that holds something else or that cannot be written, a missing source,
     a build of the same folder that is going on.
     """
+    execution = Execution(executor, jobs, address, memory, device)
     entry = catalogue_entry(name)
     folder = raw_data_dir(source_dir)
-    with open_executor(executor, jobs=jobs, address=address, memory=memory) as workers:
-        blueprint = Blueprint(entry, limit, seed, workers.device(device), folder.resolve() if folder else None)
+    with open_executor(execution) as workers:
+        blueprint = Blueprint(
+            entry, limit, seed, workers.device(execution.device), folder.resolve() if folder else None
+        )
         return _build(name, blueprint, out, workers, wait=wait)
 
 

@@ -9,9 +9,10 @@ import pandas as pd
 import torch
 
 from weightbench import Zoo, load_zoo
+from weightbench.runtime.files import digest
 from weightbench.zoo.networks.architecture import Architecture
 from weightbench.zoo.networks.networks import Networks
-from weightbench.zoo.storage.manifest import Manifest, SourceInfo, digest
+from weightbench.zoo.storage.manifest import Manifest, SourceInfo
 from weightbench.zoo.storage.tables import TableWriter, describe_file
 
 SHARES = {"train": 0.4, "val": 0.1, "test": 0.5}  # a large test split: r of unrelated numbers stays far below 0.2

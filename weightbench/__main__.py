@@ -124,7 +124,8 @@ def run(
     from weightbench.benchmarks.running.cell import plan
     from weightbench.benchmarks.running.run import run_cells
     from weightbench.benchmarks.running.suite import Runs, Suite, load_suite
-    from weightbench.runtime.executor import open_executor
+    from weightbench.runtime.execution import Execution
+    from weightbench.runtime.open_executor import open_executor
     from weightbench.runtime.progress import console
 
     params = dict(terminal.parsed_param(text) for text in param or [])
@@ -149,7 +150,7 @@ def run(
     try:
         with within(budget):
             cells = plan(wanted, seeds=chosen, out=out)
-            with open_executor(executor, jobs=jobs, address=address, memory=memory) as workers:
+            with open_executor(Execution(executor, jobs, address, memory, device)) as workers:
                 results = run_cells(
                     cells,
                     device=device,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..runtime.errors import BadInput
-from ..runtime.machine import cache_dir
+from ..runtime.files import cache_dir
 from .build.build_zoo import build_zoo
 from .exchange.download import get_zoo
 from .recipes.catalogue import catalogue_entry, default_folder, locate, zoo_names

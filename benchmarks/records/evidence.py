@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...runtime.errors import BadInput
-from ...runtime.machine import write_atomically
+from ...runtime.files import write_atomically
 from ...zoo.storage.manifest import VERSION, ZOO_NAME
 from .result import Options, ZooPart
 

@@ -14,7 +14,7 @@ from filelock import FileLock
 from ...methods.contract.method import Method
 from ...methods.contract.registry import load_class, load_method, reference_of, source_sha256
 from ...runtime.errors import BadInput
-from ...runtime.machine import cache_dir, make_folder
+from ...runtime.files import cache_dir, make_folder
 from ...zoo.load_zoo import load_zoo
 from ...zoo.recipes.catalogue import published_sha256
 from ...zoo.storage.zoo import Zoo

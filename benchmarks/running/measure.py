@@ -16,7 +16,8 @@ import torch
 from ...methods.contract.method import Method
 from ...methods.training import checkpoint
 from ...runtime import distributed
-from ...runtime.machine import environment, peak_memory_mb, reset_peak_memory, write_atomically
+from ...runtime.files import write_atomically
+from ...runtime.machine import environment, peak_memory_mb, reset_peak_memory
 from ..metrics.scoring import score
 from ..records.evidence import read_predictions, read_truth, truth_paths, write_predictions, write_truth
 from ..records.result import CostPart, PredictionsPart, Result

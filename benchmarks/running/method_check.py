@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...methods.contract.method import Method
 from ...runtime.errors import BadInput
-from ...runtime.machine import cache_dir
+from ...runtime.files import cache_dir
 from ...zoo.build.build_zoo import build_zoo
 from ...zoo.networks import symmetry
 from ...zoo.networks.networks import Networks

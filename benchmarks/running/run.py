@@ -15,8 +15,11 @@ from ...methods.contract.method import Method
 from ...methods.contract.registry import load_method
 from ...runtime import distributed
 from ...runtime.errors import BadInput
-from ...runtime.executor import Engine, Executor, Local, open_executor
-from ...runtime.machine import make_folder
+from ...runtime.execution import Execution
+from ...runtime.executor import Engine, Executor
+from ...runtime.files import make_folder
+from ...runtime.local_executor import LocalExecutor
+from ...runtime.open_executor import open_executor
 from ...runtime.progress import Advance, silence, track
 from ...zoo.storage.zoo import Zoo
 from ..records.result import Result, shown_unit
@@ -49,16 +52,17 @@ def run(
         methods: one or several: instances, classes, names, or paths of files.
         split, target, protocol, also: the task's options, see `load_task`.
         device: by default a GPU where there is one.
-        executor, jobs, address, memory: where cells run and how many at once, see `zoo.executor.open_executor`.
+        executor, jobs, address, memory: where cells run and how many at once, see `Execution`.
         out: the results folder.
 
     Returns one `Result` per method and seed. Raises BadInput; a method's own error is a result with status "failed".
     """
+    execution = Execution(executor, jobs, address, memory, device)
     several = [methods] if isinstance(methods, str | type | Method) else list(methods)
     loaded = load_task(task, zoo, split=split, target=target, protocol=protocol, also=also)
     cells = [checked_cell(loaded, load_method(method), seed, Path(out)) for method in several for seed in seeds]
-    with open_executor(executor, jobs=jobs, address=address, memory=memory) as workers:
-        return run_cells(cells, device=device, tell=lambda text: None, executor=workers)
+    with open_executor(execution) as workers:
+        return run_cells(cells, device=execution.device, tell=lambda text: None, executor=workers)
 
 
 def run_cells(
@@ -72,11 +76,11 @@ def run_cells(
 
     Cells that another run of the same folder is working on are left to it, and taken over if it gives up.
     Under `torchrun` the first process runs the cells; the others help it to fit, and return nothing.
-    Raises BadInput before the first fit for raw data that a task needs and that are not to be had.
+    Raises BadInput before the first fit for raw data that a task needs and that cannot be found.
     """
     for task in dict.fromkeys(cell.task for cell in cells):
         task.ready()
-    executor = executor or Local()
+    executor = executor or LocalExecutor()
     device = executor.device(device)
     if distributed.size() == 1:
         return _run_cells(cells, device, tell, executor)

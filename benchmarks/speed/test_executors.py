@@ -20,7 +20,9 @@ from weightbench.benchmarks.running.cell import checked_cell
 from weightbench.benchmarks.running.run import run_cells
 from weightbench.benchmarks.task.task import load_task
 from weightbench.methods.contract.registry import load_method
-from weightbench.runtime.executor import Executor, open_executor
+from weightbench.runtime.execution import Execution
+from weightbench.runtime.executor import Executor
+from weightbench.runtime.open_executor import open_executor
 from weightbench.zoo.networks.architecture import Architecture
 from weightbench.zoo.storage.manifest import Manifest, SourceInfo
 from weightbench.zoo.storage.tables import TableWriter, describe_file
@@ -69,10 +71,10 @@ def _wall(executor: Executor, zoo: Zoo, out: Path, cells: int) -> float:
 @pytest.mark.parametrize("engine", ["local", "ray"])
 def test_overhead(benchmark: BenchmarkFixture, engine: str, zoo: Zoo, tmp_path: Path) -> None:
     """`overhead`: wall time over the time that the cells take one after the other, divided by the workers."""
-    with open_executor() as alone:
+    with open_executor(Execution()) as alone:
         _wall(alone, zoo, tmp_path / "warm", 2)
         own = _wall(alone, zoo, tmp_path / "alone", CELLS)
-    with open_executor(engine, jobs=WORKERS) as executor:
+    with open_executor(Execution(engine, jobs=WORKERS)) as executor:
         benchmark.extra_info["start_s"] = _wall(executor, zoo, tmp_path / "start", 2 * WORKERS)
         wall = benchmark.pedantic(_wall, args=(executor, zoo, tmp_path / "runs", CELLS), rounds=1)
     benchmark.extra_info |= {"own_s": own, "overhead": wall * WORKERS / own}
@@ -124,7 +126,7 @@ def test_memory(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     (folder / "zoo.json").write_bytes(manifest.to_json())
     open_zoo(folder)["train"].networks  # noqa: B018  # derives what is mapped
     (tmp_path / "meeting").mkdir()
-    with open_executor(jobs=READERS) as executor:
+    with open_executor(Execution(jobs=READERS)) as executor:
         work = partial(_resident, folder, tmp_path / "meeting")
         run = partial(executor.run, work, range(READERS), folder=tmp_path)
         found = [shares for _, shares in benchmark.pedantic(lambda: list(run()), rounds=1)]

@@ -15,10 +15,10 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 
-from weightbench.runtime.machine import cpu_name, raw_data_dir
+from weightbench.runtime.machine import cpu_name
 from weightbench.zoo.build.build_plan import Blueprint
 from weightbench.zoo.recipes.catalogue import catalogue_entry
-from weightbench.zoo.recipes.raw_data import load_source
+from weightbench.zoo.recipes.raw_data import load_source, raw_data_dir
 from weightbench.zoo.training.inr_builder import INRBuilder, pixel_grid
 
 THREADS = torch.get_num_threads()

@@ -21,8 +21,7 @@ from ...benchmarks.records import evidence
 from ...benchmarks.records.evidence import Truth, read_predictions, read_truth, truth_paths
 from ...benchmarks.records.result import Result
 from ...runtime.errors import BadInput
-from ...runtime.machine import cache_dir, file_sha256, write_atomically
-from ...zoo.storage.manifest import digest
+from ...runtime.files import cache_dir, digest, file_sha256, write_atomically
 from . import intervals as statistics
 from .intervals import Analysis, Units, analyse
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...runtime.errors import BadInput
-from ...runtime.machine import make_folder, write_atomically
+from ...runtime.files import make_folder, write_atomically
 from ..board.board import COLUMNS, Board, load_boards
 from ..board.ranking import Ranking, rankings
 from ..board.reported import ReportedTable, reported_tables

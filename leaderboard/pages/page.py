@@ -170,7 +170,7 @@ def _reported(printed: ReportedTable, caveat: str = "") -> dict[str, Any]:
 
 def write_space(folder: Path, boards: list[Board]) -> list[Path]:
     """Write what a static Space of the Hugging Face Hub needs: a card and the page. Raises BadInput."""
-    from ...runtime.machine import make_folder, write_atomically
+    from ...runtime.files import make_folder, write_atomically
 
     if folder.exists() and any(path.name not in ("README.md", "index.html", ".git") for path in folder.iterdir()):
         raise BadInput(f"{folder}: holds other files; give --space an empty folder, or one of a Space")

@@ -13,7 +13,7 @@ import numpy as np
 from ...benchmarks.records.evidence import Truth
 from ...benchmarks.records.result import RECORD, Result, read_result, results_folder
 from ...runtime.errors import BadInput, unknown
-from ...runtime.machine import make_folder
+from ...runtime.files import make_folder
 from ..board.rows import names
 from ..evidence.analysis import Record, evaluated
 from .page import slug

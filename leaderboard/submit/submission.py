@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ...benchmarks.records.evidence import TRUTH
 from ...benchmarks.records.result import Result, read_result, records_in
 from ...runtime.errors import BadInput, unknown
-from ...runtime.machine import ROOT, file_sha256, write_atomically
+from ...runtime.files import ROOT, file_sha256, write_atomically
 from ..evidence.analysis import Record, evaluated
 from .record_checks import checked_record
 from .truths import Truths

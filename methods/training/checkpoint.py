@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from ...runtime.machine import atomically, make_folder
+from ...runtime.files import atomically, make_folder
 
 EVERY = 20.0  # seconds between two writes, at least: short trainings need none
 SHARE = 0.02  # of the time, at most, goes into writing: large models wait longer

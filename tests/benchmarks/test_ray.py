@@ -215,7 +215,7 @@ def test_a_program_that_is_connected_itself_stays_so(cluster, small_zoo, tmp_pat
 
 
 def test_no_node_left_ends_the_command(cluster, cli, small_zoo, tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("weightbench.runtime.ray_executor.LOOK_EVERY", 2.0)
+    monkeypatch.setattr("weightbench.runtime.ray_executor.NODE_CHECK_SECONDS", 2.0)
     node = cluster.add_node(num_cpus=1)
     suite, out = write_suite(tmp_path, small_zoo, [0, 1, 2], seconds=0.5), tmp_path / "runs"
     with _killed(node, lambda pids: bool(list(out.rglob("seed-*.json")))):
@@ -303,7 +303,7 @@ def test_more_than_the_cluster_has(nodes, refused, monkeypatch) -> None:
 
 
 def test_no_cluster_at_the_address(refused, monkeypatch) -> None:
-    monkeypatch.setattr("weightbench.runtime.ray_executor.PATIENCE", 3.0)
+    monkeypatch.setattr("weightbench.runtime.ray_executor.CONNECT_SECONDS", 3.0)
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         port = deaf.getsockname()[1]
         assert f"--address 127.0.0.1:{port}: no Ray cluster answers there" in refused(address=f"127.0.0.1:{port}")
@@ -323,7 +323,7 @@ def test_a_cluster_that_asks_for_its_token(refused, tmp_path, monkeypatch) -> No
         check = [*ray, "health-check", "--skip-version-check", "--address", f"127.0.0.1:{port}"]
         while subprocess.run(check, env=theirs, capture_output=True, check=False).returncode:
             assert head.poll() is None, "the head did not start"
-        monkeypatch.setattr("weightbench.runtime.ray_executor.TOKEN", tmp_path / "absent")
+        monkeypatch.setattr("weightbench.runtime.ray_executor.TOKEN_FILE", tmp_path / "absent")
         monkeypatch.delenv("RAY_AUTH_MODE", raising=False)
         assert "the cluster asks for its token: copy" in refused(address=f"127.0.0.1:{port}")
     finally:

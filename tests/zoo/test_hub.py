@@ -59,7 +59,7 @@ def newer(small_zoo: Path, tmp_path: Path) -> Path:
 
 
 def _sha256(path: Path) -> str:
-    from weightbench.runtime.machine import file_sha256
+    from weightbench.runtime.files import file_sha256
 
     return file_sha256(path)
 

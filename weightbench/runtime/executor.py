@@ -1,4 +1,4 @@
-"""Where independent pieces of work run: here one after the other, in processes of this machine, or on a Ray cluster.
+"""What spreads independent pieces of work: the protocol of an executor, and what each of its workers does.
 
 Another engine plugs in as one more class with what `Executor` asks for; nothing else knows how work is spread.
 """
@@ -6,14 +6,9 @@ Another engine plugs in as one more class with what `Executor` asks for; nothing
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
-
-from .errors import BadInput, unknown
-from .machine import pick_device
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -25,19 +20,21 @@ class Executor(Protocol):
 
     Attributes:
         here: the pieces run in this process and may show progress of their own.
-        jobs: how many pieces run at once; None for as many as there is room for.
-        threads: of each piece.
     """
 
     here: bool
 
     @property
-    def jobs(self) -> int | None: ...
+    def jobs(self) -> int | None:
+        """How many pieces run at once; None for as many as there is room for."""
+        ...
 
     @property
-    def threads(self) -> int: ...
+    def threads(self) -> int:
+        """How many threads each piece has."""
+        ...
 
-    def device(self, asked: str | None) -> str:
+    def device(self, requested: str | None) -> str:
         """The device of every piece; by default a GPU where there is one. Raises BadInput for one that is not there."""
         ...
 
@@ -55,88 +52,8 @@ class Executor(Protocol):
         ...
 
 
-@contextmanager
-def open_executor(
-    engine: str = "local", *, jobs: int | None = None, address: str | None = None, memory: float | None = None
-) -> Iterator[Executor]:
-    """The executor that a command asks for.
-
-    Arguments:
-        engine: "local", or "ray".
-        jobs: how many pieces run at once; by default 1 here, and with Ray as many as the cluster has room for.
-        address: of a running Ray cluster, "HOST:PORT"; by default `RAY_ADDRESS`, else one is started on this machine.
-        memory: GB that Ray sets aside for each piece; by default 2.
-
-    Raises BadInput.
-    """
-    if engine not in ("local", "ray"):
-        raise unknown("executor", engine, ("local", "ray"))
-    if jobs is not None and jobs < 1:
-        raise BadInput(f"--jobs {jobs}: how many pieces of work run at once, 1 or more")
-    if engine == "ray":
-        from .ray_executor import connected
-
-        with connected(address, jobs, memory) as cluster:
-            yield cluster
-        return
-    if address:
-        raise BadInput(f"--address {address}: is of a Ray cluster: say --executor ray too")
-    if memory is not None:
-        raise BadInput(f"--memory {memory:g}: is what Ray sets aside for a piece of work: say --executor ray too")
-    yield Local(1 if jobs is None else jobs)
-
-
-class Local:
-    """Processes of this machine (joblib's loky), which share its threads out among them.
-
-    Arguments:
-        jobs: how many; 1 runs the work in this process.
-    """
-
-    def __init__(self, jobs: int = 1) -> None:
-        self.jobs, self.here = jobs, jobs == 1
-
-    @property
-    def threads(self) -> int:
-        import torch
-
-        return torch.get_num_threads() if self.here else max(1, _threads() // self.jobs)
-
-    def device(self, asked: str | None) -> str:
-        return pick_device(asked)
-
-    def run(
-        self, work: Callable[[Item], Outcome], items: Sequence[Item], *, folder: Path
-    ) -> Iterator[tuple[int, Outcome]]:
-        if self.here:
-            yield from ((index, work(item)) for index, item in enumerate(items))
-            return
-        from joblib import Parallel, delayed, parallel_config
-        from joblib.externals.loky.process_executor import TerminatedWorkerError
-
-        threads = self.threads
-        with parallel_config("loky", inner_max_num_threads=threads), warnings.catch_warnings():
-            # loky replaces a worker that has grown, as it should, and says so.
-            warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
-            pool = Parallel(self.jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="all")
-            try:
-                yield from pool(delayed(in_worker)(work, index, item, threads) for index, item in enumerate(items))
-            except TerminatedWorkerError:
-                raise BadInput(
-                    "a worker process died, perhaps for want of memory: what is finished is kept; "
-                    "run the same command again, with fewer --jobs"
-                ) from None
-
-
-def _threads() -> int:
-    """What one process would use: OMP_NUM_THREADS, else the processors that it may use."""
-    import joblib
-
-    return asked_threads() or int(joblib.cpu_count())
-
-
-def asked_threads() -> int | None:
-    """OMP_NUM_THREADS, where it is set."""
+def threads_from_environment() -> int | None:
+    """OMP_NUM_THREADS, where it is set to a positive number."""
     given = os.environ.get("OMP_NUM_THREADS", "")
     return int(given) or None if given.isdigit() else None
 

@@ -1,43 +1,24 @@
-"""This process and its machine: cache folder, device, allocator, memory, and what a result says about them."""
+"""This process and its machine: device, allocator, memory, and what a result says about them."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import gc
-import hashlib
 import os
 import platform
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from .errors import BadInput
+from .files import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
-
-
-def cache_dir() -> Path:
-    """Where built zoos and derived files live: `WEIGHTBENCH_CACHE`, else the user's cache folder."""
-    if folder := os.environ.get("WEIGHTBENCH_CACHE"):
-        return Path(folder).expanduser()
-    from platformdirs import user_cache_path
-
-    return user_cache_path("weightbench")
-
-
-def raw_data_dir(given: Path | None) -> Path | None:
-    """The folder with raw data sets: `given`, else `WEIGHTBENCH_SOURCE_DIR`, else None (they are downloaded)."""
-    found = given or (Path(folder) if (folder := os.environ.get("WEIGHTBENCH_SOURCE_DIR")) else None)
-    if found is not None and not found.is_dir():
-        raise BadInput(f"{found}: no such folder; --source-dir takes the folder that holds the raw data sets")
-    return found
 
 
 def tune_process() -> None:
@@ -71,44 +52,6 @@ def pick_device(name: str | None) -> str:
     except (RuntimeError, AssertionError):
         raise BadInput(f"device {name!r} cannot be used by torch {torch.__version__} here: try --device cpu") from None
     return name
-
-
-def make_folder(folder: Path) -> Path:
-    """Create `folder`; raises BadInput when it cannot be written to."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise BadInput(f"{folder}: cannot write there ({error.strerror}): choose another folder with --out") from None
-    return folder
-
-
-@contextlib.contextmanager
-def atomically(path: Path) -> Iterator[BinaryIO]:
-    """A file to write, so that `path` holds either what it held before or all of it, whenever the process dies."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write `data` through `atomically`."""
-    with atomically(path) as stream:
-        stream.write(data)
-
-
-def file_sha256(path: Path) -> str:
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def reset_peak_memory() -> None:

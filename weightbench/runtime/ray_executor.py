@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import math
 import os
 import re
 import socket
@@ -23,36 +22,34 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadInput
-from .executor import Item, Outcome, asked_threads
-from .machine import make_folder
+from .executor import Item, Outcome, threads_from_environment
+from .files import make_folder
 
-RETRIES = 3  # of a piece of work whose process or node died
-PATIENCE = 30.0  # seconds to wait for a cluster to answer
-MEMORY = 2.0  # GB of a piece of work
-LOOK_EVERY = 15.0  # seconds between looks at whether any node is left, while nothing gets done
-TOKEN = Path.home() / ".ray/auth_token"  # where Ray keeps the token that a cluster asks for
-QUIET = {
+MAX_RETRIES = 3  # of a piece of work whose process or node died
+CONNECT_SECONDS = 30.0  # to wait for a cluster to answer
+DEFAULT_MEMORY_GB = 2.0  # of a piece of work
+NODE_CHECK_SECONDS = 15.0  # between looks at whether any node is left, while nothing gets done
+TOKEN_FILE = Path.home() / ".ray/auth_token"  # where Ray keeps the token that a cluster asks for
+QUIET_ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else Ray announces that this will be its default
 }
 
 
 @contextlib.contextmanager
-def connected(address: str | None, jobs: int | None, memory: float | None) -> Iterator[Ray]:
+def connected(address: str | None, jobs: int | None, memory: float | None) -> Iterator[RayExecutor]:
     """The cluster at `address`, else at `RAY_ADDRESS`, else one started on this machine for as long as this lasts.
 
     Raises BadInput without Ray, and for an address where no cluster of the same Ray answers.
     """
-    memory = MEMORY if memory is None else memory
-    if not 0 < memory < math.inf:
-        raise BadInput(f"--memory {memory:g}: GB that a piece of work may take, more than 0")
+    memory = DEFAULT_MEMORY_GB if memory is None else memory
     address = address or os.environ.get("RAY_ADDRESS") or "local"
-    for name, value in QUIET.items():
+    for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     if find_spec("ray") is None:
         raise BadInput("--executor ray needs Ray: pip install 'weightbench[ray]'")
     if "ray" in sys.modules and sys.modules["ray"].is_initialized():  # by the program that calls this library
-        yield Ray(jobs, memory)
+        yield RayExecutor(jobs, memory)
         return
     if address not in ("local", "auto"):
         _check_answers(address)
@@ -65,7 +62,7 @@ def connected(address: str | None, jobs: int | None, memory: float | None) -> It
         raise BadInput(f"--address {address}: {' '.join(str(error).split())[:300]}") from None
     try:
         with contextlib.redirect_stdout(_WithoutRay(sys.stdout)):
-            yield Ray(jobs, memory)
+            yield RayExecutor(jobs, memory)
     finally:
         ray.shutdown()
 
@@ -77,6 +74,7 @@ class _WithoutRay:
         self.stream = stream
 
     def write(self, text: str) -> int:
+        """Pass on what this program prints."""
         own = not threading.current_thread().name.startswith("ray_")
         return int(self.stream.write(text)) if own else len(text)
 
@@ -96,24 +94,28 @@ def _check_answers(address: str) -> None:
     check = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--skip-version-check", "--address", address]
 
     def ask() -> tuple[bool, bool]:
-        done = subprocess.run(check, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False)
+        done = subprocess.run(
+            check, stdin=subprocess.DEVNULL, capture_output=True, timeout=CONNECT_SECONDS, check=False
+        )
         return done.returncode == 0, b"AuthenticationError" in done.stderr
 
     try:
-        socket.create_connection((host, int(port)), timeout=PATIENCE).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
         answers, refuses = ask()
-        if refuses and TOKEN.exists():
+        if refuses and TOKEN_FILE.exists():
             os.environ["RAY_AUTH_MODE"] = "token"
             answers, refuses = ask()
     except (OSError, OverflowError, subprocess.TimeoutExpired):
         answers = refuses = False
     if refuses:
-        raise BadInput(f"--address {address}: the cluster asks for its token: copy its head's {TOKEN} to this machine")
+        raise BadInput(
+            f"--address {address}: the cluster asks for its token: copy its head's {TOKEN_FILE} to this machine"
+        )
     if not answers:
         raise BadInput(f"--address {address}: no Ray cluster answers there: {mend}")
 
 
-class Ray:
+class RayExecutor:
     """The cluster that this process is connected to. A piece of work has `threads` processors, and a GPU on cuda.
 
     Arguments:
@@ -125,13 +127,14 @@ class Ray:
 
     def __init__(self, jobs: int | None, memory: float) -> None:
         self.jobs, self.gpus, self.memory = jobs, 0, int(memory * 1e9)
-        self.threads = asked_threads() or 1
+        self.threads = threads_from_environment() or 1
 
-    def device(self, asked: str | None) -> str:
+    def device(self, requested: str | None) -> str:
+        """ "cpu" or "cuda"; Ray chooses the GPU. Raises BadInput for more GPUs than the cluster has."""
         import ray
 
         gpus = int(ray.cluster_resources().get("GPU", 0))
-        device = asked or ("cuda" if gpus else "cpu")
+        device = requested or ("cuda" if gpus else "cpu")
         if device not in ("cpu", "cuda"):
             raise BadInput(f"--device {device}: on a cluster write cpu or cuda, Ray chooses the GPU of every task")
         if device == "cuda" and gpus < (self.jobs or 1):
@@ -161,13 +164,14 @@ class Ray:
     def run(
         self, work: Callable[[Item], Outcome], items: Sequence[Item], *, folder: Path
     ) -> Iterator[tuple[int, Outcome]]:
+        """See `Executor.run`. Raises BadInput for a node that cannot do the work, and when a piece dies every time."""
         import ray
         from ray import cloudpickle
         from ray.exceptions import RayError, RayTaskError
 
         room = self.room
         at_once = self.jobs or 2 * room  # two for every place, so that none waits for this process
-        remote = ray.remote(max_retries=RETRIES)(_on_node())
+        remote = ray.remote(max_retries=MAX_RETRIES)(_on_node())
         task = remote.options(name="weightbench", num_cpus=self.threads, num_gpus=self.gpus, memory=self.memory)
         queue = iter(enumerate(items))
         running: set[Any] = set()
@@ -179,7 +183,7 @@ class Ray:
                         running.add(task.remote(index, cloudpickle.dumps(item), *common))
                     if not running:
                         return
-                    done, _ = ray.wait(list(running), timeout=LOOK_EVERY)
+                    done, _ = ray.wait(list(running), timeout=NODE_CHECK_SECONDS)
                     if not done:
                         _ = self.room  # raises when no node is left
                         continue
@@ -192,8 +196,8 @@ class Ray:
                 raise error.cause from error
             except RayError as error:  # the process or node of one piece died again and again
                 raise BadInput(
-                    f"a task died {RETRIES + 1} times ({type(error).__name__}), perhaps for want of memory: what is "
-                    "finished is kept; run the same command again, with fewer --jobs"
+                    f"a task died {MAX_RETRIES + 1} times ({type(error).__name__}), perhaps because memory ran out: "
+                    "what is finished is kept; run the same command again, with fewer --jobs"
                 ) from None
             finally:
                 for left in running:

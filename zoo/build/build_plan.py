@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..training.builder import Builder
-from ..training.trainer import compiler
-from ..training.inr_builder import INRBuilder
-from ..recipes.recipe import Entry, INRRecipe
-from ..training.run_builder import RunBuilder
 from ..recipes.raw_data import Source, load_source
+from ..recipes.recipe import Entry, INRRecipe
 from ..recipes.splits import split_items
+from ..training.builder import Builder
+from ..training.inr_builder import INRBuilder
+from ..training.run_builder import RunBuilder
+from ..training.trainer import compiler
 
 
 @dataclass(frozen=True)

@@ -8,23 +8,25 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from .build_plan import Blueprint
-from ..training.builder import Builder
-from ..storage.card import write_card
-from ..recipes.catalogue import catalogue_entry, default_folder
-from ..storage.zoo import Zoo, open_zoo
 from ...runtime.errors import BadInput
-from ...runtime.executor import Engine, Executor, open_executor
-from ..training.trainer import compiler
-from ..storage.zoo_folder import move_in, sole_writer
-from ...runtime.machine import make_folder, raw_data_dir
-from ..storage.manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, digest, read_manifest
-from ..recipes.recipe import BUILDER, INRRecipe, recipe_digest
-from .shards import Shards
-from ..recipes.raw_data import SOURCES, Source
-from ..storage.tables import BESIDE, ROW_GROUP, seal
+from ...runtime.execution import Execution
+from ...runtime.executor import Engine, Executor
+from ...runtime.files import digest, make_folder
+from ...runtime.open_executor import open_executor
 from ..networks.fingerprints import check_twins
+from ..recipes.catalogue import catalogue_entry, default_folder
+from ..recipes.raw_data import SOURCES, Source, raw_data_dir
+from ..recipes.recipe import BUILDER, INRRecipe, recipe_digest
+from ..storage.card import write_card
+from ..storage.manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, read_manifest
 from ..storage.network_writer import NetworksWriter, Stored
+from ..storage.tables import BESIDE, ROW_GROUP, seal
+from ..storage.zoo import Zoo, open_zoo
+from ..storage.zoo_folder import move_in, sole_writer
+from ..training.builder import Builder
+from ..training.trainer import compiler
+from .build_plan import Blueprint
+from .shards import Shards
 
 
 def build_zoo(
@@ -50,16 +52,19 @@ def build_zoo(
         device: "cpu", "cuda", ...; by default a GPU where there is one.
         seed: of the initialisations, instead of the recipe's.
         source_dir: with the raw data sets, for machines without internet.
-        executor, jobs, address, memory: where chunks are trained and how many at once, see `executor.open_executor`.
+        executor, jobs, address, memory: where chunks are trained and how many at once, see `Execution`.
         wait: for another process that builds the same folder, instead of refusing.
 
     Raises BadInput for an unknown name, a folder that holds something else or that cannot be written, a missing source,
     a build of the same folder that is going on.
     """
+    execution = Execution(executor, jobs, address, memory, device)
     entry = catalogue_entry(name)
     folder = raw_data_dir(source_dir)
-    with open_executor(executor, jobs=jobs, address=address, memory=memory) as workers:
-        blueprint = Blueprint(entry, limit, seed, workers.device(device), folder.resolve() if folder else None)
+    with open_executor(execution) as workers:
+        blueprint = Blueprint(
+            entry, limit, seed, workers.device(execution.device), folder.resolve() if folder else None
+        )
         return _build(name, blueprint, out, workers, wait=wait)
 
 

@@ -10,15 +10,14 @@ import pandas as pd
 import torch
 from pydantic import TypeAdapter, ValidationError
 
-from ..training.builder import Builder
-from ..storage.zoo import Zoo
 from ...runtime.errors import BadInput
-from ..training.inr_builder import INRBuilder
-from ...runtime.machine import raw_data_dir
 from ..networks.networks import Networks
+from ..recipes.raw_data import load_source, raw_data_dir
 from ..recipes.recipe import INRRecipe, Recipe
+from ..storage.zoo import Zoo
+from ..training.builder import Builder
+from ..training.inr_builder import INRBuilder
 from ..training.run_builder import RunBuilder
-from ..recipes.raw_data import load_source
 
 RTOL, ATOL = 1e-3, 2e-3  # an input on the border between two classes may fall to either side
 

@@ -12,11 +12,11 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from .build_plan import Blueprint
-from ..training.builder import Arrays, Builder
 from ...runtime.executor import Executor
-from ...runtime.machine import write_atomically
+from ...runtime.files import write_atomically
 from ...runtime.progress import Advance, track
+from ..training.builder import Arrays, Builder
+from .build_plan import Blueprint
 
 PREFIX = "shards-"
 STATE = "state."  # prefix of the arrays in a shard that the next segment starts from

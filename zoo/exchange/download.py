@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...runtime.errors import BadInput, unknown
-from ...runtime.machine import cache_dir, file_sha256, make_folder, write_atomically
+from ...runtime.files import cache_dir, file_sha256, make_folder, write_atomically
 from ...runtime.progress import Advance, track
 from ..build.build_zoo import build_zoo
 from ..recipes.catalogue import catalogue_entry, published_sha256, zoo_names

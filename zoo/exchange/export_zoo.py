@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ...runtime.errors import BadInput, unknown
-from ...runtime.machine import make_folder
+from ...runtime.files import make_folder
 from ...runtime.progress import Advance, track
 from ..networks.architecture import Architecture
 from ..networks.networks import Networks

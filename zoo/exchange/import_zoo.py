@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ...runtime.errors import BadInput, unknown
-from ...runtime.machine import cache_dir, make_folder
+from ...runtime.files import cache_dir, make_folder
 from ...runtime.progress import track
 from ..networks.architecture import ActivationName, Architecture
 from ..networks.fingerprints import check_twins

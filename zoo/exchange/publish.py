@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...runtime.errors import BadInput
-from ...runtime.machine import file_sha256
+from ...runtime.files import file_sha256
 from ..storage.card import PICTURE, card
 from ..storage.manifest import MANIFEST
 from ..storage.picture import draw

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from ...runtime.errors import BadInput, unknown
-from ...runtime.machine import cache_dir
+from ...runtime.files import cache_dir
 from ..storage.manifest import LOCAL, MANIFEST, RELEASE
 from .recipe import Entry
 

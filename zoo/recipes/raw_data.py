@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...runtime.errors import unknown
+from ...runtime.errors import BadInput, unknown
 from .raw_data_files import IDX, Part, from_hub, from_sklearn, read_idx, read_npz, read_parquet_images
 
 DIGITS = [str(digit) for digit in range(10)]
@@ -215,6 +216,14 @@ SOURCES = {
     ),
     "covertype": RawData(load_covertype, "CC BY 4.0", "Blackard 1998, Covertype (UCI)"),
 }
+
+
+def raw_data_dir(given: Path | None) -> Path | None:
+    """The folder with raw data sets: `given`, else `WEIGHTBENCH_SOURCE_DIR`, else None (they are downloaded)."""
+    found = given or (Path(folder) if (folder := os.environ.get("WEIGHTBENCH_SOURCE_DIR")) else None)
+    if found is not None and not found.is_dir():
+        raise BadInput(f"{found}: no such folder; --source-dir takes the folder that holds the raw data sets")
+    return found
 
 
 def load_source(name: str, folder: Path | None) -> Source:

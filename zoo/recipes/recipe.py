@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, get_args
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
+from ...runtime.files import digest
 from ..networks.architecture import ActivationName, Architecture
-from ..storage.manifest import FILE_NAME, RELEASE, ZOO_NAME, digest
+from ..storage.manifest import FILE_NAME, RELEASE, ZOO_NAME
 
 BUILDER = "2"  # raised when the same recipe would give other networks
 

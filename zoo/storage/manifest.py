@@ -104,11 +104,6 @@ class Manifest(BaseModel):
         return (json.dumps(self.model_dump(mode="json", by_alias=True), indent=1) + "\n").encode()
 
 
-def digest(content: Any) -> str:
-    """sha256 of a value's canonical JSON."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
 def read_manifest(folder: Path) -> tuple[Manifest, str]:
     """The manifest of a zoo folder and the sha256 of its bytes. Raises BadInput that names the mend.
 

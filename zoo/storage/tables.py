@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...runtime.errors import BadInput
-from ...runtime.machine import cache_dir, file_sha256, write_atomically
+from ...runtime.files import cache_dir, file_sha256, write_atomically
 from .manifest import MANIFEST, ORIGIN, Manifest, ZooFile
 
 if TYPE_CHECKING:

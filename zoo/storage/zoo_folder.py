@@ -10,8 +10,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ...runtime.errors import BadInput
-from ...runtime.machine import cache_dir, make_folder
-from .manifest import MANIFEST, digest
+from ...runtime.files import cache_dir, digest, make_folder
+from .manifest import MANIFEST
 
 
 @contextmanager

@@ -21,13 +21,15 @@ from ..records.truth import Truth, column_values
 
 def mean_of(columns: np.ndarray) -> np.ndarray:
     """The statistic of a metric that is a mean over items; `columns` `[..., 1]`."""
-    return columns[..., 0]
+    found: np.ndarray = columns[..., 0]
+    return found
 
 
 def share_of(columns: np.ndarray) -> np.ndarray:
     """The statistic of a mean over those items that count: the sum of values over the number, `[..., 2]`."""
     value, count = np.moveaxis(columns, -1, 0)
-    return value / np.maximum(count, 1e-12)
+    found: np.ndarray = value / np.maximum(count, 1e-12)
+    return found
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,13 @@ class Answers:
 
     def array(self, name: str, *shape: int | None) -> np.ndarray:
         """A stored array `[n, *shape]` in the truth's order. Raises BadInput for another shape."""
-        return checked_array(self.arrays, name, len(self.rows), *shape)[np.argsort(self.rows)]
+        found: np.ndarray = checked_array(self.arrays, name, len(self.rows), *shape)[np.argsort(self.rows)]
+        return found
 
     def column(self, name: str) -> np.ndarray:
         """`[n]`, the truth about a column of the zoo's table, or the difference of two."""
-        return column_values(self.truth.table, name).to_numpy()[self.networks]
+        found: np.ndarray = column_values(self.truth.table, name).to_numpy()[self.networks]
+        return found
 
     @property
     def elsewhere(self) -> Answers | None:

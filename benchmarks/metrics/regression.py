@@ -25,7 +25,8 @@ def pearson_of(columns: np.ndarray) -> np.ndarray:
 def r2_of(columns: np.ndarray) -> np.ndarray:
     """The coefficient of determination from the means of y, y^2 and the squared error, `[..., 3]`."""
     y, yy, error = np.moveaxis(columns, -1, 0)
-    return 1 - error / np.maximum(yy - y * y, 1e-12)
+    found: np.ndarray = 1 - error / np.maximum(yy - y * y, 1e-12)
+    return found
 
 
 class _Regression(Metric):

@@ -10,16 +10,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from .results_folder import read_records
+from .results_folder import ResultsFolder
 
 
-def migrate(folder: Path) -> int:
+def migrate(folder: ResultsFolder) -> int:
     """Write the records of an earlier schema anew, in their new places; returns how many. Raises BadInput."""
     moved = 0
-    for record in read_records(folder):
-        target = folder / record.result.path
-        if record.path == target:
+    for record in folder.records():
+        if record.is_in_place:
             continue
+        target = folder.path / record.result.path
         target.parent.mkdir(parents=True, exist_ok=True)
         for file in record.path.parent.glob(f"{record.path.stem}.*"):
             if file != record.path:
@@ -33,4 +33,4 @@ def migrate(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    print(f"{migrate(Path(sys.argv[1]))} records moved")
+    print(f"{migrate(ResultsFolder(Path(sys.argv[1])))} records moved")

@@ -1,22 +1,103 @@
-"""A results folder: records, the predictions beside them, and in `zoos/` the truth that these are scored against."""
+"""`ResultsFolder`: where results go, and how they are read again. Torch-free.
+
+    <task>/<zoo>/<method>/<spec hash>/seed-<k>.json    the record of a cell, its predictions beside it
+    zoos/<zoo identity>.parquet                        the truth that predictions are scored against
+    .locks/ .checkpoints/                              while cells run
+
+The committed results of the suite, in `leaderboard/results`, are such a folder too.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from pydantic_core import from_json
 
 from ...runtime.errors import BadInput
+from ...runtime.files import make_folder
 from ...runtime.validation import first_error
 from .predictions import check_predictions, read_predictions
-from .result import Result
+from .result import CellSpec, Result
 from .schema_1 import upgraded
-from .truth import Truth, read_truth
+from .truth import Truth
+from .zoo_identity import ZooIdentity
 
 RECORD = "seed-*.json"  # the name of a record
+LOCKS, CHECKPOINTS, TRUTHS = ".locks", ".checkpoints", "zoos"
+
+
+@dataclass(frozen=True)
+class ResultsFolder:
+    """A folder of results."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def record_path(self, spec: CellSpec, seed: int) -> Path:
+        """Where the record of a cell belongs."""
+        return self.path / spec.record_path(seed)
+
+    def lock(self, spec: CellSpec, seed: int) -> FileLock:
+        """Held by the process that runs the cell."""
+        return FileLock(make_folder(self.path / LOCKS) / _slug(spec, seed))
+
+    def is_running(self, spec: CellSpec, seed: int) -> bool:
+        """Whether a process runs the cell now; nothing is written to find out."""
+        if not (self.path / LOCKS).is_dir():  # nothing ran here, or the folder was copied: leave it as it is
+            return False
+        try:
+            with self.lock(spec, seed).acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def checkpoint(self, spec: CellSpec, seed: int) -> Path:
+        """How the files begin in which the state of the cell's training is kept until it ends."""
+        return self.path / CHECKPOINTS / _slug(spec, seed)
+
+    def finished(self, spec: CellSpec, seed: int) -> Result | None:
+        """The result of the cell, if it was a success and its predictions are there."""
+        with contextlib.suppress(BadInput):
+            record = Record(self.record_path(spec, seed), read_result(self.record_path(spec, seed)), self)
+            if record.succeeded:
+                record.predictions()
+                return record.result
+        return None
+
+    def truth_paths(self, spec: CellSpec) -> list[Path]:
+        """Where the truth lies about the zoo of a cell, in its splits, and about the one that is tested on too."""
+        zoo, options = spec.zoo, spec.task.options
+        policy = f"-{options.split}" if options.split else ""
+        names = [f"{ZooIdentity(zoo.name, zoo.version, zoo.recipe_sha256)}{policy}"]
+        if options.also is not None:
+            names.append(str(ZooIdentity.parse(options.also)))
+        return [self.path / TRUTHS / f"{name}.parquet" for name in names]
+
+    def truth(self, spec: CellSpec) -> Truth:
+        """What predictions of a cell are scored against. Raises BadInput where that is missing."""
+        return Truth(*self.truth_paths(spec))
+
+    def record_paths(self) -> list[Path]:
+        """The records, whatever they hold."""
+        return sorted(self.path.glob(f"*/*/*/*/{RECORD}"))
+
+    def records(self) -> list[Record]:
+        """Every record; of a cell that a record of an earlier schema names too, the later one alone.
+
+        Raises BadInput for a damaged record, and for one whose content says that it belongs elsewhere.
+        """
+        if not self.path.is_dir():
+            raise BadInput(f"{self}: no such folder; `weightbench run` writes results")
+        found = [read_record(path) for path in self.record_paths()]
+        current = {record.result.path for record in found if record.is_in_place}
+        return [record for record in found if record.is_in_place or record.result.path not in current]
 
 
 @dataclass(frozen=True)
@@ -25,12 +106,17 @@ class Record:
 
     path: Path
     result: Result
-    folder: Path
+    folder: ResultsFolder
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether it lies where today's schema has it."""
+        return self.path.parts[-5:] == self.result.path.parts
 
     @property
     def truth(self) -> Truth:
         """What its predictions are scored against. Raises BadInput where that is missing."""
-        return read_truth(self.folder, self.result.zoo, self.result.task.options)
+        return self.folder.truth(self.result.spec)
 
     @property
     def succeeded(self) -> bool:
@@ -54,22 +140,16 @@ class Record:
         return check_predictions(self.predictions_path, self.result.predictions.sha256)
 
 
-def record_paths(folder: Path) -> list[Path]:
-    """The records of a results folder, whatever they hold."""
-    return sorted(folder.glob(f"*/*/*/*/{RECORD}"))
-
-
 def read_result(path: Path) -> Result:
-    """The record in a file. Raises BadInput that names the file and the field."""
+    """The result in a file. Raises BadInput that names the file and the field."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
     try:
-        try:
+        known = None
+        with contextlib.suppress(ValueError):  # pydantic says what is wrong with it
             known = from_json(content)
-        except ValueError:
-            known = None  # pydantic says where
         if isinstance(known, dict) and known.get("schema") == 1:
             return Result.model_validate(upgraded(known))
         return Result.model_validate_json(content)
@@ -87,16 +167,8 @@ def read_record(path: Path) -> Record:
     places = (result.path, result.spec.record_path(result.seed, result.spec.hash_of_schema_1))
     if path.parts[-5:] not in [place.parts for place in places]:
         raise BadInput(f"{path}: its content belongs at {result.path.as_posix()}; move it there, or remove it")
-    return Record(path, result, path.parents[4])
+    return Record(path, result, ResultsFolder(path.parents[4]))
 
 
-def read_records(folder: Path) -> list[Record]:
-    """Every record of a results folder; of a cell that a record of an earlier schema names too, the later one alone.
-
-    Raises BadInput for a damaged record, and for one whose content says that it belongs elsewhere.
-    """
-    if not folder.is_dir():
-        raise BadInput(f"{folder}: no such folder; `weightbench run` writes results")
-    records = [read_record(path) for path in record_paths(folder)]
-    current = {record.result.path for record in records if record.path.parts[-5:] == record.result.path.parts}
-    return [r for r in records if r.path.parts[-5:] == r.result.path.parts or r.result.path not in current]
+def _slug(spec: CellSpec, seed: int) -> str:
+    return f"{spec.task.name}-{spec.method.name}-{spec.hash}-{seed}"

@@ -15,15 +15,11 @@ import pyarrow.parquet as pq
 
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import write_atomically
-from .result import Options, ZooPart
-from .zoo_identity import ZooIdentity
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ...zoo.storage.zoo import Zoo
-
-TRUTHS = "zoos"  # where a results folder has them
 
 
 def column_values(table: pd.DataFrame, target: str) -> pd.Series:
@@ -55,15 +51,6 @@ def class_names(zoo: Zoo, column: str) -> list[Any] | None:
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         return None
     return sorted(values.dropna().unique().tolist())
-
-
-def truth_paths(folder: Path, zoo: ZooPart, options: Options) -> list[Path]:
-    """Where the truth lies about a zoo in the splits that `options` name, and about the one that is tested on too."""
-    policy = f"-{options.split}" if options.split else ""
-    names = [f"{ZooIdentity(zoo.name, zoo.version, zoo.recipe_sha256)}{policy}"]
-    if options.also is not None:
-        names.append(str(ZooIdentity.parse(options.also)))
-    return [folder / TRUTHS / f"{name}.parquet" for name in names]
 
 
 def write_truth(path: Path, zoo: Zoo) -> None:
@@ -123,8 +110,3 @@ class Truth:
             self.images = pixels.reshape(len(found), *source["image_shape"]) / source["image_max"]
             found = found.drop(["image"])
         self.table: pd.DataFrame = found.to_pandas().set_index("id")
-
-
-def read_truth(folder: Path, zoo: ZooPart, options: Options) -> Truth:
-    """The truth that results on a zoo, in the splits that `options` name, are scored against."""
-    return Truth(*truth_paths(folder, zoo, options))

@@ -12,6 +12,11 @@ DIGITS = 8  # of the checksum
 PATTERN = f"{ZOO_NAME}@{VERSION}-[0-9a-f]{{{DIGITS}}}"
 
 
+def is_identity(text: str) -> bool:
+    """Whether a text names a zoo in full."""
+    return re.fullmatch(PATTERN, text) is not None
+
+
 class ZooIdentity(NamedTuple):
     """Reads "digits-inrs@1.0.0-55a9b2ee"; files of truths are called so, and boards with a second zoo name it so."""
 
@@ -25,8 +30,10 @@ class ZooIdentity(NamedTuple):
     @classmethod
     def parse(cls, text: str) -> ZooIdentity:
         """Raises BadInput for a text that names no zoo."""
-        if not re.fullmatch(PATTERN, text):
-            raise BadInput(f"{text[:80]!a} names no zoo; expected name@version-recipe, for instance NAME@1.0.0-0123abcd")
+        if not is_identity(text):
+            raise BadInput(
+                f"{text[:80]!a} names no zoo; expected name@version-recipe, for instance NAME@1.0.0-0123abcd"
+            )
         name, _, rest = text.partition("@")
         version, _, recipe = rest.rpartition("-")
         return cls(name, version, recipe)

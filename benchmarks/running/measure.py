@@ -1,4 +1,4 @@
-"""One cell: fit, predict, audit, score, record. It is whole or absent; a failure is a record too."""
+"""One cell: fit, predict, audit, score, record. Its record is written last and at once; a failure is a record too."""
 
 from __future__ import annotations
 
@@ -10,99 +10,97 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from ...methods.contract.method import Method
 from ...methods.training import checkpoint
 from ...runtime import distributed
 from ...runtime.files import write_atomically
 from ...runtime.machine import environment, peak_memory_mb, reset_peak_memory
-from ..metrics.scoring import score
-from ..records.evidence import read_predictions, read_truth, truth_paths, write_predictions, write_truth
+from ..metrics.metrics import evaluate
+from ..records.predictions import Arrays, read_predictions, write_predictions
 from ..records.result import CostPart, PredictionsPart, Result
+from ..records.truth import write_truth
 from ..task.task import Task
 from .cell import Cell
-from .protocols import Alignment, Representation, Supervised, protocol_of
+from .protocols import Encoder, Protocol, Representation, Supervised, protocol_of
 from .symmetry_audit import audit
+from .torchrun import announce
 
 WARM_UP = 64  # networks of an untimed first prediction
 
 
-@dataclass(frozen=True, eq=False)
-class Encoder:
-    """A method fitted without targets, its embeddings of train and val, and the seconds that took."""
+@dataclass
+class LastEncoder:
+    """The encoder that was fitted last, for the next target of the same representation."""
 
-    method: Method
-    embeddings: torch.Tensor
-    fit_s: float
+    key: str = ""
+    encoder: Encoder | None = None
 
 
-def run_cell(cell: Cell, *, device: str, jobs: int | None = 1, encoders: dict[str, Encoder] | None = None) -> Result:
+def run_cell(cell: Cell, *, device: str, jobs: int | None = 1, encoder: LastEncoder | None = None) -> Result:
     """Run one cell and write its record; errors of the method become a failed result. Ctrl-C writes nothing.
 
     Arguments:
         jobs: how many cells run at once, this one among them; None where Ray decides. For the record.
-        encoders: where the last fitted encoder is kept, for the next target of the same representation.
+        encoder: is used where it fits, and replaced.
     """
-    cell.path.parent.mkdir(parents=True, exist_ok=True)
+    path = cell.folder.record_path(cell.spec, cell.seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
     outcome: dict[str, Any]
-    log = cell.path.with_suffix(".traceback.txt")
+    log = path.with_suffix(".traceback.txt")
     log.unlink(missing_ok=True)
     try:
-        with checkpoint.kept_in(cell.checkpoint) as place:
-            outcome = _measure(cell, device, {} if encoders is None else encoders, place)
+        with checkpoint.kept_in(cell.folder.checkpoint(cell.spec, cell.seed)) as place:
+            outcome = _measure(cell, path, device, encoder or LastEncoder(), place)
     except Exception as error:
         log.write_text(traceback.format_exc())
         out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
         outcome = {"status": "oom" if out_of_memory else "failed", "error": _one_line(error)}
-    task, zoo, spec = cell.parts
     result = Result(
-        schema=1,
-        task=task,
-        zoo=zoo,
-        method=spec,
+        schema=2,
+        task=cell.spec.task,
+        zoo=cell.spec.zoo,
+        method=cell.spec.method,
         seed=cell.seed,
         environment=environment(device) | {"jobs": jobs},
         finished=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         **outcome,
     )
-    write_atomically(cell.path, result.to_json())
+    write_atomically(path, result.to_json())
     if result.status != "ok" and distributed.size() > 1:
         raise RuntimeError(result.error)  # the other processes are in the middle of a step: torchrun ends them
     return result
 
 
-def _measure(cell: Cell, device: str, encoders: dict[str, Encoder], place: checkpoint.Place) -> dict[str, Any]:
+def keep_truth(cell: Cell) -> None:
+    """Write what the cell's predictions are scored against."""
+    tasks = [task for task in (cell.task, cell.task.elsewhere) if task is not None]
+    for path, task in zip(cell.folder.truth_paths(cell.spec), tasks, strict=True):
+        write_truth(path, task.zoo)
+
+
+def _measure(cell: Cell, path: Path, device: str, encoder: LastEncoder, place: checkpoint.Place) -> dict[str, Any]:
+    """All that the record says but for what was asked, by whom and when."""
     task, test = cell.task, cell.task.splits["test"]
     reset_peak_memory()
-    asked, fit_s = _fitted(cell, device, encoders, place)
-
-    arrays, predict_s, peak = _evidence(asked, task, seed=cell.seed, device=device)
+    protocol, fit_s = _fitted(cell, device, encoder, place)
+    arrays, predict_s, peak = _predicted(protocol, task, seed=cell.seed, device=device)
     if (other := task.elsewhere) is not None:
-        found, _, _ = _evidence(asked, other, seed=cell.seed, device=device)
+        found, _, _ = _predicted(protocol, other, seed=cell.seed, device=device)
         arrays |= {f"{name}.{other.zoo.name}": values for name, values in found.items()}
-
-    _, zoo, _ = cell.parts
     keep_truth(cell)
-    file = cell.path.with_suffix(".safetensors")
-    ids = task.ids(test)
+    file, ids = path.with_suffix(".safetensors"), task.ids(test)
     sha256 = write_predictions(file, ids, arrays)
-    report = asked.report
-    if "selection" not in report:
-        val = task.splits["val"]
-        judged = asked.judged([asked.output(networks) for networks in val.groups], val.table)
-        quality = task.quality(judged, task.targets(val))
-        report["selection"] = {"rule": "as fitted", "val_score": quality, "trials": 1}
-    scores = score(cell.parts[0], *read_predictions(file, sha256), read_truth(cell.out, zoo, task.options))
-    return report | {
+    # Scored as the board scores: from the files.
+    scores, _ = evaluate(cell.spec.task, *read_predictions(file, sha256), cell.folder.truth(cell.spec))
+    return protocol.report | {
         "status": "ok",
         "score": scores[task.metric],
         "scores": scores,
-        "symmetry": None if isinstance(asked, Alignment) else audit(asked, test, seed=cell.seed),
+        "symmetry": audit(protocol, test, seed=cell.seed) if isinstance(protocol, Supervised | Representation) else None,
         "predictions": PredictionsPart(file=file.name, sha256=sha256, n=len(ids)),
         "cost": CostPart(
-            parameters=asked.method.num_parameters,
+            parameters=protocol.method.num_parameters,
             fit_s=round(fit_s, 3),
             predict_networks_per_s=round(len(ids) / predict_s, 1),
             peak_memory_mb=peak,
@@ -110,9 +108,25 @@ def _measure(cell: Cell, device: str, encoders: dict[str, Encoder], place: check
     }
 
 
-def _evidence(asked: Supervised, task: Task, *, seed: int, device: str) -> tuple[dict[str, np.ndarray], float, int]:
+def _fitted(cell: Cell, device: str, last: LastEncoder, place: checkpoint.Place) -> tuple[Protocol, float]:
+    """The cell's method, fitted, and the seconds that took, also where an encoder was fitted for an earlier cell."""
+    kind, method = protocol_of(cell.task), dataclasses.replace(cell.method)  # type: ignore[type-var]
+    known = last.encoder if last.key == cell.encoder else None
+    protocol = kind(cell.task, method) if known is None else Representation(cell.task, method, known)
+    if known is None:
+        announce(cell)
+    started = time.perf_counter()
+    protocol.fit(seed=cell.seed, device=device)
+    _synchronise(device)
+    seconds = time.perf_counter() - started + (known.fit_s if known else place.earlier_s)
+    if isinstance(protocol, Representation) and protocol.embeddings is not None:
+        last.key, last.encoder = cell.encoder, known or Encoder(protocol.method, protocol.embeddings, seconds)
+    return protocol, seconds
+
+
+def _predicted(protocol: Protocol, task: Task, *, seed: int, device: str) -> tuple[Arrays, float, int]:
     """What is stored of a fitted method's answers about a task's test split, the seconds that these took, and the
-    peak memory until then."""
+    peak memory until then, MB."""
     test = task.splits["test"]
     # In random order, so that a method cannot profit from how the split is sorted.
     generator = torch.Generator().manual_seed(seed)
@@ -120,39 +134,14 @@ def _evidence(asked: Supervised, task: Task, *, seed: int, device: str) -> tuple
     orders = [torch.randperm(len(networks), generator=generator) for networks in inputs]
     shuffled = [networks[order] for networks, order in zip(inputs, orders, strict=True)]
     for networks in shuffled:
-        asked.output(networks[:WARM_UP])
+        protocol.output(networks[:WARM_UP])
     _synchronise(device)
     started = time.perf_counter()
-    outputs = [asked.output(networks) for networks in shuffled]
+    outputs = [protocol.output(networks) for networks in shuffled]
     _synchronise(device)
     seconds, peak = time.perf_counter() - started, peak_memory_mb(device)
     outputs = [output[order.argsort()] for output, order in zip(outputs, orders, strict=True)]
-    return task.evidence(asked.judged(outputs, test.table), task.targets(test)), seconds, peak
-
-
-def keep_truth(cell: Cell) -> None:
-    """Write what the cell's predictions are scored against."""
-    tasks = [task for task in (cell.task, cell.task.elsewhere) if task is not None]
-    for path, task in zip(truth_paths(cell.out, cell.parts[1], cell.task.options), tasks, strict=True):
-        write_truth(path, task.zoo)
-
-
-def _fitted(cell: Cell, device: str, encoders: dict[str, Encoder], place: checkpoint.Place) -> tuple[Supervised, float]:
-    """The cell's method, fitted, and the seconds that took, also where an encoder was fitted for an earlier cell."""
-    asked = protocol_of(cell.task)(cell.task, dataclasses.replace(cell.method))  # type: ignore[type-var]
-    known = encoders.get(cell.encoder) if isinstance(asked, Representation) else None
-    if known is not None and isinstance(asked, Representation):
-        asked.method, asked.embeddings = known.method, known.embeddings
-    if known is None:
-        distributed.agreed(cell)  # the processes that help take it from here
-    started = time.perf_counter()
-    asked.fit(seed=cell.seed, device=device)
-    _synchronise(device)
-    seconds = time.perf_counter() - started + (known.fit_s if known else place.earlier_s)
-    encoders.clear()
-    if isinstance(asked, Representation) and asked.embeddings is not None:
-        encoders[cell.encoder] = known or Encoder(asked.method, asked.embeddings, seconds)
-    return asked, seconds
+    return task.evidence(protocol.judged(outputs, test.table), test), seconds, peak
 
 
 def _one_line(error: Exception) -> str:

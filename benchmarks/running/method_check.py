@@ -20,15 +20,16 @@ from ...zoo.build.build_zoo import build_zoo
 from ...zoo.networks import symmetry
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Zoo
-from ..task.column_task import Column
+from ..task.column_task import ColumnTask
 from ..task.task import Task, load_task, task_class
-from .protocols import BadOutput, Supervised, protocol_of
+from .protocols import Alignment, Representation, Supervised, protocol_of
 from .symmetry_audit import audit
+from .views import BadOutput
 
-IMAGES = 40  # of the tiny zoo, with four networks each
-TARGETS = {"numbers": "psnr", "classes": "label"}  # columns of the tiny zoo, for tasks that leave it open
-SHORT = {"epochs": 1, "batch_size": 32, "warmup_steps": 0, "patience": 0}
-MOVED = 1e-4  # of an output's standard deviation: more than rounding
+TINY_ZOO_IMAGES = 40  # of the tiny zoo, with four networks each
+TINY_ZOO_TARGETS = {"numbers": "psnr", "classes": "label"}  # columns of the tiny zoo, for tasks that leave it open
+BRIEF_TRAINING = {"epochs": 1, "batch_size": 32, "warmup_steps": 0, "patience": 0}
+TOLERANCE = 1e-4  # of an output's standard deviation: more than rounding
 
 
 class Broken(Exception):
@@ -46,20 +47,25 @@ class Finding:
 
     @property
     def kept(self) -> bool:
+        """Whether the method keeps this part of the contract."""
         return not self.why
 
 
 def tiny_zoo() -> Zoo:
     """digits-inrs of a few images, built once."""
     return build_zoo(
-        "digits-inrs", limit=IMAGES, device="cpu", out=cache_dir() / "check" / f"digits-inrs-{IMAGES}", wait=True
+        "digits-inrs",
+        limit=TINY_ZOO_IMAGES,
+        device="cpu",
+        out=cache_dir() / "check" / f"digits-inrs-{TINY_ZOO_IMAGES}",
+        wait=True,
     )
 
 
 def brief(method: Method, *, keep: Collection[str] = ()) -> Method:
     """The method with a short training: one epoch of small batches, but for the fields in `keep`."""
     known = {field.name for field in dataclasses.fields(method)}  # type: ignore[arg-type]
-    short = {name: value for name, value in SHORT.items() if name in known and name not in keep}
+    short = {name: value for name, value in BRIEF_TRAINING.items() if name in known and name not in keep}
     return dataclasses.replace(method, **short)  # type: ignore[type-var]
 
 
@@ -69,20 +75,24 @@ def tasks_for(method: Method, zoo: Zoo) -> list[Task]:
     A task of the family of `property` is asked as that, of a column of the kind that it takes; the representation
     protocol fits without targets, so that one task stands for all. Raises BadInput for a name that is no task.
     """
-    asked: list[tuple[str, str | None, Literal["supervised", "representation"]]] = []
+    found: list[tuple[str, str | None, Literal["supervised", "representation"]]] = []
     for name in method.tasks:
         kind, target = task_class(name), None
-        if issubclass(kind, Column) and not kind.fixed_target:
-            name, target = "property", TARGETS[kind.kinds[-1]]
+        if issubclass(kind, ColumnTask) and not kind.fixed_target:
+            name, target = "property", TINY_ZOO_TARGETS[kind.kinds[-1]]
         if method.has("align" if getattr(kind, "output", None) == "permutations" else "predict"):
-            asked.append((name, target, "supervised"))
-        if issubclass(kind, Column) and method.has("transform") and not any("representation" in a for a in asked):
-            asked.append((name, target, "representation"))
-    found = []
-    for name, target, protocol in dict.fromkeys(asked):
+            found.append((name, target, "supervised"))
+        if (
+            issubclass(kind, ColumnTask)
+            and method.has("transform")
+            and not any("representation" in one for one in found)
+        ):
+            found.append((name, target, "representation"))
+    tasks = []
+    for name, target, protocol in dict.fromkeys(found):
         with contextlib.suppress(BadInput):  # other tasks need what the zoo does not have
-            found.append(load_task(name, zoo, target=target, protocol=protocol))
-    return found
+            tasks.append(load_task(name, zoo, target=target, protocol=protocol))
+    return tasks
 
 
 def check(method: Method, zoo: Zoo) -> Iterator[Finding]:
@@ -109,25 +119,28 @@ class Trial:
 
     def __init__(self, task: Task, method: Method) -> None:
         self.task, self.method = task, method
-        self._asked: Supervised | None = None
+        self._fitted: Supervised | Representation | Alignment | None = None
 
-    def again(self) -> Supervised:
+    def fitted_again(self) -> Supervised | Representation | Alignment:
         """A fresh copy of the method, fitted with the same seed."""
-        asked = protocol_of(self.task)(self.task, dataclasses.replace(self.method))  # type: ignore[type-var]
-        asked.fit(seed=0, device="cpu")
-        return asked
+        protocol = protocol_of(self.task)(self.task, dataclasses.replace(self.method))  # type: ignore[type-var]
+        protocol.fit(seed=0, device="cpu")
+        return protocol
 
-    def fitted(self) -> Supervised:
-        if self._asked is None:
-            self._asked = self.again()
-        return self._asked
+    def fitted(self) -> Supervised | Representation | Alignment:
+        """The method, fitted."""
+        if self._fitted is None:
+            self._fitted = self.fitted_again()
+        return self._fitted
 
     @property
     def inputs(self) -> Any:
+        """What it is asked about: the test networks of the first architecture."""
         return self.task.inputs(self.task.splits["test"])[0]
 
     @property
     def plain(self) -> Any:
+        """What it says about them."""
         return self.fitted().output(self.inputs)
 
 
@@ -161,11 +174,11 @@ def company(trial: Trial) -> None:
     """An output does not depend on the order of the networks, nor on how many come with it."""
     inputs, plain = trial.inputs, seen(trial.plain)
     order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0))
-    if (moved := differ(plain[order], trial.fitted().output(inputs[order]))) > MOVED:
+    if (moved := differ(plain[order], trial.fitted().output(inputs[order]))) > TOLERANCE:
         raise Broken(f"in another order outputs change by {moved:.2g} of their deviation")
     if (
         moved := differ(plain, torch.cat([seen(trial.fitted().output(inputs[[i]])) for i in range(len(inputs))]))
-    ) > MOVED:
+    ) > TOLERANCE:
         raise Broken(
             f"one by one, outputs change by {moved:.2g} of their deviation: no statistics over a batch in predict"
         )
@@ -177,34 +190,35 @@ def seed(trial: Trial) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(271828)
         state = torch.random.get_rng_state()
-        again = trial.again()
+        again = trial.fitted_again()
         changed = not torch.equal(torch.random.get_rng_state(), state)
     if changed:
         raise Broken("fit changes the global random state: draw from a generator, or inside torch.random.fork_rng")
-    if (moved := differ(trial.plain, again.output(trial.inputs))) > MOVED:
+    if (moved := differ(trial.plain, again.output(trial.inputs))) > TOLERANCE:
         raise Broken(f"a second fit with the same seed differs by {moved:.2g} of the outputs' deviation")
 
 
 def symmetries(trial: Trial) -> None:
     """Declared symmetries hold; edits move along with the neurons."""
-    if trial.task.output == "permutations":
+    fitted = trial.fitted()
+    if isinstance(fitted, Alignment):
         return
-    report = audit(trial.fitted(), trial.task.splits["test"], seed=0)
+    report = audit(fitted, trial.task.splits["test"], seed=0)
     for kind in trial.method.symmetries:
-        if report[kind] is not None and report[kind] > MOVED:
+        if report[kind] is not None and report[kind] > TOLERANCE:
             raise Broken(f"declares {kind} symmetry, but outputs change by {report[kind]:.2g} of their deviation")
     networks, edited = trial.inputs, trial.plain
     if isinstance(edited, Networks) and "permutation" in trial.method.symmetries:
         order = symmetry.sample(networks.arch, "permutation", len(networks), torch.Generator().manual_seed(1))
-        if (moved := differ(edited.permuted(order), trial.fitted().output(networks.permuted(order)))) > MOVED:
+        if (moved := differ(edited.permuted(order), trial.fitted().output(networks.permuted(order)))) > TOLERANCE:
             raise Broken(f"edits do not move with the neurons: they change by {moved:.2g} of their deviation")
 
 
 def round_trip(trial: Trial) -> None:
     """A fitted method can be pickled, and answers the same afterwards."""
     there = pickle.loads(pickle.dumps(trial.fitted().method))
-    asked = protocol_of(trial.task)(trial.task, there)
-    if (moved := differ(trial.plain, asked.output(trial.inputs))) > 0:
+    protocol = protocol_of(trial.task)(trial.task, there)
+    if (moved := differ(trial.plain, protocol.output(trial.inputs))) > 0:
         raise Broken(f"after a round trip through pickle outputs differ by {moved:.2g} of their deviation")
 
 
@@ -223,7 +237,7 @@ def failure(trial: Trial) -> None:
     if torch.isfinite(found[3]).all():
         raise Broken("a network with NaN weights is answered as if nothing were wrong")
     others = torch.arange(len(found)) != 3
-    if (moved := differ(seen(trial.plain)[others], found[others])) > MOVED:
+    if (moved := differ(seen(trial.plain)[others], found[others])) > TOLERANCE:
         raise Broken(f"a network with NaN weights changes the answers to others by {moved:.2g} of their deviation")
 
 

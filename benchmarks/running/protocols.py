@@ -1,11 +1,11 @@
-"""The two ways to ask a method: for predictions, or for embeddings that the suite's own linear model reads."""
+"""The ways to ask a method: for predictions, for embeddings that the suite's own linear model reads, for matchings."""
 
 from __future__ import annotations
 
-import dataclasses
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
-from typing import Any, ClassVar, Literal, NoReturn
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pandas as pd
@@ -15,61 +15,116 @@ from torch import Tensor
 from ...methods.contract.linear_readout import Readout
 from ...methods.contract.method import Method
 from ...runtime.errors import BadInput
-from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
-from ...zoo.storage.zoo import Split
+from ..task.learned_task import LearnedTask
 from ..task.network_pairs import Pairs, neurons
 from ..task.task import Task
+from .views import BadOutput, Sealed, Unlabelled
 
-OBSERVED = 1024  # networks whose observable part is made at once
-
-
-class BadOutput(RuntimeError):
-    """A method's `predict` or `transform` broke the contract."""
+OBSERVED_AT_ONCE = 1024  # networks whose observable part is made together
 
 
-class Supervised:
-    """`fit` with targets, then `predict`.
+class Protocol(ABC):
+    """A method that is asked a task's question.
 
     Arguments:
         method: fitted by `fit`, unless it is already.
     """
 
-    verb: ClassVar[Literal["predict", "transform", "align"]] = "predict"
+    verb: ClassVar[Literal["predict", "transform", "align"]]
 
     def __init__(self, task: Task, method: Method) -> None:
         self.task, self.method = task, method
 
+    @abstractmethod
     def fit(self, *, seed: int, device: str) -> None:
-        view = Sealed(self.task)
-        self.method.fit(view, view.splits["train"], view.splits["val"], seed=seed, device=device)
+        """Fit the method, and what the protocol fits on top of it."""
+
+    @abstractmethod
+    def output(self, networks: Any) -> Any:
+        """What the method says about one batch of the task's inputs, checked. Raises BadOutput."""
+
+    @abstractmethod
+    def judged(self, outputs: Sequence[Any], table: pd.DataFrame) -> Tensor:
+        """What the task judges, `[N, ...]`, of one output per architecture; `table` has their N rows."""
+
+    def seen(self, outputs: Sequence[Any]) -> list[Tensor]:
+        """What of the outputs can move under a symmetry, one tensor for each."""
+        return list(outputs)
 
     @property
     def report(self) -> dict[str, Any]:
         """How the method says it was chosen and what that took."""
         return dict(self.method.fit_report)
 
+
+class Supervised(Protocol):
+    """`fit` with targets, then `predict`."""
+
+    verb = "predict"
+    task: LearnedTask
+
+    def fit(self, *, seed: int, device: str) -> None:
+        """Fit the method to the task."""
+        view = Sealed(self.task)
+        self.method.fit(view, view.splits["train"], view.splits["val"], seed=seed, device=device)
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The method's own; where that does not say how it was chosen, its score on val as it was fitted."""
+        found = super().report
+        return found if "selection" in found else found | {"selection": _as_fitted(self, self.task)}
+
     def output(self, networks: Networks) -> Any:
-        """What the method says about networks of one architecture, checked. Raises BadOutput."""
-        return _checked(self.method.predict(networks), self.task, networks)
+        """What the task asks for about networks of one architecture, on the CPU, checked. Raises BadOutput."""
+        output, count = self.method.predict(networks), len(networks)
+        if self.task.output == "networks":
+            if not isinstance(output, Networks) or output.arch != networks.arch or len(output) != count:
+                raise BadOutput(f"predict returned {_describe(output)}, expected {count} edited Networks")
+            return Networks(networks.arch, _finite(output.params, "predict"))
+        expected = (count, self.task.output_dim)
+        if not isinstance(output, Tensor) or tuple(output.shape) != expected:
+            raise BadOutput(f"predict returned {_describe(output)}, expected a tensor of shape {expected}")
+        return _finite(output, "predict")
 
     def judged(self, outputs: Sequence[Any], table: pd.DataFrame) -> Tensor:
-        """What the task judges, `[N, ...]`, of one output per architecture; `table` has their N rows."""
-        chunks = [output[i : i + OBSERVED] for output in outputs for i in range(0, len(output), OBSERVED)]
-        return torch.cat([self.task.observe(chunk) for chunk in chunks])
+        """What the task observes of the predictions."""
+        starts = [(output, i) for output in outputs for i in range(0, len(output), OBSERVED_AT_ONCE)]
+        return torch.cat([self.task.observe(output[i : i + OBSERVED_AT_ONCE]) for output, i in starts])
+
+    def seen(self, outputs: Sequence[Any]) -> list[Tensor]:
+        """What the task observes of the predictions."""
+        return [self.task.observe(output) for output in outputs]
 
 
-class Representation(Supervised):
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """A method fitted without targets, its embeddings `[N, d]` of train and val, and the seconds that took."""
+
+    method: Method
+    embeddings: Tensor
+    fit_s: float
+
+
+class Representation(Protocol):
     """`fit` without targets, `transform`, then scikit-learn's linear or logistic regression on the embeddings.
 
     The regression sees the targets of train and val, which are 80 % of the networks, and is scored on test. Values
     under `within-run` have a regression for each run, as in StructureReps (2025).
+
+    Arguments:
+        encoder: of an earlier fit of the same method for another target, instead of a fit.
     """
 
     verb = "transform"
-    embeddings: Tensor | None = None  # of train and val, from an earlier fit of the same method for another target
+    task: LearnedTask
+
+    def __init__(self, task: Task, method: Method, encoder: Encoder | None = None) -> None:
+        super().__init__(task, method if encoder is None else encoder.method)
+        self.embeddings = None if encoder is None else encoder.embeddings
 
     def fit(self, *, seed: int, device: str) -> None:
+        """Fit the method without targets, unless it comes as an encoder; then the regressions."""
         train, val = self.task.splits["train"], self.task.splits["val"]
         if self.embeddings is None:
             view = Unlabelled(self.task)
@@ -93,10 +148,14 @@ class Representation(Supervised):
 
     @property
     def report(self) -> dict[str, Any]:
+        """The method's own; where that does not say how it was chosen, the suite's regression."""
+        found = super().report
+        if "selection" in found:
+            return found
         if self.task.compares_embeddings:
-            return super().report
+            return found | {"selection": _as_fitted(self, self.task)}
         rule = "linear regression" if self.task.output == "values" else "logistic regression"
-        return {"selection": {"rule": f"{rule} on train and val", "val_score": None, "trials": 1}} | super().report
+        return found | {"selection": {"rule": f"{rule} on train and val", "val_score": None, "trials": 1}}
 
     def output(self, networks: Networks) -> Tensor:
         """Embeddings `[B, d]`, checked. Raises BadOutput."""
@@ -105,7 +164,8 @@ class Representation(Supervised):
             raise BadOutput(f"transform returned {_describe(found)}, expected a tensor of shape ({len(networks)}, d)")
         return _finite(found, "transform")
 
-    def judged(self, outputs: Sequence[Any], table: pd.DataFrame) -> Tensor:
+    def judged(self, outputs: Sequence[Tensor], table: pd.DataFrame) -> Tensor:
+        """What the regressions predict from the embeddings; or the embeddings, where the task compares those."""
         if self.task.compares_embeddings:
             return torch.cat(list(outputs))
         embeddings, keys = torch.cat(list(outputs)), self._keys(table)
@@ -116,33 +176,40 @@ class Representation(Supervised):
         return found
 
 
-class Alignment(Supervised):
+class Alignment(Protocol):
     """`fit` without targets, then `align` two networks."""
 
     verb = "align"
 
     def fit(self, *, seed: int, device: str) -> None:
+        """Fit the method without targets."""
         view = Unlabelled(self.task)
         self.method.fit(view, view.splits["train"], view.splits["val"], seed=seed, device=device)
 
     @property
     def report(self) -> dict[str, Any]:
+        """The method's own."""
         return {"selection": {"rule": "nothing to choose", "val_score": None, "trials": 1}} | super().report
 
-    def output(self, networks: Any) -> Tensor:
-        """The found orders of all groups side by side, `[B, neurons]`, checked. Raises BadOutput."""
-        pairs: Pairs = networks
-        sizes, found = neurons(pairs.arch), self.method.align(pairs.a, pairs.b)
+    def output(self, networks: Pairs) -> Tensor:
+        """The permutations found, of all groups of neurons side by side, `[B, neurons]`, checked. Raises BadOutput."""
+        sizes, found = neurons(networks.arch), self.method.align(networks.a, networks.b)
         shapes = [tuple(order.shape) for order in found]
-        if shapes != [(len(pairs), size) for size in sizes]:
-            raise BadOutput(f"align returned shapes {shapes}, expected ({len(pairs)}, n) for n in {sizes}")
+        if shapes != [(len(networks), size) for size in sizes]:
+            raise BadOutput(f"align returned shapes {shapes}, expected ({len(networks)}, n) for n in {sizes}")
         for order, size in zip(found, sizes, strict=True):
-            if not torch.equal(order.sort(1).values.cpu(), torch.arange(size).expand(len(pairs), -1)):
-                raise BadOutput(f"align returned something else than orders of {size} neurons")
+            if not torch.equal(order.sort(1).values.cpu(), torch.arange(size).expand(len(networks), -1)):
+                raise BadOutput(f"align returned something else than permutations of {size} neurons")
         return torch.cat([order.cpu() for order in found], 1)
 
+    def judged(self, outputs: Sequence[Tensor], table: pd.DataFrame) -> Tensor:
+        """The permutations, -1 where an architecture has fewer neurons than the largest."""
+        width = max(output.shape[1] for output in outputs)
+        pad = torch.nn.functional.pad
+        return torch.cat([pad(output, (0, width - output.shape[1]), value=-1) for output in outputs])
 
-def protocol_of(task: Task) -> type[Supervised]:
+
+def protocol_of(task: Task) -> type[Supervised | Representation | Alignment]:
     """How methods are asked. Raises BadInput for a protocol that the task does not have."""
     if task.options.protocol == "supervised":
         return Alignment if task.output == "permutations" else Supervised
@@ -151,89 +218,11 @@ def protocol_of(task: Task) -> type[Supervised]:
     return Representation
 
 
-class Sealed:
-    """A task as `fit` sees it: what `TaskView` lists, and no test split."""
-
-    def __init__(self, task: Task) -> None:
-        self._task = task
-        self.name, self.output, self.output_dim = task.name, task.output, task.output_dim
-        self.metric, self.higher_is_better = task.metric, task.higher_is_better
-        self.inputs_may_move = task.inputs_may_move
-        self.architectures: list[Architecture] = task.architectures
-        self.splits: dict[str, Split] = {name: split for name, split in task.splits.items() if name != "test"}
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """A method may keep its task: the copy has the same networks, read again."""
-        return Sealed, (self._task,)
-
-    def targets(self, split: Split) -> Tensor:
-        if split.name not in self.splits:
-            raise BadOutput(f"fit asks for the targets of the {split.name} split: learn from train, choose on val")
-        return self._task.targets(split)
-
-    def observe(self, output: Any) -> Tensor:
-        return self._task.observe(output)
-
-    def loss(self, output: Any, targets: Tensor) -> Tensor:
-        return self._task.loss(output, targets)
-
-    def quality(self, observed: Tensor, targets: Tensor) -> float:
-        return self._task.quality(observed, targets)
-
-    def render(self, networks: Networks) -> Tensor:
-        return self._task.render(networks)
-
-
-class _Unlabelled(Split):
-    """A split whose table says of each network only which it is."""
-
-    @cached_property
-    def _by_architecture(self) -> list[tuple[str, pd.DataFrame, dict[str, Tensor]]]:
-        found = super()._by_architecture
-        return [(key, table[["id", "architecture"]], {"params": t["params"]}) for key, table, t in found]
-
-
-class Unlabelled:
-    """A task as `fit` sees it under the representation protocol: networks, and no targets."""
-
-    output: Literal["embeddings"] = "embeddings"
-    metric, higher_is_better = "", True
-    inputs_may_move = False
-    output_dim = 0
-
-    def __init__(self, task: Task) -> None:
-        self.name, self.render = task.name, task.render
-        self.architectures: list[Architecture] = task.architectures
-        fields = [field.name for field in dataclasses.fields(Split)]
-        self.splits: dict[str, Split] = {
-            name: _Unlabelled(**{field: getattr(split, field) for field in fields})
-            for name, split in task.splits.items()
-            if name != "test"
-        }
-
-    def targets(self, split: Split) -> NoReturn:
-        raise BadInput("the representation protocol fits without targets: use the networks alone")
-
-    def observe(self, output: Any) -> NoReturn:
-        self.targets(output)
-
-    def loss(self, output: Any, targets: Tensor) -> NoReturn:
-        self.targets(output)
-
-    def quality(self, observed: Tensor, targets: Tensor) -> NoReturn:
-        self.targets(observed)  # type: ignore[arg-type]
-
-
-def _checked(output: Any, task: Task, networks: Networks) -> Any:
-    """`output`, detached and on the CPU, if it is what the task asks for. Raises BadOutput."""
-    if task.output == "networks":
-        if not isinstance(output, Networks) or output.arch != networks.arch or len(output) != len(networks):
-            raise BadOutput(f"predict returned {_describe(output)}, expected {len(networks)} edited Networks")
-        return Networks(networks.arch, _finite(output.params, "predict"))
-    expected = (len(networks), task.output_dim)
-    if not isinstance(output, Tensor) or tuple(output.shape) != expected:
-        raise BadOutput(f"predict returned {_describe(output)}, expected a tensor of shape {expected}")
-    return _finite(output, "predict")
+def _as_fitted(protocol: Protocol, task: LearnedTask) -> dict[str, Any]:
+    """The selection of a method that says nothing of one, with its score on val."""
+    val = task.splits["val"]
+    judged = protocol.judged([protocol.output(networks) for networks in val.groups], val.table)
+    return {"rule": "as fitted", "val_score": task.quality(judged, task.targets(val)), "trials": 1}
 
 
 def _finite(values: Tensor, verb: str) -> Tensor:

@@ -1,4 +1,4 @@
-"""Running cells: which are still to be run, together or apart, and on which executor."""
+"""`run`, the front door: from what is asked to results, on whatever executor. The command line calls it too."""
 
 from __future__ import annotations
 
@@ -18,86 +18,89 @@ from ...runtime.errors import BadInput
 from ...runtime.execution import Execution
 from ...runtime.executor import Engine, Executor
 from ...runtime.files import make_folder
-from ...runtime.local_executor import LocalExecutor
 from ...runtime.open_executor import open_executor
-from ...runtime.progress import Advance, silence, track
+from ...runtime.progress import Advance, track
 from ...zoo.storage.zoo import Zoo
-from ..records.result import Result, shown_unit
-from ..task.task import load_task
-from .cell import LOCKS, Cell, checked_cell
-from .measure import Encoder, keep_truth, run_cell
-from .protocols import protocol_of
+from ..records.result import Options, Result, shown_unit
+from ..records.results_folder import LOCKS, ResultsFolder
+from .cell import Cell
+from .measure import LastEncoder, keep_truth, run_cell
+from .plan import Request, plan, requests_of
+from .suite import Suite, load_suite
+from .torchrun import helped
+
+Tell = Callable[[str], None]
 
 
 def run(
-    methods: Method | type[Method] | str | Iterable[Method | type[Method] | str],
+    methods: Method | type[Method] | str | Iterable[Method | type[Method] | str] = (),
     *,
-    task: str,
-    zoo: str | Path | Zoo,
+    task: str | None = None,
+    zoo: str | Path | Zoo | None = None,
     split: str | None = None,
     target: str | None = None,
     protocol: Literal["supervised", "representation"] = "supervised",
     also: str | None = None,
-    seeds: Sequence[int] = (0,),
+    suite: str | Suite | None = None,
+    seeds: Sequence[int] | None = None,
     device: str | None = None,
     executor: Engine = "local",
     jobs: int | None = None,
     address: str | None = None,
     memory: float | None = None,
     out: str | Path = "runs",
+    tell: Tell | None = None,
 ) -> list[Result]:
-    """Run methods on a task of a zoo; finished cells are taken from `out`, not run again.
+    """Run methods on a task of a zoo, or a suite; finished cells are taken from `out`, not run again.
 
     Arguments:
         methods: one or several: instances, classes, names, or paths of files.
         split, target, protocol, also: the task's options, see `load_task`.
+        suite: a suite's name or TOML file, instead of methods, task, zoo and options.
+        seeds: by default the suite's, or 0.
         device: by default a GPU where there is one.
         executor, jobs, address, memory: where cells run and how many at once, see `Execution`.
         out: the results folder.
+        tell: is given a line per cell.
 
-    Returns one `Result` per method and seed. Raises BadInput; a method's own error is a result with status "failed".
+    Returns one `Result` per cell. Raises BadInput; a method's own error is a result with status "failed".
     """
     execution = Execution(executor, jobs, address, memory, device)
     several = [methods] if isinstance(methods, str | type | Method) else list(methods)
-    loaded = load_task(task, zoo, split=split, target=target, protocol=protocol, also=also)
-    cells = [checked_cell(loaded, load_method(method), seed, Path(out)) for method in several for seed in seeds]
+    if suite is not None:
+        if several or task or zoo:
+            raise BadInput("a suite brings its own methods, tasks and zoos: leave those out")
+        found = load_suite(suite) if isinstance(suite, str) else suite
+        requests, seeds = requests_of(found), seeds or found.seeds
+    elif task is None or zoo is None:
+        raise BadInput("running methods takes a task and a zoo; or name a suite")
+    else:
+        options = Options(split=split, target=target, protocol=protocol, also=also)
+        requests = [Request([load_method(method) for method in several], task, zoo, [options])]
+    cells = plan(requests, seeds or [0], ResultsFolder(Path(out)))
     with open_executor(execution) as workers:
-        return run_cells(cells, device=execution.device, tell=lambda text: None, executor=workers)
+        return run_cells(cells, device=device, executor=workers, tell=tell)
 
 
 def run_cells(
-    cells: Sequence[Cell],
-    *,
-    device: str | None,
-    tell: Callable[[str], None],
-    executor: Executor | None = None,
+    cells: Sequence[Cell], *, device: str | None, executor: Executor, tell: Tell | None = None
 ) -> list[Result]:
-    """Run what is not finished yet; `tell` is given a line per cell.
+    """Run what is not finished yet.
 
     Cells that another run of the same folder is working on are left to it, and taken over if it gives up.
     Under `torchrun` the first process runs the cells; the others help it to fit, and return nothing.
-    Raises BadInput before the first fit for raw data that a task needs and that cannot be found.
+    Raises BadInput before the first fit for raw data that a task needs and that are missing.
     """
     for task in dict.fromkeys(cell.task for cell in cells):
         task.ready()
-    executor = executor or LocalExecutor()
     device = executor.device(device)
-    if distributed.size() == 1:
-        return _run_cells(cells, device, tell, executor)
-    if not executor.here:
+    if distributed.size() > 1 and not executor.here:
         raise BadInput("torchrun starts the processes that train one cell: leave out --jobs and --executor")
-    with distributed.together(device):
-        if distributed.rank():
-            silence()
-            while (cell := distributed.agreed(None)) is not None:
-                protocol_of(cell.task)(cell.task, cell.method).fit(seed=cell.seed, device=device)
-            return []
-        results = _run_cells(cells, device, tell, executor)
-        distributed.agreed(None)
-    return results
+    with helped(device) as first:
+        return _run_cells(cells, device, executor, tell or (lambda text: None)) if first else []
 
 
-def _run_cells(cells: Sequence[Cell], device: str, tell: Callable[[str], None], executor: Executor) -> list[Result]:
+def _run_cells(cells: Sequence[Cell], device: str, executor: Executor, tell: Tell) -> list[Result]:
     results: dict[int, Result] = {}
 
     def note(index: int, result: Result, state: str) -> None:
@@ -105,7 +108,7 @@ def _run_cells(cells: Sequence[Cell], device: str, tell: Callable[[str], None], 
         score = None if result.score is None else f"{result.score:.2f} {shown_unit(result.task.unit)}".rstrip()
         tell(f"[{len(results)}/{len(cells)}] {cells[index].title}: {score or result.error} ({state})")
 
-    for folder in {cell.out for cell in cells}:
+    for folder in {cell.folder.path for cell in cells}:
         make_folder(folder)
     for index, cell in enumerate(cells):
         if (found := cell.finished()) is not None:
@@ -117,7 +120,7 @@ def _run_cells(cells: Sequence[Cell], device: str, tell: Callable[[str], None], 
         work = partial(_run_group, device=device, jobs=executor.jobs, wait=waiting)
         with _counted(executor, sum(map(len, groups))) as advance:
             pieces = [[cells[index] for index in group] for group in groups]
-            for number, outcomes in executor.run(work, pieces, folder=cells[0].out / LOCKS):
+            for number, outcomes in executor.run(work, pieces, folder=cells[0].folder.path / LOCKS):
                 for index, result in zip(groups[number], outcomes, strict=True):
                     if result is not None:
                         note(index, result, f"{result.cost.fit_s:.1f} s" if result.cost else "failed")
@@ -148,13 +151,13 @@ def _counted(executor: Executor, total: int) -> Iterator[Advance]:
 
 def _run_group(cells: list[Cell], *, device: str, jobs: int | None, wait: bool) -> list[Result | None]:
     """Run cells that may share an encoder; None for one that another process is running, unless `wait`."""
-    encoders: dict[str, Encoder] = {}
+    encoder = LastEncoder()
     results: list[Result | None] = []
     for cell in cells:
         try:
-            with cell.lock.acquire(timeout=-1 if wait else 0):
+            with cell.folder.lock(cell.spec, cell.seed).acquire(timeout=-1 if wait else 0):
                 found = cell.finished()  # by another run, since this one looked
-                results.append(found or run_cell(cell, device=device, jobs=jobs, encoders=encoders))
+                results.append(found or run_cell(cell, device=device, jobs=jobs, encoder=encoder))
         except Timeout:
             results.append(None)
     return results

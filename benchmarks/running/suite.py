@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...runtime.errors import BadInput, unknown
+from ...runtime.validation import first_error
 from ..records.result import Options
 
 FOLDER = Path(__file__).parents[1] / "suites"
@@ -32,7 +33,7 @@ class Runs(BaseModel):
     methods: list[dict[str, Any]]
 
     @property
-    def grounds(self) -> list[tuple[str, list[Options]]]:
+    def zoos_and_options(self) -> list[tuple[str, list[Options]]]:
         """Each zoo with the options for each target; once per split."""
         return [
             (zoo, [self._options(split, target) for target in _listed(self.target)])
@@ -74,8 +75,7 @@ def load_suite(reference: str) -> Suite:
     except tomllib.TOMLDecodeError as error:
         raise BadInput(f"{path}: not TOML: {error}") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        raise BadInput(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        raise BadInput(f"{path}: {': '.join(first_error(error))}") from None
     included = [load_suite(name) for name in suite.include]
     for name, other in zip(suite.include, included, strict=True):
         if other.include:

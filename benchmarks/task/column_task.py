@@ -12,15 +12,15 @@ from torch import Tensor
 
 from ...runtime.errors import BadInput
 from ...zoo.storage.zoo import Split, Zoo
-from ..metrics.scoring import column_values, regression_scores
-from ..records.evidence import class_names
+from ..records.predictions import Arrays
 from ..records.result import Options
-from .task import Task
+from ..records.truth import class_names, column_values
+from .learned_task import LearnedTask
 
-LEAST = {"train": 5, "val": 2, "test": 2}  # networks: below that no correlation, and no fifth to hold out
+FEWEST_NETWORKS = {"train": 5, "val": 2, "test": 2}  # below that no correlation, and no fifth to hold out
 
 
-class Column(Task):
+class ColumnTask(LearnedTask):
     """The base of every task whose target stands in the table.
 
     Class attributes:
@@ -37,19 +37,21 @@ class Column(Task):
         self.target: str = self.options.target or self.fixed_target or ""
         self.classes = class_names(self.zoo, self.target)
         self._check()
-        classify, self.higher_is_better = self.classes is not None, True
-        self.output, self.unit = ("logits", "%") if classify else ("values", "")
+        classify = self.classes is not None
+        self.output = "logits" if classify else "values"
         self.metric = getattr(type(self), "metric", "accuracy" if classify else "pearson-r")
 
-    def _target(self, asked: str | None) -> str | None:
-        return super()._target(asked) if self.fixed_target else asked
+    def _target(self, given: str | None) -> str | None:
+        return super()._target(given) if self.fixed_target else given
 
     def _check(self) -> None:
         """Raises BadInput, in one line, for a target that cannot be learned or scored."""
         where = f"{self.target} of zoo {self.zoo.name}"
         for name, split in self.splits.items():
-            if len(split) < LEAST.get(name, 1):
-                raise BadInput(f"split {name} of zoo {self.zoo.name} has {len(split)} networks, {LEAST[name]} needed")
+            if len(split) < FEWEST_NETWORKS.get(name, 1):
+                raise BadInput(
+                    f"split {name} of zoo {self.zoo.name} has {len(split)} networks, {FEWEST_NETWORKS[name]} needed"
+                )
         if self.options.split == "across-runs" and self.splits["train"].table["run"].nunique() < 2:
             raise BadInput(f"zoo {self.zoo.name} has one run to learn from: across-runs needs two; try within-run")
         values = {name: column_values(split.table, self.target) for name, split in self.splits.items()}
@@ -69,6 +71,7 @@ class Column(Task):
 
     @property
     def output_dim(self) -> int:
+        """The number of classes; 1 for values."""
         return 1 if self.classes is None else len(self.classes)
 
     def targets(self, split: Split) -> Tensor:
@@ -83,6 +86,7 @@ class Column(Task):
         return float(self.targets(self.splits["train"]).double().var(correction=0))
 
     def observe(self, output: Tensor) -> Tensor:
+        """The output as it is."""
         return output
 
     def loss(self, output: Tensor, targets: Tensor) -> Tensor:
@@ -91,11 +95,6 @@ class Column(Task):
             return torch.nn.functional.mse_loss(output, targets) / self._variance
         return torch.nn.functional.cross_entropy(output, targets)
 
-    def quality(self, observed: Tensor, targets: Tensor) -> float:
-        """Accuracy, or the correlation over all networks together, also where the score averages over runs."""
-        if self.classes is None:
-            return regression_scores(targets[:, 0].cpu().numpy(), observed[:, 0].cpu().numpy())[self.metric]
-        return 100 * (observed.argmax(1) == targets).float().mean().item()
-
-    def evidence(self, observed: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
+    def evidence(self, observed: Tensor, split: Split) -> Arrays:
+        """The logits or values, float32 `[N, output_dim]`."""
         return {self.output: observed.float().numpy()}

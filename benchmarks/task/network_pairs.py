@@ -13,7 +13,7 @@ from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split
 from ...zoo.training.run_builder import RunBuilder
-from ..metrics.neuron_orders import LINE_POINTS, drawn_order, trained_pairs
+from ..metrics.alignment import LINE_POINTS, drawn_permutation, trained_pairs
 
 
 def neurons(arch: Architecture) -> list[int]:
@@ -35,6 +35,7 @@ class Pairs:
 
     @property
     def arch(self) -> Architecture:
+        """Of all of them."""
         return self.a.arch
 
     def __len__(self) -> int:
@@ -45,13 +46,13 @@ class Pairs:
 
 
 def copies(networks: Networks, ids: list[str], noise: float) -> Pairs:
-    """Each network and its copy in the order of `drawn_order`, with Gaussian noise.
+    """Each network and its copy in the order of `drawn_permutation`, with Gaussian noise.
 
     Arguments:
         noise: its standard deviation, in those of each tensor.
     """
-    orders = np.stack([drawn_order(name, neurons(networks.arch)) for name in ids])
-    params = networks.permuted(list(torch.from_numpy(orders).split(neurons(networks.arch), 1))).params
+    orders = np.stack([drawn_permutation(name, neurons(networks.arch)) for name in ids])
+    params = networks.permuted(list(torch.split(torch.from_numpy(orders), neurons(networks.arch), 1))).params
     generator = torch.Generator().manual_seed(0)
     for tensor in networks.arch.tensors:
         part = params[:, tensor.start : tensor.stop]  # a view
@@ -60,7 +61,7 @@ def copies(networks: Networks, ids: list[str], noise: float) -> Pairs:
 
 
 def trained(split: Split) -> list[Pairs]:
-    """Pairs of a split's networks that were trained independently on the same data, see `orders.trained_pairs`."""
+    """Pairs of a split's networks that were trained independently on the same data, see `alignment.trained_pairs`."""
     firsts, seconds = trained_pairs(split.table)
     numbers, found, start = split.table["run"].to_numpy(), [], 0
     for group in split.groups:
@@ -82,9 +83,9 @@ def line_losses(builder: RunBuilder, pairs: list[Pairs], orders: Tensor) -> np.n
     """
     losses = []
     t = torch.linspace(0, 1, LINE_POINTS)[:, None]
-    for group, found in zip(pairs, orders.split([len(group) for group in pairs]), strict=True):
+    for group, found in zip(pairs, torch.split(orders, [len(group) for group in pairs]), strict=True):
         sizes = neurons(group.arch)
-        moved = group.b.permuted(list(found[:, : sum(sizes)].split(sizes, 1)))
+        moved = group.b.permuted(list(torch.split(found[:, : sum(sizes)], sizes, 1)))
         assert group.runs is not None
         for a, b, run in zip(group.a.params, moved.params, group.runs.tolist(), strict=True):
             losses.append(builder.figures_of(a * (1 - t) + b * t, run, ["test"])["test_loss"])

@@ -8,16 +8,15 @@ from typing import Any
 from ...runtime.errors import BadInput
 from ...zoo.load_zoo import load_zoo
 from ...zoo.storage.zoo import Zoo
-from ..records.evidence import IDENTITY, identity
 from ..records.result import Options
-from .task import Task
+from ..records.zoo_identity import ZooIdentity, is_identity
+from .learned_task import LearnedTask
 
 
-class OutOfDomain(Task):
+class SecondZooTask(LearnedTask):
     """The base of tasks with the option `also`.
 
-    What is stored about the second zoo has its name at the end, "squared_error.fashion-mnist-inrs"; the task's scorer
-    gives its scores such names as well.
+    What is stored about the second zoo has its name at the end, "squared_error.fashion-mnist-inrs", and its score too.
     """
 
     def __init__(self, zoo: Zoo, options: Options | None = None, other: Zoo | None = None) -> None:
@@ -27,14 +26,14 @@ class OutOfDomain(Task):
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.zoo, self.options, self._other)
 
-    def _also(self, asked: str | None) -> str | None:
-        if asked is None or IDENTITY.fullmatch(asked):
-            return asked
-        self._other = load_zoo(asked)
+    def _also(self, given: str | None) -> str | None:
+        if given is None or is_identity(given):
+            return given
+        self._other = load_zoo(given)
         return _identity(self._other)
 
     @cached_property
-    def elsewhere(self) -> Task | None:
+    def elsewhere(self) -> SecondZooTask | None:
         """The same task on a zoo that no method has seen."""
         if self.options.also is None:
             return None
@@ -47,8 +46,9 @@ class OutOfDomain(Task):
         return type(self)(zoo)
 
     def ready(self) -> None:
+        """Open the second zoo. Raises BadInput where it is not on this machine, or holds other networks."""
         self.elsewhere  # noqa: B018  # raises where it is not there
 
 
 def _identity(zoo: Zoo) -> str:
-    return identity(zoo.name, zoo.version, zoo.manifest.recipe_sha256)
+    return str(ZooIdentity(zoo.name, zoo.version, zoo.manifest.recipe_sha256))

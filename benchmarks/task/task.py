@@ -1,4 +1,4 @@
-"""What a task is: examples, targets, the kind of output asked for, and a metric with unit and direction."""
+"""What a task is: a question about the networks of a zoo, the kind of output asked for, and a metric."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import numpy as np
 from torch import Tensor
 
 from ...runtime.errors import BadInput, unknown
@@ -16,6 +15,8 @@ from ...zoo.load_zoo import load_zoo
 from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split, Zoo
+from ..metrics.metrics import metric_of
+from ..records.predictions import Arrays
 from ..records.result import Options
 
 
@@ -33,7 +34,7 @@ class Task(ABC):
     Attributes, of the class or of the instance where the zoo decides:
         output: what `predict` returns: "logits" or "values", both `[B, output_dim]`, or edited "networks"; or
             "permutations", which `align` returns for pairs of networks.
-        metric, unit, higher_is_better: the headline score as the papers print it; `scoring` computes it.
+        metric: the headline score, a name in `metrics.METRICS`.
         options: split policy, target column and protocol, resolved.
     """
 
@@ -43,50 +44,61 @@ class Task(ABC):
     description: ClassVar[str]
     output: Literal["logits", "values", "networks", "permutations"]
     metric: str
-    unit: str
-    higher_is_better: bool
     needs: ClassVar[tuple[str, ...]] = ()
     inputs_may_move: ClassVar[bool] = False
     compares_embeddings: ClassVar[bool] = False
 
     def __init__(self, zoo: Zoo, options: Options | None = None) -> None:
-        asked = options or Options()
-        if asked.split and not zoo.manifest.other_splits:
-            raise BadInput(f"zoo {zoo.name} has one set of splits only, not {asked.split!r}: leave the split out")
-        split = asked.split or ("across-runs" if zoo.manifest.other_splits else None)
+        given = options or Options()
+        if given.split and not zoo.manifest.other_splits:
+            raise BadInput(f"zoo {zoo.name} has one set of splits only, not {given.split!r}: leave the split out")
+        split = given.split or ("across-runs" if zoo.manifest.other_splits else None)
         policy = None if split == "across-runs" else split
         self.zoo = zoo if split is None or zoo.policy == policy else zoo.with_splits(split)
         missing = [column for column in self.needs if column not in zoo.manifest.columns]
         if missing:
             raise BadInput(f"task {self.name} needs the columns {missing}, which zoo {zoo.name} does not have")
-        resolved = {"split": split, "target": self._target(asked.target), "also": self._also(asked.also)}
-        self.options = asked.model_copy(update=resolved)
+        resolved = {"split": split, "target": self._target(given.target), "also": self._also(given.also)}
+        self.options = given.model_copy(update=resolved)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.zoo, self.options)
 
-    def _target(self, asked: str | None) -> str | None:
+    def _target(self, given: str | None) -> str | None:
         """The resolved target option; resolving it again changes nothing."""
-        if asked is not None:
-            raise BadInput(f"task {self.name} takes no target, but is given {asked!r}: leave it out")
+        if given is not None:
+            raise BadInput(f"task {self.name} takes no target, but is given {given!r}: leave it out")
         return None
 
-    def _also(self, asked: str | None) -> str | None:
-        """The resolved zoo that is tested on too, `evidence.identity`; resolving it again changes nothing."""
-        if asked is not None:
-            raise BadInput(f"task {self.name} is tested on one zoo, not on {asked!r} too: leave that out")
+    def _also(self, given: str | None) -> str | None:
+        """The resolved zoo that is tested on too, a `ZooIdentity`; resolving it again changes nothing."""
+        if given is not None:
+            raise BadInput(f"task {self.name} is tested on one zoo, not on {given!r} too: leave that out")
         return None
 
     @property
     def title(self) -> str:
+        """The task with its options."""
         return f"{self.name}{self.options}"
 
     @property
+    def unit(self) -> str:
+        """Of the headline score."""
+        return metric_of(self.metric).unit
+
+    @property
+    def higher_is_better(self) -> bool:
+        """The direction of the headline score."""
+        return metric_of(self.metric).higher_is_better
+
+    @property
     def splits(self) -> dict[str, Split]:
+        """The zoo's splits, under the policy of the options."""
         return self.zoo.splits
 
     @property
     def architectures(self) -> list[Architecture]:
+        """Of the zoo's networks."""
         return self.zoo.architectures
 
     def inputs(self, split: Split) -> Sequence[Any]:
@@ -103,48 +115,29 @@ class Task(ABC):
         return None
 
     def ready(self) -> None:  # noqa: B027  # most tasks need nothing
-        """Get the data that the evidence needs. Raises BadInput where they are not to be had."""
+        """Get the data that the evidence needs. Raises BadInput where they are missing."""
 
     def render(self, networks: Networks) -> Tensor:
         """The images that INRs of the zoo encode, as `Zoo.render`. Raises BadInput where they encode something else."""
         return self.zoo.render(networks)
 
-    @property
     @abstractmethod
-    def output_dim(self) -> int:
-        """Length of logits or values; for editing, of a network's parameters."""
-
-    @abstractmethod
-    def targets(self, split: Split) -> Tensor:
-        """What is to be predicted, one row per network of the split, in the table's order."""
-
-    @abstractmethod
-    def observe(self, output: Any) -> Tensor:
-        """The part of an output that is judged, as one tensor `[B, ...]`."""
-
-    @abstractmethod
-    def loss(self, output: Any, targets: Tensor) -> Tensor:
-        """The differentiable training loss of a batch."""
-
-    @abstractmethod
-    def quality(self, observed: Tensor, targets: Tensor) -> float:
-        """The headline metric of what `observe` returned, for choosing on the validation split."""
-
-    @abstractmethod
-    def evidence(self, observed: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
-        """What is stored of the test predictions, enough for `scoring.score`; rows in the split's order."""
+    def evidence(self, observed: Tensor, split: Split) -> Arrays:
+        """What is stored of the predictions `[N, ...]` about a split, enough for its metric; rows in its order."""
 
 
 def task_names() -> list[str]:
+    """The tasks, by their files' names."""
     folder = Path(__file__).parents[1] / "tasks"
     return sorted(path.stem.replace("_", "-") for path in folder.glob("[!_]*.py"))
 
 
 def task_class(name: str) -> type[Task]:
-    """Raises BadInput with the nearest names."""
+    """A task's class by name. Raises BadInput with the nearest names."""
     if name not in task_names():
         raise unknown("task", name, task_names())
-    found: type[Task] = importlib.import_module(f"{__package__.rpartition('.')[0]}.tasks.{name.replace('-', '_')}").TASK
+    package = __package__.rpartition(".")[0]
+    found: type[Task] = importlib.import_module(f"{package}.tasks.{name.replace('-', '_')}").TASK
     return found
 
 

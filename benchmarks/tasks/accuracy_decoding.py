@@ -6,17 +6,17 @@ The target is the score that the zoo's table holds, accuracy or R2, on the netwo
 from __future__ import annotations
 
 from ...runtime.errors import BadInput
-from ..task.column_task import Column
+from ..task.column_task import ColumnTask
 
 
-class AccuracyDecoding(Column):
+class AccuracyDecoding(ColumnTask):
     name = "accuracy-decoding"
     family = "property"
     description = "Predict a network's score on its test data, or training data (--target train)"
-    output, metric, unit, higher_is_better = "values", "pearson-r", "", True
+    output, metric = "values", "pearson-r"
     kinds = ("numbers",)
 
-    def _target(self, asked: str | None) -> str:
+    def _target(self, given: str | None) -> str:
         """ "test" (the default) and "train" stand for the zoo's own columns, say test_accuracy."""
         columns = {}
         for part in ("test", "train"):
@@ -24,9 +24,9 @@ class AccuracyDecoding(Column):
             columns[part] = next((name for name in named if name in self.zoo.manifest.columns), "")
         if not all(columns.values()):
             raise BadInput(f"task {self.name}: zoo {self.zoo.name} has no columns train_accuracy and test_accuracy")
-        found = columns.get(asked or "test", asked)
+        found = columns.get(given or "test", given)
         if found not in columns.values():
-            raise BadInput(f"task {self.name} takes --target test or train, not {asked!r}; `property` takes any column")
+            raise BadInput(f"task {self.name} takes --target test or train, not {given!r}; `property` takes any column")
         return str(found)
 
 

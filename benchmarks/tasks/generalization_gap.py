@@ -11,10 +11,10 @@ class GeneralizationGap(AccuracyDecoding):
     description = "Predict by how much a network does better on its training data than on its test data"
     metric = "kendall-tau"
 
-    def _target(self, asked: str | None) -> str:
+    def _target(self, given: str | None) -> str:
         resolved = f"{super()._target('train')} - {super()._target('test')}"
-        if asked != resolved:
-            Task._target(self, asked)  # refuses any
+        if given != resolved:
+            Task._target(self, given)  # refuses any
         return resolved
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from ..task.column_task import Column
+from ..task.column_task import ColumnTask
 
 
-class INRClassification(Column):
+class INRClassification(ColumnTask):
     name = "inr-classification"
     description = "Tell the class of an image from the weights of its INR"
     needs = ("label",)
     fixed_target = "label"
     inputs_may_move = True
-    output, metric, unit, higher_is_better = "logits", "accuracy", "%", True
+    output, metric = "logits", "accuracy"
 
 
 TASK = INRClassification

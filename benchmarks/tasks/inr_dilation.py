@@ -6,43 +6,44 @@ method is tested on the INRs of another zoo too, say of other images than it was
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split
-from ..records.evidence import PIXEL_ITEMS, quantise
-from ..task.second_zoo import OutOfDomain
+from ..metrics.dilation import PIXEL_ITEMS, dilated, quantise
+from ..records.predictions import Arrays
+from ..task.second_zoo import SecondZooTask
 
 
-class INRDilation(OutOfDomain):
+class INRDilation(SecondZooTask):
+    """See above."""
+
     name = "inr-dilation"
     description = "Edit an INR so that it renders its image dilated by 3x3"
-    output = "networks"
-    metric, unit, higher_is_better = "dilation-mse", "1e-2", False
+    output, metric = "networks", "dilation-mse"
     needs = ("image",)
 
     @property
     def output_dim(self) -> int:
+        """P, the length of a network's parameters."""
         return self.architectures[0].num_params
 
     def targets(self, split: Split) -> Tensor:
         """Dilated images `[N, pixels]` in [0, 1]."""
-        images = self.zoo.images(split.name)
-        return torch.nn.functional.max_pool2d(images.unsqueeze(1), 3, stride=1, padding=1).flatten(1)
+        return torch.from_numpy(dilated(self.zoo.images(split.name).numpy())).flatten(1)
 
     def observe(self, output: Networks) -> Tensor:
+        """What edited INRs render, `[B, pixels]`."""
         return self.render(output).flatten(1)
 
     def loss(self, output: Networks, targets: Tensor) -> Tensor:
+        """Mean squared error of the pixels."""
         return (self.observe(output) - targets).square().mean()
 
-    def quality(self, observed: Tensor, targets: Tensor) -> float:
-        return 100 * (observed - targets).square().mean().item()
-
-    def evidence(self, observed: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
-        errors = (observed - targets).square().mean(1)
+    def evidence(self, observed: Tensor, split: Split) -> Arrays:
+        """The mean squared error of every network, and the first renderings as bytes."""
+        errors = (observed - self.targets(split)).square().mean(1)
         return {"squared_error": errors.numpy(), "pixels": quantise(observed[:PIXEL_ITEMS].numpy())}
 
 

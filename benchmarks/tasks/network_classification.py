@@ -9,7 +9,7 @@ class NetworkClassification(Property):
     name = "network-classification"
     family = "property"
     description = "Tell how a network was made: its optimizer, source, variant or init (--target)"
-    output, metric, unit, higher_is_better = "logits", "accuracy", "%", True
+    output, metric = "logits", "accuracy"
     kinds = ("classes",)
 
 

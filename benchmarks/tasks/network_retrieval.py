@@ -7,11 +7,12 @@ tell the classes.
 
 from __future__ import annotations
 
-import numpy as np
 from torch import Tensor
 
 from ...runtime.errors import BadInput
-from ..metrics.scoring import column_values, retrieval_scores
+from ...zoo.storage.zoo import Split
+from ..records.predictions import Arrays
+from ..records.truth import column_values
 from .property import Property
 
 
@@ -19,7 +20,7 @@ class NetworkRetrieval(Property):
     name = "network-retrieval"
     family = "property"
     description = "Find the networks nearest in embedding that were made alike (--target)"
-    output, metric, unit, higher_is_better = "logits", "map", "%", True
+    output, metric = "logits", "map"
     kinds = ("classes",)
     compares_embeddings = True
 
@@ -29,11 +30,8 @@ class NetworkRetrieval(Property):
         if "run" in table and table.groupby(column_values(table, self.target))["run"].nunique().max() < 2:
             raise BadInput(f"zoo {self.zoo.name}: no test run has another with its {self.target}: nothing to retrieve")
 
-    def quality(self, observed: Tensor, targets: Tensor) -> float:
-        """Mean average precision, where every other network is a candidate."""
-        return retrieval_scores(observed.cpu().numpy(), targets.cpu().numpy(), np.arange(len(targets)))["map"]
-
-    def evidence(self, observed: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
+    def evidence(self, observed: Tensor, split: Split) -> Arrays:
+        """Embeddings, float32 `[N, d]`."""
         return {"embeddings": observed.float().numpy()}
 
 

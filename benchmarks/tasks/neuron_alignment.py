@@ -9,20 +9,19 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ...runtime.errors import BadInput, unknown
 from ...zoo.build.rescore import builder_of
 from ...zoo.storage.zoo import Split, Zoo
 from ...zoo.training.run_builder import RunBuilder
-from ..metrics.neuron_orders import trained_pairs
+from ..metrics.alignment import trained_pairs
+from ..records.predictions import Arrays
 from ..records.result import Options
 from ..task.network_pairs import Pairs, copies, line_losses, neurons, trained
 from ..task.task import Task
 
 NOISE = {"exact-copies": 0.0, "copies": 0.1, "noisy-copies": 0.5}  # in standard deviations of each tensor
-MEASURES = {"copies": ("matched", "%", True), "trained": ("barrier", "", False)}  # of a loss, in the zoo's own unit
 
 
 class NeuronAlignment(Task):
@@ -33,7 +32,7 @@ class NeuronAlignment(Task):
     def __init__(self, zoo: Zoo, options: Options | None = None) -> None:
         super().__init__(zoo, options)
         self.trained = self.options.target == "trained"
-        self.metric, self.unit, self.higher_is_better = MEASURES["trained" if self.trained else "copies"]
+        self.metric = "barrier" if self.trained else "matched"
         still = [str(arch) for arch in zoo.architectures if not neurons(arch)]
         if still:
             raise BadInput(f"task {self.name}: zoo {zoo.name} has networks without neurons that can move: {still[0]}")
@@ -43,10 +42,10 @@ class NeuronAlignment(Task):
         if self.trained and not len(trained_pairs(self.splits["test"].table)[0]):
             raise BadInput(f"zoo {zoo.name}: no two test runs have one architecture and data, so there is no pair")
 
-    def _target(self, asked: str | None) -> str:
-        if asked not in (None, "trained", *NOISE):
-            raise unknown(f"target of {self.name}", str(asked), [*NOISE, "trained"])
-        return asked or "copies"
+    def _target(self, given: str | None) -> str:
+        if given not in (None, "trained", *NOISE):
+            raise unknown(f"target of {self.name}", str(given), [*NOISE, "trained"])
+        return given or "copies"
 
     def ready(self) -> None:
         if self.trained:
@@ -55,13 +54,8 @@ class NeuronAlignment(Task):
     @cached_property
     def _builder(self) -> RunBuilder:
         found = builder_of(self.zoo)
-        assert isinstance(found, RunBuilder)  # its zoos have the columns that are asked for above
+        assert isinstance(found, RunBuilder)  # its zoos have the columns that are given for above
         return found
-
-    @property
-    def output_dim(self) -> int:
-        """Neurons of the largest networks."""
-        return max(sum(neurons(arch)) for arch in self.architectures)
 
     @cached_property
     def _pairs(self) -> list[Pairs]:
@@ -77,20 +71,8 @@ class NeuronAlignment(Task):
     def ids(self, split: Split) -> list[str]:
         return [split.ids[row] for row in trained_pairs(split.table)[0]] if self.trained else split.ids
 
-    def targets(self, split: Split) -> Tensor:
-        """None: there is nothing to learn from."""
-        return torch.empty(len(split), 0)
-
-    def observe(self, output: Tensor) -> Tensor:
-        return torch.nn.functional.pad(output, (0, self.output_dim - output.shape[1]), value=-1)
-
-    def loss(self, output: Tensor, targets: Tensor) -> Tensor:
-        raise BadInput(f"task {self.name} has no training loss")
-
-    def quality(self, observed: Tensor, targets: Tensor) -> float:
-        raise BadInput(f"task {self.name} has no validation score")
-
-    def evidence(self, observed: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
+    def evidence(self, observed: Tensor, split: Split) -> Arrays:
+        """The found permutations, and the losses on the lines between trained networks."""
         found = {"permutations": observed.numpy().astype(np.int16)}
         return found | ({"line_loss": line_losses(self._builder, self._pairs, observed)} if self.trained else {})
 

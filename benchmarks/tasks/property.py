@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from ...runtime.errors import BadInput
-from ..task.column_task import Column
+from ..task.column_task import ColumnTask
 
 
-class Property(Column):
+class Property(ColumnTask):
     name = "property"
     description = "Predict any column of the zoo's table, or the difference of two (--target)"
 
-    def _target(self, asked: str | None) -> str:
-        if asked is None:
+    def _target(self, given: str | None) -> str:
+        if given is None:
             columns = ", ".join(name for name in self.zoo.manifest.columns if name not in ("id", "params", "image"))
             raise BadInput(f"task {self.name} takes --target COLUMN, for zoo {self.zoo.name} one of {columns}")
-        return asked
+        return given
 
 
 TASK = Property

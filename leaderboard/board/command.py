@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 
-from ...benchmarks.records.evidence import identified
 from ...benchmarks.records.result import Result
+from ...benchmarks.records.zoo_identity import ZooIdentity
 from ...methods.contract.builtin import builtin_methods
 from ...zoo.recipes.catalogue import catalogue_entry, zoo_names
 from ...zoo.storage.manifest import LOCAL
@@ -32,7 +32,7 @@ def command(results: list[Result]) -> str:
         folder = "DIR"
         comments.append(f"DIR: not the whole {zoo.name}@{zoo.version}, but a zoo of recipe {zoo.recipe_sha256[:8]}")
     also = options.also
-    if also is not None and not _is_named(*identified(also)):
+    if also is not None and not _is_named(*ZooIdentity.parse(also)):
         comments.append(f"ALSO_DIR: {also}")
         also = "ALSO_DIR"
     words = ["weightbench", "run", file, "--task", first.task.name, "--zoo", folder]

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ...benchmarks.metrics.items import Items, mean_of
-from ...benchmarks.records.result import Result
+from ...benchmarks.metrics.metric import Items, mean_of
 from ...runtime.errors import BadInput, unknown
-from ..evidence.analysis import Record, evaluated, units_of
-from ..evidence.intervals import LEVEL, analyse
+from ..evidence.analysis import evaluated, units_of
+from ..evidence.intervals import LEVEL, resampled
 from .board import Board, load_boards
+from .rows import Row
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Comparison:
     equal: int | None
 
     def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
         return asdict(self)
 
 
@@ -99,13 +100,12 @@ def _row(board: Board, name: str) -> int | None:
 
 
 def _comparison(a: Board, row_a: int, folder_a: Path, b: Board, row_b: int, folder_b: Path) -> Comparison:
-    first = _items(a.results[row_a], folder_a)
-    second = _items(b.results[row_b], folder_b)
+    first, second = _items(a.evidence[row_a]), _items(b.evidence[row_b])
     if len(first[0].columns) != len(second[0].columns):
         raise BadInput(f"{a.title}: the two folders hold other test networks")
-    record = _records(a.results[row_a], folder_a)[0]
-    analysis = analyse([first, second], units_of(record.truth, a.zoo))
-    differences = analysis.replicates[:, 1] - analysis.replicates[:, 0]
+    truth = a.evidence[row_a].succeeded[0].truth
+    found = resampled([first, second], units_of(truth, a.zoo))
+    differences = found.replicates[:, 1] - found.replicates[:, 0]
     low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     better = worse = equal = None
     if first[0].statistic is mean_of:
@@ -119,30 +119,18 @@ def _comparison(a: Board, row_a: int, folder_a: Path, b: Board, row_b: int, fold
         board=a.title,
         a=labels[0],
         b=labels[1],
-        score_a=float(analysis.scores[0]),
-        score_b=float(analysis.scores[1]),
-        difference=float(analysis.scores[1] - analysis.scores[0]),
+        score_a=float(found.scores[0]),
+        score_b=float(found.scores[1]),
+        difference=float(found.scores[1] - found.scores[0]),
         low=float(low),
         high=float(high),
-        p=float(analysis.p[0, 1]),
+        p=float(found.p[0, 1]),
         better=better,
         worse=worse,
         equal=equal,
     )
 
 
-def _records(results: list[Result], folder: Path) -> list[Record]:
-    records = []
-    for result in results:
-        if result.status == "ok" and result.predictions is not None:
-            records.append(Record(folder / result.place, result, folder))
-    return records
-
-
-def _items(results: list[Result], folder: Path) -> list[Items]:
-    records = _records(results, folder)
-    found = [evaluated(record, record.truth)[1] for record in records]
-    items = [one for one in found if one is not None]
-    if not items:
-        raise BadInput(f"the metric {results[0].task.metric} is not compared item by item yet")
-    return items
+def _items(row: Row) -> list[Items]:
+    """The items of a row's seeds."""
+    return [evaluated(record, record.truth).items for record in row.succeeded]

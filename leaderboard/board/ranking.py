@@ -24,9 +24,8 @@ class Ranking:
 
 def rankings(boards: Sequence[Board]) -> list[Ranking]:
     """One ranking for each task with several boards, and one for all boards, where two rows at least are complete."""
-    boards = [board for board in boards if board.replicates is not None]
     tasks = sorted({board.task for board in boards})
-    groups = [(f"{task}, all zoos", [b for b in boards if b.task == task]) for task in tasks]
+    groups: list[tuple[str, Sequence[Board]]] = [(f"{task}, all zoos", [b for b in boards if b.task == task]) for task in tasks]
     if len(tasks) > 1:
         groups.append(("all tasks and zoos", boards))
     found = []
@@ -46,7 +45,6 @@ def _part(board: Board, device: str) -> Ranked:
 
     Where a method has several rows (other budgets, say), the best on the validation split counts.
     """
-    assert board.replicates is not None
     chosen: dict[str, tuple[float, int]] = {}
     scored = np.flatnonzero(board.rows["score"].notna())
     for place, row in enumerate(scored):

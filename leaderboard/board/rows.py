@@ -1,60 +1,119 @@
-"""One row of a board: the seeds of one method and settings on one class of hardware, in a few figures."""
+"""One row of a board: the seeds of one method and settings on one class of hardware, and what they give."""
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Sequence
-from functools import cache
+from dataclasses import dataclass, field
+from functools import cache, cached_property
 from statistics import median
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ...benchmarks.records.result import MethodPart, Result
-from .reported import reported_score
+from ...benchmarks.records.result import MethodPart, Result, same_score
+from ...benchmarks.records.results_folder import Record
+
+
+@dataclass
+class Row:
+    """The seeds of one method and settings on one class of hardware.
+
+    Arguments:
+        records: by seed.
+        place: the row's among those with a score, the column of the bootstrap's draws.
+        scores: of the records that succeeded, by name.
+        points: true and predicted values of the first seed.
+        low, high, group: the interval and the tie group; None without a score.
+    """
+
+    records: list[Record]
+    place: int = -1
+    scores: list[dict[str, float]] = field(default_factory=list)
+    points: list[list[float]] = field(default_factory=list)
+    low: float | None = None
+    high: float | None = None
+    group: int | None = None
+
+    @property
+    def results(self) -> list[Result]:
+        """The records' contents."""
+        return [record.result for record in self.records]
+
+    @property
+    def first(self) -> Result:
+        """The result of the first seed."""
+        return self.records[0].result
+
+    @property
+    def succeeded(self) -> list[Record]:
+        """The records that `scores` are of."""
+        return [record for record in self.records if record.succeeded]
+
+    @property
+    def device(self) -> str:
+        """The class of hardware."""
+        return device_class(self.first)
+
+    @property
+    def values(self) -> list[float]:
+        """The headline scores."""
+        return [every[self.first.task.metric] for every in self.scores]
+
+    @property
+    def seed_scores(self) -> list[float | None]:
+        """The score of every seed; None for a failed one."""
+        found = {r.result.seed: value for r, value in zip(self.succeeded, self.values, strict=True)}
+        return [found.get(result.seed) for result in self.results]
+
+    @property
+    def other_scores(self) -> dict[str, float | None] | None:
+        """The means of those that do not rank; None where there are none."""
+        names = [name for name in (self.scores[0] if self.scores else {}) if name != self.first.task.metric]
+        return {name: rounded(np.mean([every[name] for every in self.scores])) for name in names} or None
+
+    @cached_property
+    def hardware(self) -> str:
+        """That of most seeds: times of different machines are never mixed."""
+        machines = Counter(hardware(result.environment) for result in self.results)
+        return min(machines, key=lambda name: (-machines[name], name))
+
+    def cost(self, name: str) -> float | None:
+        """The median over the seeds on `hardware` of a figure of `CostPart`."""
+        costs = [r.cost for r in self.results if r.cost and hardware(r.environment) == self.hardware]
+        known = [value for cost in costs if (value := getattr(cost, name)) is not None]
+        return rounded(median(known)) if known else None
+
+    def audit(self, kind: str) -> float | None:
+        """The largest change of an output over seeds, under a kind of symmetry."""
+        changes = [value for r in self.results if (value := (r.symmetry or {}).get(kind)) is not None]
+        return rounded(max(map(float, changes))) if changes else None
+
+    def warn_of_claims(self) -> None:
+        """Warn of records that claim other scores than their predictions give."""
+        for record, found in zip(self.succeeded, self.values, strict=True):
+            claimed = record.result.score
+            if claimed is not None and not same_score(claimed, found):
+                warnings.warn(f"{record.path} claims {claimed:.6g}, its predictions give {found:.6g}", stacklevel=2)
+
+
+def rows_of(records: Sequence[Record]) -> list[Row]:
+    """The rows of a board, each with its seeds in order."""
+    found: dict[tuple[str, str], Row] = {}
+    for record in sorted(records, key=lambda record: (record.result.spec.hash, record.result.seed)):
+        key = (record.result.spec.hash, device_class(record.result))
+        found.setdefault(key, Row([])).records.append(record)
+    return [row for _, row in sorted(found.items(), key=lambda pair: pair[0])]
 
 
 def device_class(result: Result) -> str:
+    """CPU, or the GPU's name."""
     return str(result.environment.get("gpu") or "CPU")
 
 
-def summary(runs: list[Result], scores: list[float]) -> dict[str, Any]:
-    """A row without its name and its statistics over items: scores of its seeds, costs and symmetry errors."""
-    first = runs[0]
-    row: dict[str, Any] = {
-        "score": rounded(np.mean(scores)) if scores else None,
-        "std": deviation(scores) if len(scores) > 1 else None,
-        "low": None,
-        "high": None,
-        "group": None,
-        "more": None,
-        "reported": reported_score(first),
-        "seeds": len(scores),
-        "failed": "; ".join(f"seed {run.seed} {run.status}: {run.error}" for run in runs if run.status != "ok") or None,
-        "epochs": (first.budget or {}).get("epochs"),
-        "device": device_class(first),
-        "spec": first.spec_hash,
-    }
-    # Times of different machines are never mixed: those of the machine with most seeds stand for the row.
-    machines = Counter(hardware(run.environment) for run in runs)
-    row["hardware"] = min(machines, key=lambda name: (-machines[name], name))
-    costs = [run.cost for run in runs if run.cost and hardware(run.environment) == row["hardware"]]
-    for column, source in (
-        ("parameters", "parameters"),
-        ("fit_s", "fit_s"),
-        ("networks_per_s", "predict_networks_per_s"),
-        ("peak_mb", "peak_memory_mb"),
-    ):
-        known = [value for cost in costs if (value := getattr(cost, source)) is not None]
-        row[column] = rounded(median(known)) if known else None
-    for kind in ("permutation", "sign", "scale"):
-        changes = [value for run in runs if (value := (run.symmetry or {}).get(kind)) is not None]
-        row[kind] = rounded(max(map(float, changes))) if changes else None
-    return row
-
-
-def names(results: Sequence[Result]) -> list[str]:
+def row_names(results: Sequence[Result]) -> list[str]:
     """What rows are called: the method's label; where several specs share one, with the settings, as few as do, that
     tell them apart, and with the start of the spec hash where none does (another source, say)."""
     alike: dict[str, list[dict[str, Any]]] = {}
@@ -64,9 +123,9 @@ def names(results: Sequence[Result]) -> list[str]:
     found = [_named(result.method, telling[result.method.label]) for result in results]
     specs: dict[str, set[str]] = {}
     for name, result in zip(found, results, strict=True):
-        specs.setdefault(name, set()).add(result.spec_hash)
+        specs.setdefault(name, set()).add(result.spec.hash)
     return [
-        f"{name} #{result.spec_hash[:4]}" if len(specs[name]) > 1 else name
+        f"{name} #{result.spec.hash[:4]}" if len(specs[name]) > 1 else name
         for name, result in zip(found, results, strict=True)
     ]
 
@@ -95,7 +154,9 @@ def _text(value: Any) -> str:
 
 
 def deviation(scores: list[float]) -> float | None:
-    """The standard deviation; nothing where it is but the rounding error of equal scores."""
+    """The standard deviation of two or more; 0 where it is but the rounding error of equal scores."""
+    if len(scores) < 2:
+        return None
     found = np.std(scores, ddof=1)
     return 0.0 if found <= 1e-12 * np.abs(scores).max() else rounded(found)
 
@@ -105,14 +166,15 @@ def rounded(value: Any) -> float | None:
     return None if pd.isna(value) else float(f"{float(value):.8g}")
 
 
+def hardware(environment: dict[str, Any]) -> str:
+    """The processor and its threads, or the GPU."""
+    if gpu := environment.get("gpu"):
+        return str(gpu)
+    return f"{_shortened(str(environment.get('cpu', '?')))}, {environment.get('threads', '?')} threads"
+
+
 @cache
 def _shortened(cpu: str) -> str:
     for noise in ("(R)", "(TM)", "Processor", "CPU"):
         cpu = cpu.replace(noise, "")
     return " ".join(cpu.split())
-
-
-def hardware(environment: dict[str, Any]) -> str:
-    if gpu := environment.get("gpu"):
-        return str(gpu)
-    return f"{_shortened(str(environment.get('cpu', '?')))}, {environment.get('threads', '?')} threads"

@@ -14,62 +14,30 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from ...benchmarks.metrics import items as per_item
-from ...benchmarks.metrics import neuron_orders as orders
-from ...benchmarks.metrics import scoring
-from ...benchmarks.records import evidence
-from ...benchmarks.records.evidence import Truth, read_predictions, read_truth, truth_paths
-from ...benchmarks.records.result import Result
+from ...benchmarks.metrics import metric
+from ...benchmarks.metrics.metric import Evaluation
+from ...benchmarks.metrics.metrics import evaluate
+from ...benchmarks.records import truth as truths
+from ...benchmarks.records.results_folder import Record
+from ...benchmarks.records.truth import Truth, column_values
 from ...runtime.errors import BadInput
 from ...runtime.files import cache_dir, digest, file_sha256, write_atomically
-from . import intervals as statistics
-from .intervals import Analysis, Units, analyse
+from . import intervals
+from .intervals import Intervals, Units, resampled
+
+POINTS = 150  # of a row's picture of predicted against true values
 
 
-@dataclass(frozen=True)
-class Record:
-    """One result, where its record lies, and the results folder that it belongs to."""
-
-    path: Path
-    result: Result
-    folder: Path
-
-    @property
-    def truth_folder(self) -> Path:
-        """Runs keep the truth within the results folder; the committed results have it beside them."""
-        within, beside = truth_files(self.folder, self.result)[0], self.folder.parent
-        return self.folder if within.exists() or not (beside / evidence.TRUTH).is_dir() else beside
-
-    @property
-    def truth(self) -> Truth:
-        return load_truth(self.truth_folder, self.result)
-
-    def predictions(self) -> tuple[list[str], dict[str, np.ndarray]]:
-        """The ids and arrays of a successful one. Raises BadInput for a missing or changed file."""
-        about = self.result.predictions
-        assert about is not None
-        return read_predictions(self.path.with_name(about.file), about.sha256)
-
-
-def evaluated(record: Record, truth: Truth) -> tuple[dict[str, float], per_item.Items | None]:
+def evaluated(record: Record, truth: Truth) -> Evaluation:
     """Every score of a record's predictions, and the items of the headline one; BadInput for damaged evidence."""
     result = record.result
     ids, arrays = record.predictions()
     try:
         if result.predictions and result.predictions.n != len(ids):
             raise BadInput(f"predictions.n: says {result.predictions.n}, the file holds {len(ids)}")
-        return scoring.score(result.task, ids, arrays, truth), per_item.items(result.task, ids, arrays, truth)
+        return evaluate(result.task, ids, arrays, truth)
     except BadInput as error:
         raise BadInput(f"{record.path}: {error}; remove it and run the cell again") from None
-
-
-def truth_files(folder: Path, result: Result) -> list[Path]:
-    """Where the truth lies that a result is scored against, of one zoo or two."""
-    return truth_paths(folder, result.zoo, result.task.options)
-
-
-def load_truth(folder: Path, result: Result) -> Truth:
-    return read_truth(folder, result.zoo, result.task.options)
 
 
 def units_of(truth: Truth, key: str) -> Units:
@@ -79,41 +47,36 @@ def units_of(truth: Truth, key: str) -> Units:
     return Units(np.unique(values.to_numpy(str), return_inverse=True)[1], key)
 
 
-@cache
-def _code() -> list[str]:
-    return [file_sha256(Path(str(module.__file__))) for module in (evidence, orders, scoring, per_item, statistics)]
-
-
 @dataclass(frozen=True)
-class Analysed:
+class Analysis:
     """What the predictions of a board's rows give.
 
     Arguments:
         scores: every score of every record.
-        points: for each row true and predicted values of its first seed, `[rows, points, 2]`.
-        statistics: None for a metric without items.
+        points: for each row true and predicted values of its first seed, `[rows, points, 2]`; no points for others.
+        intervals: of the headline score.
     """
 
     scores: list[list[dict[str, float]]]
     points: np.ndarray
-    statistics: Analysis | None
+    intervals: Intervals
 
 
-def analysed(rows: Sequence[Sequence[Record]]) -> Analysed:
+def analysed(rows: Sequence[Sequence[Record]]) -> Analysis:
     """The scores, points and statistics of a board's rows.
 
     Every prediction file is checked against its checksum, cached or not. Raises BadInput for damaged evidence.
     """
     first = rows[0][0]
-    zoo, task = first.result.zoo, first.result.task
-    official = truth_files(first.truth_folder, first.result)
-    if not all(path.exists() for path in official):
-        load_truth(first.truth_folder, first.result)  # says what is missing
+    task, zoo = first.result.task, first.result.zoo
+    truth_paths = first.folder.truth_paths(first.result.spec)
+    if not all(path.exists() for path in truth_paths):
+        _ = first.truth  # says what is missing
     key = {
         "task": task.model_dump(),
         "zoo": zoo.name,
-        "rows": [[_checked_sha256(record) for record in row] for row in rows],
-        "truth": [file_sha256(path) for path in official],
+        "rows": [[record.check_predictions() for record in row] for row in rows],
+        "truth": [file_sha256(path) for path in truth_paths],
         "code": _code(),
     }
     file = cache_dir() / "boards" / f"{digest(key)[:24]}.safetensors"
@@ -121,41 +84,37 @@ def analysed(rows: Sequence[Sequence[Record]]) -> Analysed:
         stored = load(file.read_bytes())
         names = json.loads(stored["names"].tobytes())
         scores = _split([dict(zip(names, values, strict=True)) for values in stored["of_records"].tolist()], rows)
-        kept = Analysis(**{name: stored[name] for name in Analysis.__annotations__})
-        return Analysed(scores, stored["points"], kept)
+        kept = Intervals(**{name: stored[name] for name in Intervals.__annotations__})
+        return Analysis(scores, stored["points"], kept)
     truth = first.truth
     found = [[evaluated(record, truth) for record in row] for row in rows]
-    scores = [[every for every, _ in row] for row in found]
-    items = [[one for _, one in row if one is not None] for row in found]
+    scores = [[one.scores for one in row] for row in found]
     points = np.stack([_points(row[0], truth) for row in rows])
-    if not all(items):
-        return Analysed(scores, points, None)
-    analysis = analyse(items, units_of(truth, zoo.name))
+    statistics = resampled([[one.items for one in row] for row in found], units_of(truth, zoo.name))
     names = list(scores[0][0])
     table = [[every[name] for name in names] for row in scores for every in row]
     text = np.frombuffer(json.dumps(names).encode(), np.uint8)
-    arrays = {"of_records": np.asarray(table), "names": text, "points": points} | vars(analysis)
+    arrays = {"of_records": np.asarray(table), "names": text, "points": points} | vars(statistics)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
         write_atomically(file, save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
-    return Analysed(scores, points, analysis)
+    return Analysis(scores, points, statistics)
+
+
+@cache
+def _code() -> list[str]:
+    """Checksums of all that a score or an interval is computed with."""
+    metrics = sorted(Path(str(metric.__file__)).parent.glob("*.py"))
+    return [file_sha256(path) for path in (*metrics, Path(str(truths.__file__)), Path(intervals.__file__))]
 
 
 def _points(record: Record, truth: Truth) -> np.ndarray:
-    return per_item.sample(record.result.task, *record.predictions(), truth)
-
-
-def _checked_sha256(record: Record) -> str:
-    """The checksum of a record's predictions. Raises BadInput for a missing or changed file."""
-    predictions = record.result.predictions
-    assert predictions is not None
-    path = record.path.with_name(predictions.file)
-    mend = f"remove {record.path} and run the cell again"
-    try:
-        found = file_sha256(path)
-    except OSError as error:
-        raise BadInput(f"{path}: {error.strerror}; {mend}") from None
-    if found != predictions.sha256:
-        raise BadInput(f"{path}: found sha256 {found}, its record expects {predictions.sha256}; {mend}")
+    """True and predicted values of evenly spaced test networks, `[POINTS or fewer, 2]`; `[0, 2]` for other answers."""
+    ids, arrays = record.predictions()
+    if "values" not in arrays:
+        return np.empty((0, 2))
+    true = column_values(truth.table, record.result.task.options.target or "").loc[ids].to_numpy(float)
+    pairs = np.stack([true, arrays["values"][:, 0].astype(float)], 1)[np.argsort(ids)]
+    found: np.ndarray = pairs[np.unique(np.linspace(0, len(pairs) - 1, POINTS).round().astype(int))]
     return found
 
 

@@ -1,4 +1,4 @@
-"""The board's arithmetic: intervals, tie groups and average ranks. Knows arrays only; needs neither files nor torch.
+"""The board's statistics: intervals, tie groups and average ranks. Knows arrays only; needs neither files nor torch.
 
 What is resampled are *units*: the images or runs that test networks belong to, never one of several copies alone. One
 draw of units serves every row and seed of a board, so that rows are compared on equal draws; a row's seeds are strata,
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from ...benchmarks.metrics.items import Items
+from ...benchmarks.metrics.metric import Items
 
 REPLICATES = 2000
 LEVEL = 0.95
@@ -34,12 +34,11 @@ class Units:
     codes: np.ndarray
     key: str
 
-    def parts(self, strata: np.ndarray | None) -> list[tuple[np.ndarray, np.ndarray]]:
+    def of(self, items: Items) -> list[tuple[np.ndarray, np.ndarray]]:
         """For each stratum its networks, and their units counted from 0; within a stratum each network is a unit."""
-        if strata is None:
+        if items.strata is None:
             return [(np.arange(len(self.codes)), self.codes)]
-        members = [np.flatnonzero(strata == stratum) for stratum in np.unique(strata[strata >= 0])]
-        return [(rows, np.arange(len(rows))) for rows in members]
+        return [(rows, np.arange(len(rows))) for rows in items.parts]
 
     def draws(self, units: int) -> Iterator[np.ndarray]:
         """How often each unit is in each replicate, `[BLOCK, units]` at a time, `REPLICATES` in all."""
@@ -51,7 +50,7 @@ class Units:
 
 
 @dataclass(frozen=True)
-class Analysis:
+class Intervals:
     """The statistics of one board's rows.
 
     Attributes:
@@ -68,7 +67,7 @@ class Analysis:
     p: np.ndarray
 
 
-def analyse(rows: Sequence[Sequence[Items]], units: Units) -> Analysis:
+def resampled(rows: Sequence[Sequence[Items]], units: Units) -> Intervals:
     """Statistics of rows, each given as the items of its seeds (all of one metric and test split)."""
     seeds = np.array([len(row) for row in rows])
     cells = [items for row in rows for items in row]
@@ -81,7 +80,7 @@ def analyse(rows: Sequence[Sequence[Items]], units: Units) -> Analysis:
         mean: np.ndarray = np.add.reduceat(values, firsts, axis=-1) / seeds
         return mean
 
-    parts = units.parts(cells[0].strata)
+    parts = units.of(cells[0])
     scores = np.zeros(len(rows))
     replicates = np.zeros((REPLICATES, len(rows)))
     variances = np.zeros((len(rows), len(rows)))
@@ -101,7 +100,7 @@ def analyse(rows: Sequence[Sequence[Items]], units: Units) -> Analysis:
         variances += _paired_variances(influence) / len(parts) ** 2
         freedom += len(counts) - 1
     low, high = np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
-    return Analysis(scores, low, high, replicates, _paired_p(scores, variances, freedom))
+    return Intervals(scores, low, high, replicates, _paired_p(scores, variances, freedom))
 
 
 def _influence(sums: np.ndarray, counts: np.ndarray, means: np.ndarray, statistic: Statistic) -> np.ndarray:
@@ -144,16 +143,16 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def tie_groups(analysis: Analysis, rows: Sequence[int], higher_is_better: bool) -> dict[int, int]:
+def tie_groups(intervals: Intervals, rows: Sequence[int], higher_is_better: bool) -> dict[int, int]:
     """The group of each of `rows`, 1 first: rows that cannot be told from the best row of their group.
 
     All pairs are tested, at 5 % together.
     """
     sign = -1 if higher_is_better else 1
-    order = sorted(rows, key=lambda row: (sign * analysis.scores[row], row))
+    order = sorted(rows, key=lambda row: (sign * intervals.scores[row], row))
     a, b = np.triu_indices(len(order), 1)
     adjusted = np.zeros((len(order), len(order)))
-    adjusted[a, b] = holm(analysis.p[np.array(order)[a], np.array(order)[b]]) if len(a) else 0
+    adjusted[a, b] = holm(intervals.p[np.array(order)[a], np.array(order)[b]]) if len(a) else 0
     groups: dict[int, int] = {}
     leader = 0
     for place, row in enumerate(order):

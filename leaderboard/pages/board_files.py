@@ -8,7 +8,8 @@ import pandas as pd
 
 from ...runtime.errors import BadInput
 from ...runtime.files import make_folder, write_atomically
-from ..board.board import COLUMNS, Board, load_boards
+from ..board.board import Board, load_boards
+from ..board.columns import ABOUT, CSV_ORDER
 from ..board.ranking import Ranking, rankings
 from ..board.reported import ReportedTable, reported_tables
 from .page import page
@@ -40,7 +41,7 @@ def markdown(boards: list[Board], ranked: list[Ranking] | None = None) -> str:
     for ranking in rankings(boards) if ranked is None else ranked:
         lines += [f"## Average rank: {ranking.title}, {escaped(ranking.device)}", "", *_ranking(ranking), ""]
     if boards:
-        lines += ["## Columns", "", *(f"- **{name}**: {text}" for name, text in COLUMNS.items()), ""]
+        lines += ["## Columns", "", *(f"- **{name}**: {text}" for name, text in ABOUT.items()), ""]
     if printed_only := unmeasured(boards):
         lines += ["## Reported in papers, not measured here yet", ""]
         for printed in printed_only:
@@ -66,7 +67,7 @@ def _reported(printed: ReportedTable, caveat: str = "") -> list[str]:
 
 def csv(boards: list[Board]) -> str:
     """All boards in one table with stable columns."""
-    columns = [*KEYS[:4], *COLUMNS]
+    columns = [*KEYS[:4], *CSV_ORDER]
     frames = [
         board.rows.assign(
             task=board.task,

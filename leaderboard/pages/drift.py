@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ...benchmarks.records.result import same_score
 from ...runtime.errors import BadInput
 from ..board.board import load_boards
 from .board_files import KEYS, board_files, csv
@@ -62,6 +63,6 @@ def _moved(
         where = f"{task}{f' ({options})' if options else ''} on {zoo}: {method} [{spec}]"
         if key not in new:
             lines.append(f"{where}: {whose} score {score:g} is gone")
-        elif not (abs(new[key][1] - score) <= 1e-6 * max(1.0, abs(score)) or (pd.isna(score) and pd.isna(new[key][1]))):
+        elif not (same_score(new[key][1], score) or (pd.isna(score) and pd.isna(new[key][1]))):
             lines.append(f"{where}: {whose} score {score:g} moved to {new[key][1]:g}")
     return lines

@@ -13,17 +13,21 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from ...benchmarks.records.result import Result, shown_unit
 from ...runtime.errors import BadInput
-from ..board.board import COLUMNS, Board
+from ..board.board import Board
+from ..board.columns import ABOUT, COLUMNS, CSV_ORDER, OTHER_SCORES
 from ..board.command import command
 from ..board.ranking import Ranking, rankings
 from ..board.reported import ReportedTable, reported_tables
 from ..board.rows import hardware
-from .tables import facts, failures, other_scores, table, unmeasured
+from .tables import facts, failures, other_scores, other_scores_shown, table, unmeasured
 
 FOLDER = Path(__file__).parent
 TEMPLATES, VENDOR = FOLDER / "templates", FOLDER / "vendor"
+WORDS = ("device", "hardware", "spec")  # columns that are sorted as text
 SCRIPTS = ("d3.min.js", "plot.umd.min.js", "tabulator.min.js")
 
 
@@ -54,12 +58,12 @@ def page(boards: list[Board], ranked: list[Ranking]) -> str:
                 ],
             }
         )
-    data = {"boards": [_data(i, b) for i, b in zip(identities(boards), boards, strict=True)], "columns": COLUMNS}
+    data = {"boards": [_data(i, b) for i, b in zip(identities(boards), boards, strict=True)], "columns": _columns()}
     text: str = environment.get_template("page.html").render(
         sections=sections,
         rankings=ranked,
         printed=[_reported(printed) for printed in unmeasured(boards)],
-        columns=COLUMNS,
+        columns=ABOUT,
         data=Markup(as_script_data(data)),
         style=Markup(_vendored("tabulator_simple.min.css") + (TEMPLATES / "page.css").read_text()),
         scripts=[Markup(_vendored(name)) for name in SCRIPTS] + [Markup((TEMPLATES / "page.js").read_text())],
@@ -87,29 +91,32 @@ def identities(boards: list[Board]) -> list[str]:
 
 
 def slug(text: str) -> str:
+    """Text as part of an address or a file name."""
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
 
 
 def _data(identity: str, board: Board) -> dict[str, Any]:
+    names = other_scores(board)
     rows = []
-    columns = list(COLUMNS)
-    records = board.rows[columns].astype(object).where(board.rows[columns].notna(), None).to_dict("records")
-    for record, results, scores, points in zip(records, board.results, board.seed_scores, board.points, strict=True):
+    for (_, cells), row in zip(board.rows.iterrows(), board.evidence, strict=True):
+        first, others = row.first, dict(zip(names, other_scores_shown(cells, names), strict=True))
+        shown = {column.key: column.shown(cells) for column in COLUMNS if column.title and column is not OTHER_SCORES}
         rows.append(
-            {key: _plain(value) for key, value in record.items()}
+            {key: _plain(cells[key]) for key in CSV_ORDER}
             | {
-                "id": f"{identity}/{slug(record['spec'] + '-' + record['device'])}",
-                "paper": results[0].method.paper,
-                "command": command(results),
-                "params": {name: json.dumps(value) for name, value in results[0].method.params.items()},
-                "source_sha256": results[0].method.source_sha256,
-                "own_build": results[0].zoo.own_build,
-                "selection": _words(results[0].selection),
-                "budget": _words(results[0].budget),
-                "environment": {k: str(v) for k, v in results[0].environment.items() if v is not None},
-                "curves": _curves(results),
-                "points": [[float(f"{value:.4g}") for value in pair] for pair in points],
-                "runs": [_run(result, score) for result, score in zip(results, scores, strict=True)],
+                "id": f"{identity}/{slug(cells['spec'] + '-' + cells['device'])}",
+                "shown": shown | {f"more{number}": others[name] for number, name in enumerate(names)},
+                "paper": first.method.paper,
+                "command": command(row.results),
+                "params": {name: json.dumps(value) for name, value in first.method.params.items()},
+                "source_sha256": first.method.source_sha256,
+                "own_build": first.zoo.own_build,
+                "selection": _words(first.selection),
+                "budget": _words(first.budget),
+                "environment": {k: str(v) for k, v in first.environment.items() if v is not None},
+                "curves": _curves(row.results),
+                "points": [[float(f"{value:.4g}") for value in pair] for pair in row.points],
+                "runs": [_run(result, score) for result, score in zip(row.results, row.seed_scores, strict=True)],
             }
         )
     return {
@@ -118,15 +125,31 @@ def _data(identity: str, board: Board) -> dict[str, Any]:
         "metric": board.metric,
         "unit": shown_unit(board.unit),
         "higher": board.higher_is_better,
-        "more": other_scores(board),
+        "more": names,
         "rows": rows,
     }
+
+
+def _columns() -> list[dict[str, Any]]:
+    """What the page's script knows of the columns."""
+    return [
+        {
+            "field": column.key,
+            "title": column.title,
+            "about": column.about,
+            "sparse": column.sparse,
+            "opened": column.opened,
+            "words": column.key in WORDS,
+        }
+        for column in COLUMNS
+        if column.title
+    ]
 
 
 def _plain(value: Any) -> Any:
     """A value for JSON, which knows neither numpy's numbers nor NaN."""
     value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return None if value is pd.NA or (isinstance(value, float) and not math.isfinite(value)) else value
 
 
 def _words(content: dict[str, Any] | None) -> str:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.ndimage import grey_dilation
 from scipy.stats import spearmanr
 from sklearn.decomposition import PCA
 from sklearn.metrics import confusion_matrix
 from sklearn.preprocessing import StandardScaler
 
-from ...benchmarks.metrics.scoring import column_values
-from ...benchmarks.records.evidence import dequantise
+from ...benchmarks.metrics.dilation import dequantise, dilated
 from ...benchmarks.records.result import shown_unit
+from ...benchmarks.records.truth import column_values
 from ...runtime.drawing import COLOURS, INK, contact_sheet, plain
 from ...zoo.recipes.catalogue import builds
 from ...zoo.storage.manifest import read_manifest
-
-if TYPE_CHECKING:
-    from .result_pictures import Shown
+from .shown_result import ShownResult
 
 COLUMNS = 3  # panels side by side
 IMAGES = 16  # of a contact sheet
@@ -31,7 +27,7 @@ PAIRS = 4000  # of networks, in the picture of distances
 SCORES = ("test_accuracy", "test_r2", "psnr")
 
 
-def _title(figure: Figure, shown: list[Shown]) -> None:
+def _title(figure: Figure, shown: list[ShownResult]) -> None:
     task, zoo = shown[0].result.task, shown[0].result.zoo
     figure.suptitle(f"{task.title} on {zoo.name}@{zoo.version}", fontsize=10, color=INK)
 
@@ -46,12 +42,12 @@ def _panels(count: int, width: float = 3.4, height: float = 3.3) -> tuple[Figure
     return figure, axes[:count]
 
 
-def _score(one: Shown, ending: str = "") -> str:
+def _score(one: ShownResult, ending: str = "") -> str:
     task = one.result.task
     return f"{task.metric} {one.scores[task.metric + ending]:.2f} {shown_unit(task.unit)}".strip()
 
 
-def curves(shown: list[Shown]) -> Figure | None:
+def curves(shown: list[ShownResult]) -> Figure | None:
     """Loss on the training networks and score on the validation networks, epoch by epoch; a dot where it was chosen."""
     shown = [one for one in shown if one.result.curves]
     if not shown:
@@ -82,7 +78,7 @@ def curves(shown: list[Shown]) -> Figure | None:
     return figure
 
 
-def predicted(shown: list[Shown]) -> Figure | None:
+def predicted(shown: list[ShownResult]) -> Figure | None:
     """Predicted against true values of the test networks, coloured by run; for classes the confusion matrix."""
     shown = [one for one in shown if one.arrays.keys() & {"values", "logits"}]
     if not shown:
@@ -94,7 +90,7 @@ def predicted(shown: list[Shown]) -> Figure | None:
     return figure
 
 
-def _values(axis: Axes, one: Shown) -> None:
+def _values(axis: Axes, one: ShownResult) -> None:
     target = one.result.task.options.target or ""
     true = column_values(one.table, target).to_numpy(float)
     found = one.arrays["values"][:, 0]
@@ -111,7 +107,7 @@ def _values(axis: Axes, one: Shown) -> None:
     plain(axis, f"true {target}", "predicted", f"{one.label}\n{_score(one)}")
 
 
-def _confusion(axis: Axes, one: Shown) -> None:
+def _confusion(axis: Axes, one: ShownResult) -> None:
     target = one.result.task.options.target or "label"
     classes = one.truth.classes[target]
     true = column_values(one.table, target)
@@ -124,7 +120,7 @@ def _confusion(axis: Axes, one: Shown) -> None:
     axis.set_yticks(range(len(classes)), map(str, classes))
 
 
-def embedding(shown: list[Shown]) -> Figure | None:
+def embedding(shown: list[ShownResult]) -> Figure | None:
     """StructureReps' three pictures (2025): the test networks' embeddings by kind, by score, and for pairs of networks
     their distance against their difference in score."""
     shown = [one for one in shown if "embeddings" in one.arrays]
@@ -185,7 +181,7 @@ def _distances(axis: Axes, scaled: np.ndarray, values: np.ndarray, score: str) -
     axis.set_ylim(0, most)
 
 
-def edited(shown: list[Shown]) -> Figure | None:
+def edited(shown: list[ShownResult]) -> Figure | None:
     """INRs before editing (their source image, where the zoo is not on this machine), after it, and the target."""
     shown = [one for one in shown if "pixels" in one.arrays]
     if not shown:
@@ -206,7 +202,7 @@ def edited(shown: list[Shown]) -> Figure | None:
     return figure
 
 
-def _edits(shown: list[Shown], ending: str) -> list[tuple[str, np.ndarray]]:
+def _edits(shown: list[ShownResult], ending: str) -> list[tuple[str, np.ndarray]]:
     """The rows of a contact sheet with their labels; `ending` names the zoo that is tested on too."""
     truth = shown[0].truth.also if ending else shown[0].truth
     assert truth is not None
@@ -220,10 +216,10 @@ def _edits(shown: list[Shown], ending: str) -> list[tuple[str, np.ndarray]]:
     for one in shown:
         after = dequantise(one.arrays["pixels" + ending][chosen]).reshape(images.shape)
         rows.append((f"{one.label}\n{_score(one, ending)}", after))
-    return [*rows, ("target", np.stack([grey_dilation(image, size=(3, 3), mode="constant") for image in images]))]
+    return [*rows, ("target", dilated(images))]
 
 
-def _rendered(one: Shown, rows: np.ndarray) -> np.ndarray | None:
+def _rendered(one: ShownResult, rows: np.ndarray) -> np.ndarray | None:
     """What the zoo's own INRs render, `[n, *image_shape]`; None where exactly this zoo is not on this machine."""
     about = one.result.zoo
     for folder in builds(about.name, about.version):
@@ -236,7 +232,7 @@ def _rendered(one: Shown, rows: np.ndarray) -> np.ndarray | None:
     return None
 
 
-def line(shown: list[Shown]) -> Figure | None:
+def line(shown: list[ShownResult]) -> Figure | None:
     """The loss along the line between two networks, averaged over pairs."""
     shown = [one for one in shown if "line_loss" in one.arrays]
     if not shown:
@@ -253,7 +249,7 @@ def line(shown: list[Shown]) -> Figure | None:
     return figure
 
 
-FIGURES: dict[str, Callable[[list[Any]], Figure | None]] = {
+FIGURES: dict[str, Callable[[list[ShownResult]], Figure | None]] = {
     "curves": curves,
     "predicted": predicted,
     "embedding": embedding,

@@ -4,44 +4,22 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from ...benchmarks.records.evidence import Truth
-from ...benchmarks.records.result import RECORD, Result, read_result, results_folder
+from ...benchmarks.records.results_folder import RECORD, Record, read_record
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import make_folder
-from ..board.rows import names
-from ..evidence.analysis import Record, evaluated
+from ..board.rows import row_names
+from ..evidence.analysis import evaluated
 from .page import slug
+from .shown_result import ShownResult
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.figure import Figure
 
 FORMATS = ("png", "svg")
-MOST = 24  # results in one picture
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A result with its evidence.
-
-    Arguments:
-        label: what names it among the others of its picture.
-        arrays: the stored predictions; row i is about the network of `table`'s row i.
-        scores: recomputed from them.
-    """
-
-    result: Result
-    label: str
-    arrays: dict[str, np.ndarray]
-    scores: dict[str, float]
-    truth: Truth
-    table: pd.DataFrame
+RESULT_LIMIT = 24  # in one picture
 
 
 def draw_results(results: Sequence[Path], out: Path, form: str = "png") -> list[Path]:
@@ -60,17 +38,19 @@ def draw_results(results: Sequence[Path], out: Path, form: str = "png") -> list[
     paths = [path for given in results for path in _paths(given)]
     boards: dict[tuple[str, str, str, str], list[Record]] = {}
     for path in dict.fromkeys(path.resolve() for path in paths):
-        result = read_result(path)
-        if result.status == "ok" and result.predictions:
-            about = result.zoo
-            key = (result.task.title, about.name, about.version, about.recipe_sha256)
-            boards.setdefault(key, []).append(Record(path, result, results_folder(path, result)))
+        record = read_record(path)
+        if record.succeeded:
+            about = record.result.zoo
+            key = (record.result.task.title, about.name, about.version, about.recipe_sha256)
+            boards.setdefault(key, []).append(record)
     if not boards:
         raise BadInput(f"{results[0]}: none of {len(paths)} results there succeeded, so there is nothing to draw")
-    pictures: list[tuple[str, Callable[[list[Shown]], Figure | None], list[Shown]]] = []
+    pictures: list[tuple[str, Callable[[list[ShownResult]], Figure | None], list[ShownResult]]] = []
     for (task, zoo, version, recipe), records in boards.items():
-        if len(records) > MOST:
-            raise BadInput(f"{task} on {zoo}: {len(records)} results are too many for a picture: name at most {MOST}")
+        if len(records) > RESULT_LIMIT:
+            raise BadInput(
+                f"{task} on {zoo}: {len(records)} results are too many for a picture: name at most {RESULT_LIMIT}"
+            )
         names = [slug(f"{task}-{zoo}-{version}"), recipe[:8]]
         alone = sum(key[:3] == (task, zoo, version) for key in boards) == 1
         pictures += [
@@ -102,12 +82,12 @@ def _paths(given: Path) -> list[Path]:
     return found
 
 
-def _shown(records: list[Record]) -> Iterator[Shown]:
+def _shown(records: list[Record]) -> Iterator[ShownResult]:
     several = len({record.result.seed for record in records}) > 1
-    called = names([record.result for record in records])
+    called = row_names([record.result for record in records])
     for record, name in zip(records, called, strict=True):
         result, truth = record.result, record.truth
         scores, _ = evaluated(record, truth)
         ids, arrays = record.predictions()
         label = f"{name}, seed {result.seed}" if several else name
-        yield Shown(result, "\n".join(textwrap.wrap(label, 40)), arrays, scores, truth, truth.table.loc[ids])
+        yield ShownResult(result, "\n".join(textwrap.wrap(label, 40)), arrays, scores, truth, truth.table.loc[ids])

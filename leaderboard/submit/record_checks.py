@@ -9,25 +9,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ...benchmarks.records.evidence import IDENTITY
-from ...benchmarks.records.result import Result, read_result, results_folder
+from ...benchmarks.records import zoo_identity
+from ...benchmarks.records.result import Result
+from ...benchmarks.records.results_folder import Record, ResultsFolder, read_record
 from ...runtime.errors import BadInput
 from ...zoo.storage.manifest import LOCAL, VERSION, ZOO_NAME
 
 RECORD_LIMIT = 2**18  # bytes
 NAME = "[a-z0-9]+([.-][a-z0-9]+)*"  # of a task or a method
 SHA256 = "[0-9a-f]{64}"
+METHOD_VERSION = r"[0-9a-z.]+(\+[0-9a-f]{12})?"
 LONGEST_NAME, LONGEST_TEXT = 64, 1000
 
 
-def checked_record(path: Path, runs: Path) -> Result:
+def checked_record(path: Path, runs: ResultsFolder) -> Record:
     """A record, if all that can be told without its predictions and zoo holds. Raises BadInput."""
-    for part in (path, *(runs / parent for parent in path.relative_to(runs).parents)):
+    for part in (path, *(runs.path / parent for parent in path.relative_to(runs.path).parents)):
         if part.is_symlink():
             raise BadInput(f"{part}: is a link; submit real files")
     if (size := path.stat().st_size) > RECORD_LIMIT:
         raise BadInput(f"{path}: the record has {size:,} bytes, at most {RECORD_LIMIT:,} are taken")
-    result = read_result(path)
+    record = read_record(path)
+    result = record.result
     for place, value in _leaves(json.loads(path.read_bytes())):
         if isinstance(value, float) and not math.isfinite(value):
             raise BadInput(f"{path}: {place}: is {value}; records hold finite numbers")
@@ -37,8 +40,9 @@ def checked_record(path: Path, runs: Path) -> Result:
     _match(path, "zoo.name", result.zoo.name, ZOO_NAME)
     _match(path, "method.name", result.method.name, NAME)
     _match(path, "zoo.version", result.zoo.version, VERSION)
+    _match(path, "method.version", result.method.version, METHOD_VERSION)
     if result.task.options.also is not None:
-        _match(path, "task.options.also", result.task.options.also, IDENTITY.pattern)
+        _match(path, "task.options.also", result.task.options.also, zoo_identity.PATTERN)
     for place, value in (
         ("zoo.recipe_sha256", result.zoo.recipe_sha256),
         ("zoo.manifest_sha256", result.zoo.manifest_sha256),
@@ -53,8 +57,7 @@ def checked_record(path: Path, runs: Path) -> Result:
     if result.cost and min(v for v in result.cost.model_dump().values() if v is not None) < 0:
         raise BadInput(f"{path}: cost: holds a negative number")
     _check_variant(path, result)
-    results_folder(path, result)
-    return result
+    return record
 
 
 def _check_variant(path: Path, result: Result) -> None:
@@ -88,6 +91,7 @@ def _match(path: Path, place: str, value: str, pattern: str) -> None:
             ZOO_NAME: "small letters, digits and single dashes",
             VERSION: f"1.2.3 or 1.2.3{LOCAL}",
             SHA256: "64 hex digits",
-            IDENTITY.pattern: "name@version-recipe",
+            zoo_identity.PATTERN: "name@version-recipe",
+            METHOD_VERSION: "a number, and for a method of one's own +checksum",
         }
         raise BadInput(f"{path}: {place}: {value[:80]!a} is refused; expected {wanted[pattern]}")

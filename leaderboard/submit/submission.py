@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...benchmarks.records.evidence import TRUTH
-from ...benchmarks.records.result import Result, read_result, records_in
+from ...benchmarks.records.result import Result, same_score
+from ...benchmarks.records.results_folder import TRUTHS, Record, ResultsFolder, read_result
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import ROOT, file_sha256, write_atomically
-from ..evidence.analysis import Record, evaluated
+from ..evidence.analysis import evaluated
 from .record_checks import checked_record
 from .truths import Truths
 
@@ -50,39 +50,41 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
 
     Arguments:
         runs: a results folder, as `weightbench run` writes it.
-        home: receives `results/` and `zoos/`.
+        home: receives `results/`, a results folder with its truths.
         zoos: folders of zoos that are not in the cache.
 
     Raises BadInput, with nothing written, for the first record that does not hold.
     """
     if not runs.is_dir():
         raise BadInput(f"{runs}: no such folder; `weightbench run` writes results")
-    paths = records_in(runs)
+    given, committed = ResultsFolder(runs), ResultsFolder(home / "results")
+    paths = given.record_paths()
     if not paths:
         raise BadInput(f"{runs}: no results there; `weightbench run` writes some")
     done = Submission()
     files: dict[Path, bytes | Path] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        truths = Truths(home, Path(scratch), zoos)
+        truths = Truths(committed, ResultsFolder(Path(scratch)), zoos)
         for path in paths:
-            result = checked_record(path, runs)
+            record = checked_record(path, given)
+            result = record.result
             if result.status != "ok":
                 done.failed += 1
                 continue
             _check_task(path, result, truths.zoo_of(result))
             _check_settings(path, result)
-            evidence = _predictions(path, result)
-            scores = _rescored(path, result, runs, truths)
-            target = home / "results" / result.place
+            predictions = _predictions(path, result)
+            scores = _rescored(record, truths)
+            target = committed.record_path(result.spec, result.seed)
             content = _as_committed(result, scores).to_json()
             if target.exists():
                 _same_evidence(target, path, result)
                 done.kept += 1
                 continue
             done.results.append(result)
-            files |= {target.with_suffix(".safetensors"): evidence, target: content}
+            files |= {target.with_suffix(".safetensors"): predictions, target: content}
         for file in truths.new:
-            files[home / TRUTH / file.name] = file.read_bytes()
+            files[committed.path / TRUTHS / file.name] = file.read_bytes()
     try:
         for target, source in files.items():
             write_atomically(target, source.read_bytes() if isinstance(source, Path) else source)
@@ -147,29 +149,29 @@ def _predictions(path: Path, result: Result) -> Path:
     return file
 
 
-def _rescored(path: Path, result: Result, runs: Path, truths: Truths) -> dict[str, float]:
+def _rescored(record: Record, truths: Truths) -> dict[str, float]:
     """The scores that the predictions give; the claimed ones must be these.
 
     Where another build of the zoo stands behind the committed truth, the claim may be that of the record's own build.
     """
+    result, wrong = record.result, ""
     found: dict[str, float] = {}
-    wrong = ""
-    for truth in truths.of(path, result):
-        scores, _ = evaluated(Record(path, result, runs), truth)
+    for truth in truths.of(record):
+        scores = evaluated(record, truth).scores
         found = found or scores
         claims: dict[str, float | None] = dict(result.scores or {})
-        differing = [name for name in claims.keys() | scores if not _equal(claims.get(name), scores.get(name))]
-        if not _equal(result.score, scores[result.task.metric]):
+        differing = [name for name in claims.keys() | scores if not _claimed(claims.get(name), scores.get(name))]
+        if not _claimed(result.score, scores[result.task.metric]):
             claims, differing = {result.task.metric: result.score}, [result.task.metric]
         if not differing:
             return found
         name = min(differing)
         wrong = wrong or f"claims {name} {claims.get(name)}, its predictions give {scores.get(name)}"
-    raise BadInput(f"{path}: score: {wrong}")
+    raise BadInput(f"{record.path}: score: {wrong}")
 
 
-def _equal(claimed: float | None, found: float | None) -> bool:
-    return claimed is not None and found is not None and abs(claimed - found) <= 1e-6 * max(1.0, abs(found))
+def _claimed(claim: float | None, found: float | None) -> bool:
+    return claim is not None and same_score(claim, found)
 
 
 def _same_evidence(target: Path, path: Path, result: Result) -> None:

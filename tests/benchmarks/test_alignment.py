@@ -199,4 +199,4 @@ def test_what_is_no_order_fails_the_cell(tmp_path: Path) -> None:
     zoo = planted_zoo.write_zoo(tmp_path / "zoo", GROUPS)
     (result,) = wb.run(Doubling, task="neuron-alignment", zoo=zoo, out=tmp_path / "runs")
     assert result.status == "failed"
-    assert "something else than orders of 12" in result.error
+    assert "something else than permutations of 12" in result.error

@@ -125,11 +125,6 @@ def picture(
         print(path)
 
 
-def register(app: typer.Typer) -> None:
-    for command in (leaderboard, submit, diff, picture):
-        app.command(command.__name__)(command)
-
-
 def show_boards(
     results: Path, out: Path, only: set[tuple[str, str]] | None, *, may_be_empty: bool = False, as_json: bool = False
 ) -> list[Board]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from weightbench.cli import options as terminal
+from weightbench.cli import options
 from weightbench.cli.zoo_commands import NameOrPath
 
 
@@ -25,7 +25,7 @@ def zoo_import(
     out: Annotated[Path | None, typer.Option(help="The zoo's folder, by default in the cache.")] = None,
 ) -> None:
     """Make a zoo of networks that were trained elsewhere. Nothing in their files is run."""
-    terminal.tune()
+    options.tune()
     from weightbench.zoo.exchange.import_zoo import import_zoo
 
     zoo = import_zoo(
@@ -55,7 +55,7 @@ def zoo_export(
     out: Annotated[Path, typer.Option(help="An empty or new folder.")],
 ) -> None:
     """Write a zoo's networks as plain files, which `zoo import state-dicts` reads back bit for bit."""
-    terminal.tune()
+    options.tune()
     from weightbench.zoo.exchange.export_zoo import export_zoo
     from weightbench.zoo.load_zoo import load_zoo
 

@@ -1,7 +1,8 @@
-"""The commands for people who write a method: `new-method` and `check`."""
+"""The commands about methods: `methods`, and `new-method` and `check` for people who write one."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import keyword
 import re
@@ -10,7 +11,6 @@ from typing import Annotated
 
 import typer
 
-from weightbench.cli import options as terminal
 from weightbench.cli.options import Json
 from weightbench.runtime.errors import BadInput
 
@@ -61,6 +61,21 @@ class {title}(wb.NeuralMethod):
 '''
 
 
+def methods(as_json: Json = False) -> None:
+    """The methods, with the tasks that each supports and its parameters."""
+    from weightbench.methods.contract.registry import load_class, method_names
+
+    rows = []
+    for name in method_names():
+        method = load_class(name)
+        about = (method.__doc__ or "").strip().splitlines()
+        rows.append(
+            {"name": name, "tasks": list(method.tasks), "paper": method.paper, "description": about[0] if about else ""}
+            | ({"params": dataclasses.asdict(method())} if as_json else {})
+        )
+    options.print_rows(rows, as_json)
+
+
 def new_method(
     name: Annotated[str, typer.Argument(help="Small letters, digits and dashes, for instance my-net.")],
     out: Annotated[Path, typer.Option(help="Folder of the new file.")] = Path(),
@@ -88,14 +103,14 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Hold a method to the contract on a tiny zoo: shapes, determinism, independence of order and batch, symmetries."""
-    terminal.tune()
+    options.tune()
     from rich.console import Console
 
     from weightbench.benchmarks.running.method_check import brief, tiny_zoo
     from weightbench.benchmarks.running.method_check import check as findings
     from weightbench.methods.contract.registry import load_method
 
-    params = dict(terminal.parsed_param(text) for text in param or [])
+    params = dict(options.parsed_param(text) for text in param or [])
     found, console = [], Console(highlight=False)
     loaded = load_method(method, params)
     for finding in findings(brief(loaded, keep=set(params)), tiny_zoo()):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from weightbench.cli import options as terminal
+from weightbench.cli import options
 from weightbench.cli.options import HELP, Address, Device, Engine, Jobs, Json, Memory
 
 zoo_app = typer.Typer(context_settings=HELP, no_args_is_help=True, help="List, build, get, publish and verify zoos.")
@@ -56,7 +56,7 @@ def zoo_list(as_json: Json = False) -> None:
             row["here"], row["hub"] = row.pop("here"), row.pop("published")
             del row["version"]
         rows.append(row)
-    terminal.print_rows(rows, as_json)
+    options.print_rows(rows, as_json)
 
 
 @zoo_app.command("info")
@@ -106,7 +106,7 @@ def zoo_build(
     memory: Memory = None,
 ) -> None:
     """Train a standard zoo. Interrupted builds go on where they stopped."""
-    terminal.tune()
+    options.tune()
     from weightbench.zoo.build.build_zoo import build_zoo
 
     zoo = build_zoo(
@@ -135,7 +135,7 @@ def zoo_get(
     out: Annotated[Path | None, typer.Option(help="The zoo's folder.  [default: in the cache]")] = None,
 ) -> None:
     """Download a published zoo, every file verified; mend a damaged one. One that is nowhere published is built."""
-    terminal.tune()
+    options.tune()
     from weightbench.zoo.exchange.download import get_zoo, read_origin
 
     zoo = get_zoo(name, repo_id=repo_id, revision=revision, out=out)
@@ -178,7 +178,7 @@ def zoo_verify(
     source_dir: SourceDir = None,
 ) -> None:
     """Hash every file of a zoo, compare with its manifest, and prove that no network stands in it twice."""
-    terminal.tune()
+    options.tune()
     from weightbench.zoo.networks.fingerprints import check_twins
     from weightbench.zoo.recipes.catalogue import locate
     from weightbench.zoo.storage.tables import verify_seal

@@ -29,6 +29,7 @@ class Split:
     Arguments:
         files: where the networks lie.
         column: None when the files hold this split alone; else the column that names each row's split.
+        shown: the columns of the table and arrays that can be seen; None for all.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Split:
     files: list[ZooFile] = field(repr=False)
     architectures: dict[str, Architecture] = field(repr=False)
     column: str | None = None
+    shown: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.table) if self.column else sum(file.rows for file in self.files)
@@ -56,7 +58,11 @@ class Split:
                 tables.append(table)
                 tensors.append(arrays)
             joined = tensors[0] if len(tensors) == 1 else {n: torch.cat([t[n] for t in tensors]) for n in tensors[0]}
-            groups.append((key, pd.concat(tables, ignore_index=True).assign(architecture=key), joined))
+            table = pd.concat(tables, ignore_index=True).assign(architecture=key)
+            if self.shown is not None:
+                table = table[[name for name in table if name in self.shown]]
+                joined = {name: values for name, values in joined.items() if name in self.shown}
+            groups.append((key, table, joined))
         return groups
 
     @cached_property

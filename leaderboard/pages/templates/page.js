@@ -4,29 +4,8 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const isNumber = (value) => typeof value === "number";
   const fixed = (digits) => (value) => (isNumber(value) ? value.toLocaleString("en", { maximumFractionDigits: digits }) : "–");
-  const audit = (value) => (!isNumber(value) ? "–" : value === 0 ? "0" : value < 0.01 ? value.toExponential(1) : value.toFixed(2));
-  const score = (value, row) =>
-    isNumber(value) ? value.toFixed(2) + (isNumber(row.std) ? " ± " + row.std.toFixed(2) : "") : "failed";
-  const columns = [
-    { field: "score", title: "score", text: score, shown: true },
-    { field: "low", title: "95 % interval", text: (v, row) => (isNumber(v) ? v.toFixed(2) + " to " + row.high.toFixed(2) : "–"), shown: true },
-    { field: "group", title: "tie group", text: fixed(0), shown: true },
-    { field: "more", title: "other scores", text: fixed(2), shown: true, sparse: true },
-    { field: "reported", title: "reported", text: fixed(4), shown: true, sparse: true },
-    { field: "seeds", title: "seeds", text: fixed(0), shown: true },
-    { field: "parameters", title: "parameters", text: fixed(0), shown: true },
-    { field: "fit_s", title: "fit, s", text: (v) => (isNumber(v) && v < 100 ? v.toFixed(1) : fixed(0)(v)), shown: true },
-    { field: "networks_per_s", title: "networks/s", text: fixed(0), shown: true },
-    { field: "permutation", title: "permutation", text: audit, shown: true },
-    { field: "sign", title: "sign", text: audit, shown: true, sparse: true },
-    { field: "scale", title: "scale", text: audit, shown: true, sparse: true },
-    { field: "peak_mb", title: "peak, MB", text: fixed(0), shown: false },
-    { field: "epochs", title: "epochs", text: fixed(0), shown: false },
-    { field: "device", title: "device", text: (v) => v, shown: false },
-    { field: "hardware", title: "hardware", text: (v) => v, shown: false },
-    { field: "spec", title: "spec", text: (v) => v, shown: false },
-  ];
-  const visible = Object.fromEntries(columns.map((column) => [column.field, column.shown]));
+  const { columns } = data;  // method first; what they show stands in a row's `shown`
+  const visible = Object.fromEntries(columns.map((column) => [column.field, column.opened]));
   for (const board of data.boards)
     for (const row of board.rows) board.more.forEach((name, number) => (row["more" + number] = row.more?.[name] ?? null));
   const boards = new Map(data.boards.map((board) => [board.id, { ...board, open: new Set(), table: null }]));
@@ -142,23 +121,24 @@
 
   function definitions(board) {
     const some = (field) => board.rows.some((row) => row[field] !== null);
-    const others = (column) => board.more.map((name, number) => ({ ...column, field: "more" + number, title: name, about: data.columns.more }));
-    const shown = columns.filter((column) => !column.sparse || some(column.field)).flatMap((column) => (column.field === "more" ? others(column) : [column]));
+    const others = (column) => board.more.map((name, number) => ({ ...column, field: "more" + number, title: name }));
+    const [first, ...rest] = columns;
+    const shown = rest.filter((column) => !column.sparse || some(column.field)).flatMap((column) => (column.field === "more" ? others(column) : [column]));
     const made = shown.map((column) => ({
       field: column.field,
       title: column.title,
       visible: visible[column.field.replace(/\d+$/, "")],
-      headerTooltip: column.about || data.columns[column.field] || column.title,
-      hozAlign: ["device", "hardware", "spec"].includes(column.field) ? "left" : "right",
-      headerHozAlign: ["device", "hardware", "spec"].includes(column.field) ? "left" : "right",
+      headerTooltip: column.about,
+      hozAlign: column.words ? "left" : "right",
+      headerHozAlign: column.words ? "left" : "right",
       cssClass: column.field,
-      sorter: ["device", "hardware", "spec"].includes(column.field) ? "string" : "number",
+      sorter: column.words ? "string" : "number",
       sorterParams: { alignEmptyValues: "bottom" },
       headerSortStartingDir: column.field === "score" && board.higher ? "desc" : "asc",
-      formatter: (cell) => document.createTextNode(column.text(cell.getValue(), cell.getRow().getData())),
+      formatter: (cell) => document.createTextNode(cell.getRow().getData().shown[column.field].replace(/^-$/, "–")),
     }));
-    const method = { field: "method", title: "method", formatter: nameCell(board), headerFilter: "input", sorter: "string",
-      headerFilterPlaceholder: "filter", headerTooltip: data.columns.method, frozen: window.innerWidth > 640, minWidth: 150,
+    const method = { field: first.field, title: first.title, formatter: nameCell(board), headerFilter: "input", sorter: "string",
+      headerFilterPlaceholder: "filter", headerTooltip: first.about, frozen: window.innerWidth > 640, minWidth: 150,
       maxWidth: Math.min(430, 0.62 * window.innerWidth), variableHeight: true, cssClass: "method", widthGrow: 3 };
     return [method, ...made];
   }
@@ -237,7 +217,7 @@
     const [x, y] = [drawn.scale("x"), drawn.scale("y")];
     const short = shortNames(rows);
     const texts = placed([...best, ...rows.filter((row) => !best.has(row))], short, (row) => x.apply(row[wanted]), (row) => y.apply(row.score), options.width);
-    const tip = Plot.tip(rows, Plot.pointer({ x: wanted, y: "score", title: (row) => row.method + "\n" + score(row.score, row) + "\n" + fixed(1)(row[wanted]) + " " + costs[wanted], fill: "var(--paper)" }));
+    const tip = Plot.tip(rows, Plot.pointer({ x: wanted, y: "score", title: (row) => row.method + "\n" + row.shown.score + "\n" + fixed(1)(row[wanted]) + " " + costs[wanted], fill: "var(--paper)" }));
     const names = texts.map(([across, down, part]) => Plot.text(part, { x: wanted, y: "score", text: (row) => short.get(row), dx: 9 * across, dy: 8 * down,
       textAnchor: across > 0 ? "start" : "end", fill: "currentColor", stroke: "var(--paper)", strokeWidth: 4 }));
     figure.append(Plot.plot({ ...options, marks: [...options.marks.slice(0, 2), ...names, ...options.marks.slice(2), tip] }));  // a halo would hide dots under it
@@ -303,7 +283,7 @@
   if (!data.boards.length) return;
   document.body.classList.add("live");
   const menu = document.getElementById("columns");
-  for (const column of columns) {
+  for (const column of columns.slice(1)) {
     const box = element("input");
     box.type = "checkbox";
     box.checked = visible[column.field];

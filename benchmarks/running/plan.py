@@ -1,0 +1,134 @@
+"""From what is asked to cells: everything that can be told without raw data is checked here, before the first fit."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...methods.contract.method import Method
+from ...methods.contract.registry import load_class, load_method, reference_of, source_sha256, version_of
+from ...runtime.errors import BadInput
+from ...runtime.files import cache_dir
+from ...zoo.load_zoo import load_zoo
+from ...zoo.recipes.catalogue import published_sha256
+from ...zoo.storage.zoo import Zoo
+from ..records.result import CellSpec, MethodPart, Options, TaskPart, ZooPart
+from ..records.results_folder import ResultsFolder
+from ..task.task import Task, task_class
+from .cell import Cell
+from .protocols import protocol_of
+from .suite import Suite
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked: methods on a task of a zoo, once for each of several options.
+
+    Arguments:
+        zoo: a name, a folder or a loaded `Zoo`.
+    """
+
+    methods: Sequence[Method]
+    task: str
+    zoo: str | Path | Zoo
+    options: Sequence[Options]
+
+
+def requests_of(suite: Suite) -> list[Request]:
+    """What a suite asks. Raises BadInput for unknown methods and parameters."""
+    found = []
+    for runs in suite.runs:
+        for entry in runs.methods:
+            if "name" not in entry:
+                raise BadInput(f"a method of task {runs.task} has no name: {entry}")
+        methods = [load_method(str(e["name"]), {k: v for k, v in e.items() if k != "name"}) for e in runs.methods]
+        found += [Request(methods, runs.task, zoo, options) for zoo, options in runs.zoos_and_options]
+    return found
+
+
+def plan(requests: Iterable[Request], seeds: Sequence[int], folder: ResultsFolder) -> list[Cell]:
+    """The cells of requests, seed by seed, those that share an encoder side by side.
+
+    Raises BadInput for tasks, zoos and methods that do not go together.
+    """
+    zoos: dict[tuple[str | Path, str | None], Zoo] = {}
+    asked: list[tuple[Method, list[Task]]] = []
+    for request in requests:
+        tasks: list[Task] = []
+        for options in request.options:
+            if isinstance(request.zoo, Zoo):
+                tasks.append(task_class(request.task)(request.zoo, options))
+                continue
+            key = (request.zoo, options.split)
+            tasks.append(task_class(request.task)(zoos.get(key) or load_zoo(request.zoo), options))
+            zoos[key] = tasks[-1].zoo
+        asked += [(method, tasks) for method in request.methods]
+    # All of one seed before the next: a suite that is cut off has whole boards.
+    return [planned_cell(task, method, seed, folder) for seed in seeds for method, tasks in asked for task in tasks]
+
+
+def planned_cell(task: Task, method: Method, seed: int, folder: ResultsFolder) -> Cell:
+    """A cell. Raises BadInput when the method does not support the task, its protocol or its networks."""
+    if not {task.name, task.family} & set(method.tasks):
+        raise BadInput(f"method {method.name} supports {', '.join(method.tasks)}, not {task.name}")
+    verb = protocol_of(task).verb
+    if not method.has(verb):
+        raise BadInput(f"method {method.name} has no `{verb}`, which the {task.options.protocol} protocol needs")
+    method.check(task)  # type: ignore[arg-type]  # what it may ask of a task that has no targets is there
+    return Cell(task, method, seed, _spec(task, method), folder)
+
+
+def _spec(task: Task, method: Method) -> CellSpec:
+    zoo, kind = task.zoo, type(method)
+    return CellSpec(
+        TaskPart(
+            name=task.name,
+            version=task.version,
+            options=task.options,
+            metric=task.metric,
+            unit=task.unit,
+            higher_is_better=task.higher_is_better,
+        ),
+        ZooPart(
+            name=zoo.name,
+            version=zoo.version,
+            recipe_sha256=zoo.manifest.recipe_sha256,
+            manifest_sha256=zoo.manifest_sha256,
+            own_build=published_sha256(zoo.name, zoo.version) != zoo.manifest_sha256,
+            reference=_zoo_reference(zoo),
+            **{f"n_{name}": len(split) for name, split in task.splits.items()},
+        ),
+        MethodPart(
+            name=method.name,
+            version=version_of(kind),
+            params=method.params,
+            source_sha256=source_sha256(kind),
+            paper=method.paper,
+            variant=method.variant,
+            reference=_method_reference(kind),
+        ),
+    )
+
+
+def _method_reference(kind: type[Method]) -> str | None:
+    """What a command line calls a method; None for a class of a program."""
+    found = reference_of(kind)
+    if isinstance(found, str):
+        return _from_here(Path(found))
+    with contextlib.suppress(BadInput):
+        if load_class(kind.name) is found:
+            return kind.name
+    return None
+
+
+def _zoo_reference(zoo: Zoo) -> str:
+    """What a command line calls a zoo: the name of a folder in the cache tells a part from the whole."""
+    folder = zoo.folder.absolute()
+    return folder.name if folder.parent == (cache_dir() / "zoos").absolute() else _from_here(folder)
+
+
+def _from_here(path: Path) -> str:
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

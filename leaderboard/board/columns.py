@@ -1,0 +1,200 @@
+"""The columns of a board, each specified once: for Markdown, the terminal, CSV and the page alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .reported import reported_score
+from .rows import Row, deviation, rounded
+
+Cells = pd.Series  # of one row of `Board.rows`
+
+
+def _plain(value: Any, cells: Cells) -> str:
+    return f"{value:,.0f}" if isinstance(value, float) else str(value)
+
+
+def _score(value: float, cells: Cells) -> str:
+    return f"{value:.2f}" + ("" if pd.isna(cells["std"]) else f" ± {cells['std']:.2f}")
+
+
+def _interval(value: float, cells: Cells) -> str:
+    return f"{value:.2f} to {cells['high']:.2f}"
+
+
+def _seconds(value: float, cells: Cells) -> str:
+    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+
+
+def _short(value: float, cells: Cells) -> str:
+    return f"{value:g}"
+
+
+def _audited(value: float, cells: Cells) -> str:
+    return "0" if value == 0 else f"{value:.1e}" if value < 0.01 else f"{value:.2f}"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Arguments:
+        key: its name in `Board.rows` and in the CSV file.
+        about: what it means.
+        value: of a row.
+        title: its heading in tables and on the page; "" for what only the CSV file has.
+        text: how a value that is there is shown.
+        missing: what is shown where there is none.
+        sparse: left out where no row has a value.
+        tables: stands in Markdown and on the terminal, not on the page alone.
+        opened: seen on the page without being chosen.
+    """
+
+    key: str
+    about: str
+    value: Callable[[Row], Any]
+    title: str = ""
+    text: Callable[[Any, Cells], str] = _plain
+    missing: str = "-"
+    sparse: bool = False
+    tables: bool = True
+    opened: bool = True
+
+    def shown(self, cells: Cells) -> str:
+        """The cell of one row as text."""
+        value = cells[self.key]
+        return self.missing if not isinstance(value, str) and pd.isna(value) else self.text(value, cells)
+
+    def stands(self, rows: pd.DataFrame) -> bool:
+        """Whether a table of these rows has the column."""
+        return bool(self.title) and (not self.sparse or bool(rows[self.key].notna().any()))
+
+
+OTHER_SCORES = Column(
+    "more",
+    "other scores than the one that ranks, means over seeds, recomputed as well",
+    lambda row: row.other_scores,
+    title="other scores",
+    sparse=True,
+)
+
+COLUMNS = (
+    Column(
+        "method",
+        "method, with the settings that differ from its defaults; rows of the same ones also name what else tells them "
+        "apart, as the epochs",
+        lambda row: row.first.method.label,
+        title="method",
+    ),
+    Column(
+        "score",
+        "mean over seeds, recomputed from the stored predictions",
+        lambda row: rounded(np.mean(row.values)) if row.values else None,
+        title="score",
+        text=_score,
+        missing="failed",
+    ),
+    Column("std", "standard deviation over seeds", lambda row: deviation(row.values)),
+    Column(
+        "low",
+        "lower end of the 95 % interval over test items: images or runs are redrawn, seeds kept (bootstrap)",
+        lambda row: row.low,
+        title="95 % interval",
+        text=_interval,
+        sparse=True,
+    ),
+    Column("high", "upper end of that interval", lambda row: row.high),
+    Column(
+        "group",
+        "tie group: rows that a paired test over the test items cannot tell from the first row of their group (all "
+        "pairs together at 5 %, Holm); counted for each class of hardware apart",
+        lambda row: row.group,
+        title="tie group",
+        sparse=True,
+    ),
+    OTHER_SCORES,
+    Column(
+        "reported",
+        "what the paper printed for this method on this zoo, under its own regime; never ranked",
+        lambda row: reported_score(row.first),
+        title="reported",
+        text=_short,
+        sparse=True,
+    ),
+    Column("seeds", "how many seeds", lambda row: len(row.values), title="seeds"),
+    Column(
+        "failed",
+        "failed runs, and why",
+        lambda row: "; ".join(f"seed {r.seed} {r.status}: {r.error}" for r in row.results if r.status != "ok") or None,
+    ),
+    Column("parameters", "trained parameters", lambda row: row.cost("parameters"), title="parameters"),
+    Column(
+        "fit_s",
+        "seconds of training, median over seeds",
+        lambda row: row.cost("fit_s"),
+        title="fit, s",
+        text=_seconds,
+    ),
+    Column(
+        "networks_per_s",
+        "networks predicted per second, median over seeds",
+        lambda row: row.cost("predict_networks_per_s"),
+        title="networks/s",
+    ),
+    Column("peak_mb", "peak memory, MB", lambda row: row.cost("peak_memory_mb"), title="peak, MB", opened=False),
+    Column(
+        "epochs",
+        "epochs of training",
+        lambda row: (row.first.budget or {}).get("epochs"),
+        title="epochs",
+        opened=False,
+    ),
+    Column(
+        "permutation",
+        "symmetry audit: largest change of an output, in the outputs' standard deviations, when hidden neurons are "
+        "permuted, which changes no network's function; 0 is invariant",
+        lambda row: row.audit("permutation"),
+        title="permutation",
+        text=_audited,
+    ),
+    Column(
+        "sign",
+        "the same for sign flips of sine and tanh neurons",
+        lambda row: row.audit("sign"),
+        title="sign",
+        text=_audited,
+        sparse=True,
+    ),
+    Column(
+        "scale",
+        "the same for positive rescaling of ReLU neurons",
+        lambda row: row.audit("scale"),
+        title="scale",
+        text=_audited,
+        sparse=True,
+    ),
+    Column("device", "class of hardware: CPU, or the GPU's name", lambda row: row.device, title="device", opened=False),
+    Column(
+        "hardware",
+        "device, processor and threads that the times were taken on",
+        lambda row: row.hardware,
+        title="hardware",
+        tables=False,
+        opened=False,
+    ),
+    Column(
+        "spec",
+        "identifies task, zoo, method, settings and version, as in the results folder",
+        lambda row: row.first.spec.hash,
+        title="spec",
+        tables=False,
+        opened=False,
+    ),
+)
+CSV_ORDER = [column.key for column in COLUMNS if column is not OTHER_SCORES] + [OTHER_SCORES.key]
+ABOUT = {key: column.about for key in CSV_ORDER for column in COLUMNS if column.key == key}

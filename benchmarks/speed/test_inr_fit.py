@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from weightbench.runtime.machine import cpu_name
 from weightbench.zoo.build.build_plan import Blueprint
+from weightbench.zoo.networks.rendering import pixel_grid
 from weightbench.zoo.recipes.catalogue import catalogue_entry
 from weightbench.zoo.recipes.raw_data import load_source, raw_data_dir
-from weightbench.zoo.training.inr_builder import INRBuilder, pixel_grid
+from weightbench.zoo.training.inr_builder import INRBuilder
 
 THREADS = torch.get_num_threads()
 CHUNKS = 2

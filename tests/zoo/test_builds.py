@@ -24,7 +24,8 @@ from weightbench.runtime.errors import BadInput
 from weightbench.zoo.build.build_plan import Blueprint
 from weightbench.zoo.build.build_zoo import build_zoo
 from weightbench.zoo.build.rescore import rescore
-from weightbench.zoo.networks.fingerprints import check_twins, fingerprints
+from weightbench.zoo.build.twins import check_twins
+from weightbench.zoo.networks.fingerprints import fingerprints
 from weightbench.zoo.recipes.catalogue import catalogue, catalogue_entry, default_folder, read_entry, zoo_names
 from weightbench.zoo.recipes.raw_data import load_digits, load_source
 from weightbench.zoo.recipes.recipe import RunRecipe

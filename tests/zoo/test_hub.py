@@ -18,7 +18,7 @@ from loopback_hub import Fault, LoopbackHub, serving
 
 import weightbench as wb
 from weightbench.zoo.recipes.catalogue import catalogue_entry
-from weightbench.zoo.storage.tables import seal
+from weightbench.zoo.storage.checksums import seal
 from weightbench.zoo.storage.zoo import open_zoo, reopened
 
 FILE = "GET .*/resolve/.*test.parquet"

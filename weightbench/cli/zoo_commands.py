@@ -179,9 +179,9 @@ def zoo_verify(
 ) -> None:
     """Hash every file of a zoo, compare with its manifest, and prove that no network stands in it twice."""
     terminal.tune()
-    from weightbench.zoo.networks.fingerprints import check_twins
+    from weightbench.zoo.build.twins import check_twins
     from weightbench.zoo.recipes.catalogue import locate
-    from weightbench.zoo.storage.tables import verify_seal
+    from weightbench.zoo.storage.checksums import verify_seal
     from weightbench.zoo.storage.zoo import open_zoo
 
     zoo = open_zoo(locate(name), always_hash=True)

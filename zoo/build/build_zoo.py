@@ -13,20 +13,21 @@ from ...runtime.execution import Execution
 from ...runtime.executor import Engine, Executor
 from ...runtime.files import digest, make_folder
 from ...runtime.open_executor import open_executor
-from ..networks.fingerprints import check_twins
 from ..recipes.catalogue import catalogue_entry, default_folder
 from ..recipes.raw_data import SOURCES, Source, raw_data_dir
 from ..recipes.recipe import BUILDER, INRRecipe, recipe_digest
 from ..storage.card import write_card
+from ..storage.checksums import OTHER_FILES, seal
 from ..storage.manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, read_manifest
 from ..storage.network_writer import NetworksWriter, Stored
-from ..storage.tables import BESIDE, ROW_GROUP, seal
+from ..storage.tables import ROW_GROUP
 from ..storage.zoo import Zoo, open_zoo
 from ..storage.zoo_folder import move_in, sole_writer
 from ..training.builder import Builder
 from ..training.trainer import compiler
 from .build_plan import Blueprint
 from .shards import Shards
+from .twins import check_twins
 
 
 def build_zoo(
@@ -149,7 +150,7 @@ def _holds(out: Path, recipe_sha256: str) -> bool:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
     if not (out / MANIFEST).exists():
-        if out.is_dir() and {path.name for path in out.iterdir()} <= {"data", *BESIDE}:
+        if out.is_dir() and {path.name for path in out.iterdir()} <= {"data", *OTHER_FILES}:
             return False  # a build died while moving in
         raise BadInput(f"{out}: is not empty and not a zoo: choose another --out")
     try:

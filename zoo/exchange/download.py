@@ -23,8 +23,8 @@ from ...runtime.progress import Advance, track
 from ..build.build_zoo import build_zoo
 from ..recipes.catalogue import catalogue_entry, published_sha256, zoo_names
 from ..recipes.recipe import Entry
+from ..storage.checksums import seal
 from ..storage.manifest import MANIFEST, ORIGIN, RELEASE, VERSION, ZOO_NAME, read_manifest
-from ..storage.tables import seal
 from ..storage.zoo import Zoo, open_zoo
 from ..storage.zoo_folder import move_in, sole_writer
 from .hub import KIND, Repository, plain_errors, tag_of

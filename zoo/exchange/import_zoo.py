@@ -17,15 +17,16 @@ import pandas as pd
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import cache_dir, make_folder
 from ...runtime.progress import track
+from ..build.twins import check_twins
 from ..networks.architecture import ActivationName, Architecture
-from ..networks.fingerprints import check_twins
 from ..recipes.catalogue import zoo_names
 from ..recipes.recipe import BUILDER, recipe_digest
 from ..recipes.splits import SPLITS, split_groups
 from ..storage.card import write_card
+from ..storage.checksums import seal
 from ..storage.manifest import MANIFEST, RELEASE, ZOO_NAME, Manifest
 from ..storage.network_writer import NetworksWriter, Stored
-from ..storage.tables import ROW_GROUP, seal
+from ..storage.tables import ROW_GROUP
 from ..storage.zoo import Zoo, open_zoo
 from ..storage.zoo_folder import sole_writer
 from .reading.archives import unpacked

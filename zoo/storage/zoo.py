@@ -14,9 +14,10 @@ from torch import Tensor
 from ...runtime.errors import BadInput, unknown
 from ..networks.architecture import Architecture
 from ..networks.networks import Networks
-from ..training.inr_builder import render
+from ..networks.rendering import render
+from .checksums import verify_files
 from .manifest import MANIFEST, Manifest, Rendering, SourceInfo, ZooFile, read_manifest
-from .tables import read_table, read_tensors, verify_files
+from .tables import read_table, read_tensors
 
 if TYPE_CHECKING:
     import pandas as pd

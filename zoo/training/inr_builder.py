@@ -1,11 +1,10 @@
-"""Implicit neural representations: coordinates, rendering, and the zoos of one INR per image."""
+"""Zoos of implicit neural representations (INRs), one or several for each image of a data set."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from ..networks.architecture import Architecture
 from ..networks.networks import Networks
+from ..networks.rendering import pixel_grid
 from ..recipes.raw_data import Source
 from ..recipes.recipe import INRRecipe
 from ..recipes.splits import Parts
@@ -21,26 +21,7 @@ from .builder import Arrays
 from .initialisation import initial_params
 from .trainer import Settings, State, Trainer
 
-Coordinates = Literal["xy", "ij"]
 Fit = tuple[int, int]  # source item, copy
-
-
-def pixel_grid(height: int, width: int, *, coordinates: Coordinates = "xy") -> Tensor:
-    """Coordinates of the pixels' centres, row by row, `[height * width, 2]`, each axis from -1 to 1.
-
-    "xy" puts the column first, "ij" the row.
-    """
-    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
-    return torch.stack([x, y] if coordinates == "xy" else [y, x], -1).reshape(-1, 2)
-
-
-def render(networks: Networks, image_shape: tuple[int, ...], coordinates: Coordinates = "xy") -> Tensor:
-    """The images that INRs encode, `[B, *image_shape]`; omega_0 and the output offset are part of the networks.
-
-    `Zoo.render` knows a zoo's image shape and coordinates.
-    """
-    grid = pixel_grid(image_shape[0], image_shape[1], coordinates=coordinates).to(networks.params)
-    return networks.forward(grid).reshape(len(networks), *image_shape)
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ def audit(asked: Supervised, split: Split, *, seed: int) -> dict[str, Any]:
             report[kind] = changes[kind] = None
             continue
         moved = [
-            asked.output(symmetry.apply(group, kind, element)) if element else output
+            asked.output(group.transformed(kind, element)) if element else output
             for group, element, output in zip(groups, elements, plain, strict=True)
         ]
         largest = max((a - b).abs().max().item() for a, b in zip(seen(moved), seen(plain), strict=True))

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from ...runtime.errors import BadInput
-from ...zoo.load_zoo import load_zoo
+from ...zoo.load_zoo import ZooReference, load_zoo
 from ...zoo.storage.zoo import Zoo
 from ..records.evidence import IDENTITY, identity
 from ..records.result import Options
@@ -25,7 +25,8 @@ class OutOfDomain(Task):
         super().__init__(zoo, options)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.zoo, self.options, self._other)
+        restore, arguments = super().__reduce__()
+        return restore, (*arguments, *([ZooReference.of(self._other)] if self._other else []))
 
     def _also(self, asked: str | None) -> str | None:
         if asked is None or IDENTITY.fullmatch(asked):

@@ -136,11 +136,12 @@ def zoo_get(
 ) -> None:
     """Download a published zoo, every file verified; mend a damaged one. One that is nowhere published is built."""
     terminal.tune()
-    from weightbench.zoo.exchange.download import get_zoo, read_origin
+    from weightbench.zoo.exchange.download import get_zoo
+    from weightbench.zoo.storage.origin import read_origin
 
     zoo = get_zoo(name, repo_id=repo_id, revision=revision, out=out)
     origin = read_origin(zoo.folder)
-    source = f"from {origin['repository']} at {origin['revision']}" if origin else "built here"
+    source = f"from {origin.repository} at {origin.revision}" if origin else "built here"
     print(f"{zoo}, verified, {source}\n{zoo.folder}")
 
 

@@ -100,9 +100,12 @@ def sample(arch: Architecture, kind: Kind, batch: int, generator: torch.Generato
 
 
 def apply(arch: Architecture, params: Tensor, kind: Kind, elements: Sequence[Tensor]) -> Tensor:
-    """Networks `params [B, P]` changed by `elements` of the symmetry `kind`, which `sample` draws; new parameters `[B, P]`.
+    """Parameters `[B, P]` of the same functions as `params [B, P]`, changed by `elements` of a symmetry.
 
-    The functions stay the same. Raises ValueError for elements of other shapes.
+    Arguments:
+        elements: one tensor `[B, size]` for each of `neuron_groups(arch, kind)`, as `sample` draws them.
+
+    Raises ValueError for elements of other shapes.
     """
     moved = params.detach().clone()
     weights, biases = split_params(arch, moved)

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from ...runtime.errors import BadInput
 from ...runtime.files import cache_dir, file_sha256, write_atomically
-from .manifest import MANIFEST, ORIGIN, Manifest
+from .manifest import MANIFEST, Manifest
+from .origin import ORIGIN
 
 CHECKSUMS = "SHA256SUMS"
 OTHER_FILES = (MANIFEST, ORIGIN, CHECKSUMS, "README.md", "picture.png")  # what a zoo folder holds beside its data

@@ -16,8 +16,7 @@ from ...runtime.open_executor import open_executor
 from ..recipes.catalogue import catalogue_entry, default_folder
 from ..recipes.raw_data import SOURCES, Source, raw_data_dir
 from ..recipes.recipe import BUILDER, INRRecipe, recipe_digest
-from ..storage.card import write_card
-from ..storage.checksums import OTHER_FILES, seal
+from ..storage.checksums import OTHER_FILES
 from ..storage.manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, read_manifest
 from ..storage.network_writer import NetworksWriter, Stored
 from ..storage.tables import ROW_GROUP
@@ -26,8 +25,8 @@ from ..storage.zoo_folder import move_in, sole_writer
 from ..training.builder import Builder
 from ..training.trainer import compiler
 from .build_plan import Blueprint
+from .finish import finish_zoo
 from .shards import Shards
-from .twins import check_twins
 
 
 def build_zoo(
@@ -123,11 +122,7 @@ def _build(name: str, blueprint: Blueprint, out: Path | None, executor: Executor
             build=build,
             builder=BUILDER,
         )
-        (finished / MANIFEST).write_bytes(manifest.to_json())
-        zoo = open_zoo(finished)
-        check_twins(zoo)
-        write_card(zoo)
-        seal(finished, manifest)
+        finish_zoo(finished, manifest)
         move_in(finished, out)
         shutil.rmtree(work)
     return open_zoo(out)

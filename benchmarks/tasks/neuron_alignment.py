@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from ...runtime.errors import BadInput, unknown
-from ...zoo.build.rescore import builder_of
+from ...zoo.build.provenance import evaluator_of
 from ...zoo.storage.zoo import Split, Zoo
-from ...zoo.training.run_builder import RunBuilder
+from ...zoo.training.run_evaluation import RunEvaluator
 from ..metrics.neuron_orders import trained_pairs
 from ..records.result import Options
 from ..task.network_pairs import Pairs, copies, line_losses, neurons, trained
@@ -50,12 +50,12 @@ class NeuronAlignment(Task):
 
     def ready(self) -> None:
         if self.trained:
-            self._builder  # noqa: B018  # raises where the source data are not there
+            self._evaluator  # noqa: B018  # raises where the source data are not there
 
     @cached_property
-    def _builder(self) -> RunBuilder:
-        found = builder_of(self.zoo)
-        assert isinstance(found, RunBuilder)  # its zoos have the columns that are asked for above
+    def _evaluator(self) -> RunEvaluator:
+        found = evaluator_of(self.zoo)
+        assert isinstance(found, RunEvaluator)  # its zoos have the columns that are asked for above
         return found
 
     @property
@@ -92,7 +92,7 @@ class NeuronAlignment(Task):
 
     def evidence(self, observed: Tensor, targets: Tensor) -> dict[str, np.ndarray]:
         found = {"permutations": observed.numpy().astype(np.int16)}
-        return found | ({"line_loss": line_losses(self._builder, self._pairs, observed)} if self.trained else {})
+        return found | ({"line_loss": line_losses(self._evaluator, self._pairs, observed)} if self.trained else {})
 
 
 TASK = NeuronAlignment

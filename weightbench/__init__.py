@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from weightbench.zoo.load_zoo import load_zoo as load_zoo
     from weightbench.zoo.networks.architecture import Architecture as Architecture
     from weightbench.zoo.networks.networks import Networks as Networks
+    from weightbench.zoo.networks.rendering import render as render
     from weightbench.zoo.storage.zoo import Split as Split
     from weightbench.zoo.storage.zoo import Zoo as Zoo
-    from weightbench.zoo.training.inr_builder import render as render
 
 __version__ = "0.1.0"
 
@@ -47,7 +47,7 @@ _HOME = {
     "import_zoo": "zoo.exchange.import_zoo",
     "load_task": "benchmarks.task.task",
     "load_zoo": "zoo.load_zoo",
-    "render": "zoo.training.inr_builder",
+    "render": "zoo.networks.rendering",
     "run": "benchmarks.running.run",
 }
 __all__ = [*_HOME, "load_method"]

@@ -1,7 +1,8 @@
-"""`load_zoo`: from a name or a folder to a verified `Zoo`."""
+"""`load_zoo`: from a name or a folder to a verified `Zoo`; `ZooReference`: the same one on another machine."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..runtime.errors import BadInput
@@ -10,7 +11,8 @@ from .build.build_zoo import build_zoo
 from .exchange.download import get_zoo
 from .recipes.catalogue import catalogue_entry, default_folder, locate, zoo_names
 from .storage.manifest import MANIFEST
-from .storage.zoo import Zoo, open_zoo
+from .storage.origin import read_origin
+from .storage.zoo import Zoo, open_again, open_zoo
 
 
 def load_zoo(reference: str | Path) -> Zoo:
@@ -39,19 +41,42 @@ def load_zoo(reference: str | Path) -> Zoo:
     )
 
 
-def load_copy(reference: str, folder: Path, repository: str | None) -> Zoo:
-    """A zoo of another machine: this machine's own copy, or one fetched from where that one came from.
+@dataclass(frozen=True)
+class ZooReference:
+    """What another machine needs to open the same zoo: from this folder, its own copy, or where it is published.
 
     Arguments:
-        reference: "name@version".
-        folder: where the other machine has it.
-        repository: where it is published, if it is.
-
-    Raises BadInput where it cannot be had.
+        zoo: "name@version".
+        folder: where this machine has it.
+        manifest_sha256: of its `zoo.json`.
+        policy: its splits, see `Zoo.with_splits`.
+        repository: where it was downloaded from; None for a zoo that was built here.
     """
-    own = cache_dir() / "zoos" / reference
-    if (own / MANIFEST).exists():
-        return open_zoo(own)
-    if repository is None:
-        raise BadInput(f"has no zoo {reference}: put {folder} on a disk that all nodes share, or publish the zoo")
-    return get_zoo(reference, repo_id=repository, wait=True)
+
+    zoo: str
+    folder: Path
+    manifest_sha256: str
+    policy: str | None
+    repository: str | None
+
+    @classmethod
+    def of(cls, zoo: Zoo) -> ZooReference:
+        """The reference to an open zoo."""
+        origin = read_origin(zoo.folder)
+        repository = None if origin is None else origin.repository
+        return cls(f"{zoo.name}@{zoo.version}", zoo.folder.resolve(), zoo.manifest_sha256, zoo.policy, repository)
+
+    def open(self) -> Zoo:
+        """The zoo. Raises BadInput where this machine neither has nor gets it, and where it has another build."""
+        folder = self.folder if (self.folder / MANIFEST).exists() else self._own_copy()
+        return open_again(folder, self.manifest_sha256, self.policy)
+
+    def _own_copy(self) -> Path:
+        folder = cache_dir() / "zoos" / self.zoo
+        if (folder / MANIFEST).exists():
+            return folder
+        if self.repository is None:
+            raise BadInput(
+                f"has no zoo {self.zoo}: put {self.folder} on a disk that all nodes share, or publish the zoo"
+            )
+        return get_zoo(self.zoo, repo_id=self.repository, wait=True).folder

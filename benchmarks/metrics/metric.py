@@ -131,7 +131,7 @@ class Metric(ABC):
 
     @abstractmethod
     def read(self, answers: Answers) -> tuple[Any, ...]:
-        """From stored predictions and the truth what `items` takes. Raises BadInput where they contradict each other."""
+        """From stored predictions and the truth what `items` takes. Raises BadInput where these disagree."""
 
     @abstractmethod
     def items(self, *read: Any) -> Items:

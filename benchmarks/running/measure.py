@@ -22,10 +22,11 @@ from ..records.result import CostPart, PredictionsPart, Result
 from ..records.truth import write_truth
 from ..task.task import Task
 from .cell import Cell
-from .protocols import Encoder, Protocol, Representation, Supervised, protocol_of
+from .protocols import Alignment, Encoder, Representation, Supervised, protocol_of
 from .symmetry_audit import audit
 from .torchrun import announce
 
+Asked = Supervised | Representation | Alignment
 WARM_UP = 64  # networks of an untimed first prediction
 
 
@@ -97,7 +98,9 @@ def _measure(cell: Cell, path: Path, device: str, encoder: LastEncoder, place: c
         "status": "ok",
         "score": scores[task.metric],
         "scores": scores,
-        "symmetry": audit(protocol, test, seed=cell.seed) if isinstance(protocol, Supervised | Representation) else None,
+        "symmetry": audit(protocol, test, seed=cell.seed)
+        if isinstance(protocol, Supervised | Representation)
+        else None,
         "predictions": PredictionsPart(file=file.name, sha256=sha256, n=len(ids)),
         "cost": CostPart(
             parameters=protocol.method.num_parameters,
@@ -108,7 +111,7 @@ def _measure(cell: Cell, path: Path, device: str, encoder: LastEncoder, place: c
     }
 
 
-def _fitted(cell: Cell, device: str, last: LastEncoder, place: checkpoint.Place) -> tuple[Protocol, float]:
+def _fitted(cell: Cell, device: str, last: LastEncoder, place: checkpoint.Place) -> tuple[Asked, float]:
     """The cell's method, fitted, and the seconds that took, also where an encoder was fitted for an earlier cell."""
     kind, method = protocol_of(cell.task), dataclasses.replace(cell.method)  # type: ignore[type-var]
     known = last.encoder if last.key == cell.encoder else None
@@ -124,7 +127,7 @@ def _fitted(cell: Cell, device: str, last: LastEncoder, place: checkpoint.Place)
     return protocol, seconds
 
 
-def _predicted(protocol: Protocol, task: Task, *, seed: int, device: str) -> tuple[Arrays, float, int]:
+def _predicted(protocol: Asked, task: Task, *, seed: int, device: str) -> tuple[Arrays, float, int]:
     """What is stored of a fitted method's answers about a task's test split, the seconds that these took, and the
     peak memory until then, MB."""
     test = task.splits["test"]

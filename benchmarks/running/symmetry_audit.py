@@ -38,7 +38,7 @@ def audit(protocol: Supervised | Representation, split: Split, *, seed: int) -> 
             report[kind] = changes[kind] = None
             continue
         moved = [
-            protocol.output(symmetry.apply(group, kind, element)) if element else output
+            protocol.output(group.transformed(kind, element)) if element else output
             for group, element, output in zip(groups, elements, plain, strict=True)
         ]
         largest = max(

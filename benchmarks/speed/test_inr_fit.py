@@ -16,10 +16,11 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor, nn
 
 from weightbench.runtime.machine import cpu_name
-from weightbench.zoo.build.build_plan import Blueprint
+from weightbench.zoo.build.build_plan import BuildPlan
+from weightbench.zoo.networks.rendering import pixel_grid
 from weightbench.zoo.recipes.catalogue import catalogue_entry
 from weightbench.zoo.recipes.raw_data import load_source, raw_data_dir
-from weightbench.zoo.training.inr_builder import INRBuilder, pixel_grid
+from weightbench.zoo.training.inr_builder import INRBuilder
 
 THREADS = torch.get_num_threads()
 CHUNKS = 2
@@ -36,7 +37,7 @@ class Sine(nn.Module):
 def builder() -> INRBuilder:
     entry = catalogue_entry("mnist-inrs")
     source = load_source("mnist", raw_data_dir(None))
-    made = Blueprint(entry, None, None, "cpu", None).builder({"mnist": source})
+    made = BuildPlan(entry, None, None, "cpu", None).builder({"mnist": source})
     assert isinstance(made, INRBuilder)
     return made
 

@@ -12,7 +12,7 @@ from ...zoo.networks import symmetry
 from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split
-from ...zoo.training.run_builder import RunBuilder
+from ...zoo.training.run_evaluation import RunEvaluator
 from ..metrics.alignment import LINE_POINTS, drawn_permutation, trained_pairs
 
 
@@ -73,7 +73,7 @@ def trained(split: Split) -> list[Pairs]:
     return found
 
 
-def line_losses(builder: RunBuilder, pairs: list[Pairs], orders: Tensor) -> np.ndarray:
+def line_losses(evaluator: RunEvaluator, pairs: list[Pairs], orders: Tensor) -> np.ndarray:
     """Losses on the test items along the line from each a to its b, whose neurons are put in their order.
 
     Arguments:
@@ -88,5 +88,6 @@ def line_losses(builder: RunBuilder, pairs: list[Pairs], orders: Tensor) -> np.n
         moved = group.b.permuted(list(torch.split(found[:, : sum(sizes)], sizes, 1)))
         assert group.runs is not None
         for a, b, run in zip(group.a.params, moved.params, group.runs.tolist(), strict=True):
-            losses.append(builder.figures_of(a * (1 - t) + b * t, run, ["test"])["test_loss"])
+            line = a * (1 - t) + b * t
+            losses.append(evaluator.evaluate(line, evaluator.runs[run], ["test"])["test_loss"])
     return np.stack(losses)

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from ...runtime.errors import BadInput
-from ...zoo.load_zoo import load_zoo
+from ...zoo.load_zoo import ZooReference, load_zoo
 from ...zoo.storage.zoo import Zoo
 from ..records.result import Options
 from ..records.zoo_identity import ZooIdentity, is_identity
@@ -24,7 +24,8 @@ class SecondZooTask(LearnedTask):
         super().__init__(zoo, options)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.zoo, self.options, self._other)
+        restore, arguments = super().__reduce__()
+        return restore, (*arguments, *([ZooReference.of(self._other)] if self._other else []))
 
     def _also(self, given: str | None) -> str | None:
         if given is None or is_identity(given):

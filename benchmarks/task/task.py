@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
 from ...runtime.errors import BadInput, unknown
-from ...zoo.load_zoo import load_zoo
+from ...zoo.load_zoo import ZooReference, load_zoo
 from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split, Zoo
@@ -62,7 +62,7 @@ class Task(ABC):
         self.options = given.model_copy(update=resolved)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.zoo, self.options)
+        return task_on_this_machine, (type(self), self.options, ZooReference.of(self.zoo))
 
     def _target(self, given: str | None) -> str | None:
         """The resolved target option; resolving it again changes nothing."""
@@ -124,6 +124,11 @@ class Task(ABC):
     @abstractmethod
     def evidence(self, observed: Tensor, split: Split) -> Arrays:
         """What is stored of the predictions `[N, ...]` about a split, enough for its metric; rows in its order."""
+
+
+def task_on_this_machine(task: Callable[..., Task], options: Options, zoo: ZooReference, *others: ZooReference) -> Task:
+    """A pickled task, where it arrives: its zoos are opened, copied or fetched there. Raises BadInput."""
+    return task(zoo.open(), options, *(other.open() for other in others))
 
 
 def task_names() -> list[str]:

@@ -12,9 +12,9 @@ import numpy as np
 from torch import Tensor
 
 from ...runtime.errors import BadInput, unknown
-from ...zoo.build.rescore import builder_of
+from ...zoo.build.provenance import evaluator_of
 from ...zoo.storage.zoo import Split, Zoo
-from ...zoo.training.run_builder import RunBuilder
+from ...zoo.training.run_evaluation import RunEvaluator
 from ..metrics.alignment import trained_pairs
 from ..records.predictions import Arrays
 from ..records.result import Options
@@ -49,12 +49,12 @@ class NeuronAlignment(Task):
 
     def ready(self) -> None:
         if self.trained:
-            self._builder  # noqa: B018  # raises where the source data are not there
+            self._evaluator  # noqa: B018  # raises where the source data are not there
 
     @cached_property
-    def _builder(self) -> RunBuilder:
-        found = builder_of(self.zoo)
-        assert isinstance(found, RunBuilder)  # its zoos have the columns that are given for above
+    def _evaluator(self) -> RunEvaluator:
+        found = evaluator_of(self.zoo)
+        assert isinstance(found, RunEvaluator)  # its zoos have the columns that are asked for above
         return found
 
     @cached_property
@@ -74,7 +74,7 @@ class NeuronAlignment(Task):
     def evidence(self, observed: Tensor, split: Split) -> Arrays:
         """The found permutations, and the losses on the lines between trained networks."""
         found = {"permutations": observed.numpy().astype(np.int16)}
-        return found | ({"line_loss": line_losses(self._builder, self._pairs, observed)} if self.trained else {})
+        return found | ({"line_loss": line_losses(self._evaluator, self._pairs, observed)} if self.trained else {})
 
 
 TASK = NeuronAlignment

@@ -25,7 +25,9 @@ class Ranking:
 def rankings(boards: Sequence[Board]) -> list[Ranking]:
     """One ranking for each task with several boards, and one for all boards, where two rows at least are complete."""
     tasks = sorted({board.task for board in boards})
-    groups: list[tuple[str, Sequence[Board]]] = [(f"{task}, all zoos", [b for b in boards if b.task == task]) for task in tasks]
+    groups: list[tuple[str, Sequence[Board]]] = [
+        (f"{task}, all zoos", [b for b in boards if b.task == task]) for task in tasks
+    ]
     if len(tasks) > 1:
         groups.append(("all tasks and zoos", boards))
     found = []

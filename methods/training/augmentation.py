@@ -64,7 +64,7 @@ def phase(networks: Networks, generator: torch.Generator, most: int = 4) -> Netw
         if group.producers[0] not in behind or networks.biases[group.producers[0]] is None:
             shift.zero_()
     signs = [1.0 - 2 * (shift % 2) for shift in shifts]
-    moved = symmetry.rescale(networks, signs, "sign")
+    moved = networks.rescaled(signs, "sign")
     for group, shift, flip in zip(groups, shifts, signs, strict=True):
         (layer,) = group.producers
         weight, bias = moved.weights[layer], moved.biases[layer]
@@ -165,7 +165,7 @@ def compose(names: Sequence[str], *, keep_function: bool = False) -> Augmentatio
 
 
 def _moved(networks: Networks, kind: symmetry.Kind, generator: torch.Generator) -> Networks:
-    return symmetry.apply(networks, kind, symmetry.sample(networks.arch, kind, len(networks), generator))
+    return networks.transformed(kind, symmetry.sample(networks.arch, kind, len(networks), generator))
 
 
 def _uniform(networks: Networks, generator: torch.Generator, size: int, most: float) -> Tensor:

@@ -10,20 +10,20 @@ import pandas as pd
 import planted_zoo
 import pytest
 import torch
-
-import weightbench as wb
 from weightbench.benchmarks.metrics.neuron_orders import trained_pairs
 from weightbench.benchmarks.records.evidence import read_predictions, write_predictions
+
+import weightbench as wb
 from weightbench.benchmarks.records.result import read_results
 from weightbench.benchmarks.task.network_pairs import Pairs, copies, line_losses
 from weightbench.leaderboard.pages.result_pictures import draw_results
 from weightbench.methods.contract.method import Method
 from weightbench.zoo.build.build_zoo import build_zoo
-from weightbench.zoo.build.rescore import builder_of
+from weightbench.zoo.build.provenance import evaluator_of
 from weightbench.zoo.networks.architecture import Architecture
 from weightbench.zoo.networks.networks import Networks
 from weightbench.zoo.networks.symmetry import neuron_groups
-from weightbench.zoo.training.run_builder import RunBuilder
+from weightbench.zoo.training.run_evaluation import RunEvaluator
 
 GROUPS = {"deep": planted_zoo.networks((4, 12, 10, 3), 100), "wide": planted_zoo.networks((4, 16, 3), 100, seed=1)}
 
@@ -96,13 +96,13 @@ def test_a_permuted_copy_is_aligned_without_a_barrier(moons: wb.Zoo) -> None:
     last = torch.tensor(table.groupby("run")["epoch"].idxmax().tolist())
     numbers = torch.tensor(table["run"].iloc[last.numpy()].tolist())
     exact = copies(networks[last], [f"n{i}" for i in range(len(last))], 0)
-    pairs, builder = Pairs(exact.a, exact.b, numbers), builder_of(moons)
-    assert isinstance(builder, RunBuilder)
+    pairs, evaluator = Pairs(exact.a, exact.b, numbers), evaluator_of(moons)
+    assert isinstance(evaluator, RunEvaluator)
     barrier = {}
     for name in ("identity-matching", "weight-matching"):
         method = wb.load_method(name)
         method.fit(None, None, None, seed=0, device="cpu")
-        losses = line_losses(builder, [pairs], torch.cat(method.align(pairs.a, pairs.b), 1))
+        losses = line_losses(evaluator, [pairs], torch.cat(method.align(pairs.a, pairs.b), 1))
         assert losses[:, 0] == pytest.approx(table["test_loss"].to_numpy()[last.numpy()], abs=1e-5)
         assert losses[:, -1] == pytest.approx(losses[:, 0], abs=1e-5)  # the same function, in another order
         barrier[name] = (losses.max(1) - losses[:, 0]).tolist()

@@ -103,7 +103,7 @@ def change(module: nn.Module, networks: Networks, kind: symmetry.Kind) -> float:
     """The difference that a random element of the symmetry makes."""
     elements = symmetry.sample(networks.arch, kind, len(networks), torch.Generator().manual_seed(3))
     elements = [e if kind == "permutation" else e.double() for e in elements]
-    return difference(module, networks, symmetry.apply(networks, kind, elements))
+    return difference(module, networks, networks.transformed(kind, elements))
 
 
 def change_of_edits(module: nn.Module, networks: Networks, kind: symmetry.Kind) -> float:
@@ -111,8 +111,8 @@ def change_of_edits(module: nn.Module, networks: Networks, kind: symmetry.Kind) 
     elements = symmetry.sample(networks.arch, kind, len(networks), torch.Generator().manual_seed(3))
     elements = [e if kind == "permutation" else e.double() for e in elements]
     with torch.no_grad():
-        first = module(symmetry.apply(networks, kind, elements))
-        last = symmetry.apply(module(networks), kind, elements)
+        first = module(networks.transformed(kind, elements))
+        last = module(networks).transformed(kind, elements)
         assert not torch.equal(first.params, networks.params)
         return (first.params - last.params).abs().max().item()
 
@@ -202,7 +202,7 @@ def test_a_symmetry_of_one_activation_is_none_of_another() -> None:
         networks = random_networks(arch, 4)
         lent = Networks(Architecture.mlp((2, 6, 6, 3), {"scale": "relu", "sign": "tanh"}[kind]), networks.params)
         elements = symmetry.sample(lent.arch, kind, 4, torch.Generator().manual_seed(0))
-        moved = Networks(arch, symmetry.apply(lent, kind, [e.double() for e in elements]).params)
+        moved = Networks(arch, lent.transformed(kind, [e.double() for e in elements]).params)
         assert difference(build("scale-gmn", arch), networks, moved) > 1e-3
 
 

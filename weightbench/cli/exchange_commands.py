@@ -9,10 +9,11 @@ import typer
 
 from weightbench.cli import options
 from weightbench.cli.zoo_commands import NameOrPath
+from weightbench.zoo.exchange.import_formats import import_formats
 
 
 def zoo_import(
-    format: Annotated[str, typer.Argument(help="dwsnets, nfn, small-cnn-zoo, modelzoo or state-dicts.")],
+    format: Annotated[str, typer.Argument(help=f"One of {', '.join(import_formats())}.")],
     path: Annotated[Path, typer.Argument(help="Folder, .zip or .tar archive, or one .npz of stacked arrays.")],
     name: Annotated[str, typer.Option(help="Of the new zoo, for instance my-zoo.")],
     version: Annotated[str, typer.Option(help="Of the new zoo.")] = "1.0.0",

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from weightbench.cli import options
 from weightbench.cli.options import Json
 from weightbench.runtime.errors import BadInput
 

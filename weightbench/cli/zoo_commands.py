@@ -136,11 +136,12 @@ def zoo_get(
 ) -> None:
     """Download a published zoo, every file verified; mend a damaged one. One that is nowhere published is built."""
     options.tune()
-    from weightbench.zoo.exchange.download import get_zoo, read_origin
+    from weightbench.zoo.exchange.download import get_zoo
+    from weightbench.zoo.storage.origin import read_origin
 
     zoo = get_zoo(name, repo_id=repo_id, revision=revision, out=out)
     origin = read_origin(zoo.folder)
-    source = f"from {origin['repository']} at {origin['revision']}" if origin else "built here"
+    source = f"from {origin.repository} at {origin.revision}" if origin else "built here"
     print(f"{zoo}, verified, {source}\n{zoo.folder}")
 
 
@@ -179,9 +180,9 @@ def zoo_verify(
 ) -> None:
     """Hash every file of a zoo, compare with its manifest, and prove that no network stands in it twice."""
     options.tune()
-    from weightbench.zoo.networks.fingerprints import check_twins
+    from weightbench.zoo.build.twins import check_twins
     from weightbench.zoo.recipes.catalogue import locate
-    from weightbench.zoo.storage.tables import verify_seal
+    from weightbench.zoo.storage.checksums import verify_seal
     from weightbench.zoo.storage.zoo import open_zoo
 
     zoo = open_zoo(locate(name), always_hash=True)

@@ -9,14 +9,14 @@ from typing import Any
 from ..recipes.raw_data import Source, load_source
 from ..recipes.recipe import Entry, INRRecipe
 from ..recipes.splits import split_items
-from ..training.builder import Builder
 from ..training.inr_builder import INRBuilder
 from ..training.run_builder import RunBuilder
 from ..training.trainer import compiler
+from ..training.zoo_builder import ZooBuilder
 
 
 @dataclass(frozen=True)
-class Blueprint:
+class BuildPlan:
     """A build of an entry.
 
     Arguments:
@@ -36,7 +36,7 @@ class Blueprint:
         """How many networks are trained together."""
         return self.entry.chunk[self.device.split(":")[0]]
 
-    def builder(self, sources: dict[str, Source] | None = None) -> Builder[Any]:
+    def builder(self, sources: dict[str, Source] | None = None) -> ZooBuilder[Any]:
         """The builder, on `sources` or else on what `source_dir` holds. Raises BadInput for a missing source."""
         sources = sources or {name: load_source(name, self.source_dir) for name in self.entry.sources}
         recipe = self.entry.recipe.model_copy(update={} if self.seed is None else {"seed": self.seed})

@@ -13,19 +13,19 @@ from ...runtime.execution import Execution
 from ...runtime.executor import Engine, Executor
 from ...runtime.files import digest, make_folder
 from ...runtime.open_executor import open_executor
-from ..networks.fingerprints import check_twins
 from ..recipes.catalogue import catalogue_entry, default_folder
 from ..recipes.raw_data import SOURCES, Source, raw_data_dir
 from ..recipes.recipe import BUILDER, INRRecipe, recipe_digest
-from ..storage.card import write_card
+from ..storage.checksums import OTHER_FILES
 from ..storage.manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, read_manifest
 from ..storage.network_writer import NetworksWriter, Stored
-from ..storage.tables import BESIDE, ROW_GROUP, seal
+from ..storage.tables import ROW_GROUP
 from ..storage.zoo import Zoo, open_zoo
 from ..storage.zoo_folder import move_in, sole_writer
-from ..training.builder import Builder
 from ..training.trainer import compiler
-from .build_plan import Blueprint
+from ..training.zoo_builder import ZooBuilder
+from .build_plan import BuildPlan
+from .finish import finish_zoo
 from .shards import Shards
 
 
@@ -62,15 +62,13 @@ def build_zoo(
     entry = catalogue_entry(name)
     folder = raw_data_dir(source_dir)
     with open_executor(execution) as workers:
-        blueprint = Blueprint(
-            entry, limit, seed, workers.device(execution.device), folder.resolve() if folder else None
-        )
-        return _build(name, blueprint, out, workers, wait=wait)
+        plan = BuildPlan(entry, limit, seed, workers.device(execution.device), folder.resolve() if folder else None)
+        return _build(name, plan, out, workers, wait=wait)
 
 
-def _build(name: str, blueprint: Blueprint, out: Path | None, executor: Executor, *, wait: bool) -> Zoo:
-    entry, limit, seed = blueprint.entry, blueprint.limit, blueprint.seed
-    builder = blueprint.builder()
+def _build(name: str, plan: BuildPlan, out: Path | None, executor: Executor, *, wait: bool) -> Zoo:
+    entry, limit, seed = plan.entry, plan.limit, plan.seed
+    builder = plan.builder()
     checksums = {name: source.sha256 for name, source in builder.sources.items()}
     version = entry.version if checksums == entry.sources else entry.version + LOCAL
     recipe = entry.build_dict(seed, {split: len(members) for split, members in builder.members.items()}, checksums)
@@ -89,14 +87,14 @@ def _build(name: str, blueprint: Blueprint, out: Path | None, executor: Executor
         if _holds(out, recipe_sha256):  # another process built it while this one waited
             return open_zoo(out)
         build: dict[str, Any] = {
-            "device": blueprint.device,
+            "device": plan.device,
             "threads": executor.threads,
-            "chunk": blueprint.chunk,
+            "chunk": plan.chunk,
             "engine": compiler(),
         }
         work = make_folder(out.with_name(f".{out.name}.building"))
         shards = Shards(builder, work, digest(build | {"recipe_sha256": recipe_sha256}))
-        build["engine"] = shards.train(blueprint, executor)
+        build["engine"] = shards.train(plan, executor)
         finished = work / "zoo"
         shutil.rmtree(finished, ignore_errors=True)
         stored = _store(builder, shards, finished)
@@ -122,11 +120,7 @@ def _build(name: str, blueprint: Blueprint, out: Path | None, executor: Executor
             build=build,
             builder=BUILDER,
         )
-        (finished / MANIFEST).write_bytes(manifest.to_json())
-        zoo = open_zoo(finished)
-        check_twins(zoo)
-        write_card(zoo)
-        seal(finished, manifest)
+        finish_zoo(finished, manifest)
         move_in(finished, out)
         shutil.rmtree(work)
     return open_zoo(out)
@@ -149,7 +143,7 @@ def _holds(out: Path, recipe_sha256: str) -> bool:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return False
     if not (out / MANIFEST).exists():
-        if out.is_dir() and {path.name for path in out.iterdir()} <= {"data", *BESIDE}:
+        if out.is_dir() and {path.name for path in out.iterdir()} <= {"data", *OTHER_FILES}:
             return False  # a build died while moving in
         raise BadInput(f"{out}: is not empty and not a zoo: choose another --out")
     try:
@@ -168,7 +162,7 @@ def _holds(out: Path, recipe_sha256: str) -> bool:
     return True
 
 
-def _store(builder: Builder[Any], shards: Shards, folder: Path) -> Stored:
+def _store(builder: ZooBuilder[Any], shards: Shards, folder: Path) -> Stored:
     """Write every split's files."""
     writer = NetworksWriter(folder)
     for split, members in builder.members.items():
@@ -184,7 +178,7 @@ def _store(builder: Builder[Any], shards: Shards, folder: Path) -> Stored:
     return stored
 
 
-def _batches(builder: Builder[Any], members: list[Any]) -> Iterator[tuple[str, list[Any]]]:
+def _batches(builder: ZooBuilder[Any], members: list[Any]) -> Iterator[tuple[str, list[Any]]]:
     """Members in their order, neighbours of one architecture together, at most a row group of networks at a time."""
     size = max(1, ROW_GROUP * sum(map(len, builder.members.values())) // builder.networks)
     for key, group in groupby(members, builder.architecture):

@@ -15,8 +15,8 @@ from safetensors.numpy import save
 from ...runtime.executor import Executor
 from ...runtime.files import write_atomically
 from ...runtime.progress import Advance, track
-from ..training.builder import Arrays, Builder
-from .build_plan import Blueprint
+from ..training.zoo_builder import Arrays, ZooBuilder
+from .build_plan import BuildPlan
 
 PREFIX = "shards-"
 STATE = "state."  # prefix of the arrays in a shard that the next segment starts from
@@ -29,7 +29,7 @@ class Shards:
         key: of the recipe and everything else that the trained parameters depend on; shards of another key are removed.
     """
 
-    def __init__(self, builder: Builder[Any], work: Path, key: str) -> None:
+    def __init__(self, builder: ZooBuilder[Any], work: Path, key: str) -> None:
         self.builder, self.folder = builder, work / f"{PREFIX}{key[:16]}"
         self.folder.mkdir(exist_ok=True)
         for stale in work.glob(f"{PREFIX}*"):
@@ -45,16 +45,16 @@ class Shards:
     def path(self, chunk: int, segment: int) -> Path:
         return self.folder / f"{chunk:06d}-{segment:03d}.safetensors"
 
-    def train(self, blueprint: Blueprint, executor: Executor) -> str:
+    def train(self, plan: BuildPlan, executor: Executor) -> str:
         """Train what is not there yet, in this process or in others; returns the engine that did."""
         chunks = range(len(self.builder.chunks))
-        with track(f"train {blueprint.entry.name}", self.builder.networks, "networks") as advance:
+        with track(f"train {plan.entry.name}", self.builder.networks, "networks") as advance:
             if executor.here:
                 for number in chunks:
                     self.train_chunk(number, advance)
                 return self.builder.engine
             engines = set()
-            work = partial(_train_elsewhere, blueprint, self.folder.resolve())
+            work = partial(_train_elsewhere, plan, self.folder.resolve())
             for _, (networks, fresh, engine) in executor.run(work, chunks, folder=self.folder):
                 advance(networks, fresh=fresh)
                 engines.add(engine)
@@ -90,10 +90,10 @@ class Shards:
 _sites: dict[Path, Shards] = {}  # of a worker process: sources are read and steps compiled once
 
 
-def _train_elsewhere(blueprint: Blueprint, folder: Path, number: int) -> tuple[int, bool, str]:
+def _train_elsewhere(plan: BuildPlan, folder: Path, number: int) -> tuple[int, bool, str]:
     """Train one chunk in a worker process: how many networks it has, whether any was not there yet, and the engine."""
     if folder not in _sites:
-        _sites[folder] = Shards(blueprint.builder(), folder.parent, folder.name.removeprefix(PREFIX))
+        _sites[folder] = Shards(plan.builder(), folder.parent, folder.name.removeprefix(PREFIX))
     site = _sites[folder]
     counted = {True: 0, False: 0}
 

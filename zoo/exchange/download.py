@@ -8,7 +8,6 @@ for it, with or without a connection.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import shutil
 import sys
@@ -18,13 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...runtime.errors import BadInput, unknown
-from ...runtime.files import cache_dir, file_sha256, make_folder, write_atomically
+from ...runtime.files import cache_dir, file_sha256, make_folder
 from ...runtime.progress import Advance, track
 from ..build.build_zoo import build_zoo
 from ..recipes.catalogue import catalogue_entry, published_sha256, zoo_names
 from ..recipes.recipe import Entry
-from ..storage.manifest import MANIFEST, ORIGIN, RELEASE, VERSION, ZOO_NAME, read_manifest
-from ..storage.tables import seal
+from ..storage.checksums import seal
+from ..storage.manifest import MANIFEST, RELEASE, VERSION, ZOO_NAME, read_manifest
+from ..storage.origin import Origin, read_origin, write_origin
 from ..storage.zoo import Zoo, open_zoo
 from ..storage.zoo_folder import move_in, sole_writer
 from .hub import KIND, Repository, plain_errors, tag_of
@@ -120,19 +120,10 @@ def _places(entry: Entry | None, version: str, repo_id: str | None, revision: st
     if repo_id:
         return [Place(Repository.parse(repo_id), revision)]
     origin = read_origin(out)
-    places = [Place(Repository.parse(origin["repository"]), origin["revision"])] if origin else []
+    places = [Place(Repository.parse(origin.repository), origin.revision)] if origin else []
     if entry is not None and entry.version == version:
         places += [Place(Repository.parse(mirror.repo), mirror.revision) for mirror in entry.mirrors]
     return places
-
-
-def read_origin(folder: Path) -> dict[str, str] | None:
-    """Where a downloaded zoo came from: repository, tag and commit; None for a built one."""
-    try:
-        found: dict[str, str] = json.loads((folder / ORIGIN).read_text())
-    except (OSError, ValueError):
-        return None
-    return found if {"repository", "revision"} <= set(found) else None
 
 
 def _newest_version(repository: Repository) -> str:
@@ -166,8 +157,7 @@ def _download(place: Place, name: str, version: str, pin: str | None, out: Path)
                     advance(file.bytes // 1_000_000, fresh=False)
                     continue
                 source.fetch(file.path, ("sha256", file.sha256), stage, advance)
-    origin = {"repository": str(repository), "tag": tag_of(version), "revision": revision}
-    write_atomically(stage / ORIGIN, (json.dumps(origin, indent=1) + "\n").encode())
+    write_origin(stage, Origin(str(repository), tag_of(version), revision))
     seal(stage, manifest)
     shutil.rmtree(stage / ".cache", ignore_errors=True)  # the client's notes
     move_in(stage, out)

@@ -25,7 +25,7 @@ from ..storage.manifest import ZooFile
 from ..storage.tables import read_rows, read_table
 from ..storage.zoo import Zoo
 from ..storage.zoo_folder import sole_writer
-from .import_zoo import ARCHITECTURES, LABELS
+from .importers.state_dicts import ARCHITECTURES, LABELS
 
 EXPORTS = ("state-dicts", "npz")
 

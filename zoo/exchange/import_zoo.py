@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import os
 import re
 import shutil
@@ -17,25 +16,23 @@ import pandas as pd
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import cache_dir, make_folder
 from ...runtime.progress import track
+from ..build.finish import finish_zoo
 from ..networks.architecture import ActivationName, Architecture
-from ..networks.fingerprints import check_twins
 from ..recipes.catalogue import zoo_names
 from ..recipes.recipe import BUILDER, recipe_digest
 from ..recipes.splits import SPLITS, split_groups
-from ..storage.card import write_card
-from ..storage.manifest import MANIFEST, RELEASE, ZOO_NAME, Manifest
+from ..storage.manifest import RELEASE, ZOO_NAME, Manifest
 from ..storage.network_writer import NetworksWriter, Stored
-from ..storage.tables import ROW_GROUP, seal
+from ..storage.tables import ROW_GROUP
 from ..storage.zoo import Zoo, open_zoo
 from ..storage.zoo_folder import sole_writer
+from .import_formats import load_importer
 from .reading.archives import unpacked
 from .reading.inr_images import image_shape
 from .reading.labels import add_labels, read_labels
 from .reading.listing import ARCHITECTURE, FILE, GROUP, SPLIT, Listing, Network
 from .reading.shapes import Order, Shapes, key_of, read_architectures
 
-FORMATS = ("dwsnets", "nfn", "small-cnn-zoo", "modelzoo", "state-dicts")
-LABELS, ARCHITECTURES = "labels.csv", "architectures.json"  # beside state dicts that `zoo export` wrote
 MAX_ARCHITECTURES = 256
 
 
@@ -56,7 +53,7 @@ def import_zoo(
     """Make a zoo of networks from elsewhere; `zoo.manifest.recipe["assumed"]` says what the files left open.
 
     Arguments:
-        format: one of `FORMATS`; each file in `importers/` describes its own.
+        format: one of `import_formats.import_formats()`; each file in `importers/` describes its own.
         path: folder or archive; for "state-dicts" also one .npz file of stacked arrays.
         name, version: of the new zoo.
         labels: CSV with a column `file` and any others; `split`, `group`, `id` and `architecture` have a meaning.
@@ -70,7 +67,8 @@ def import_zoo(
     Networks that are equal up to neuron order are kept once. Raises BadInput for files that cannot be read safely or do
     not fit together; nothing is left of a refused or interrupted import.
     """
-    _check_arguments(format, name, version, activation, order, arch)
+    importer = load_importer(format)
+    _check_arguments(name, version, activation, order)
     out = out or cache_dir() / "zoos" / f"{name}@{version}"
     make_folder(out.parent)
     with sole_writer(out):
@@ -81,29 +79,21 @@ def import_zoo(
         try:
             finished = make_folder(work / "zoo")
             folder = path if path.suffix.lower() == ".npz" and path.is_file() else unpacked(path, work / "unpacked")
-            if format == "state-dicts":
-                labels, arch = labels or _beside(folder, LABELS), arch or _beside(folder, ARCHITECTURES)
             shapes = Shapes(
                 activation=activation,  # type: ignore[arg-type]
                 order=order,  # type: ignore[arg-type]
                 architectures=read_architectures(arch) if arch else {},
             )
-            listing: Listing = importlib.import_module(f".importers.{format.replace('-', '_')}", __package__).find(
-                folder, shapes
-            )
-            if labels:
+            listing = importer.find(folder, shapes)
+            if labels := labels or listing.labels:
                 add_labels(listing, read_labels(labels), labels)
-                if ARCHITECTURE in listing.table and (format != "state-dicts" or not shapes.architectures):
+                if ARCHITECTURE in listing.table and not listing.reads_architecture:
                     raise BadInput(
                         f"{labels}: names architectures, but nothing describes them: give --arch, or rename it"
                     )
             found = _store(listing, path, finished, drop_diverged)
             manifest = _manifest(listing, found, format, name, version, license)
-            (finished / MANIFEST).write_bytes(manifest.to_json())
-            zoo = open_zoo(finished)
-            check_twins(zoo)
-            write_card(zoo)
-            seal(finished, manifest)
+            finish_zoo(finished, manifest)
             os.replace(finished, out)
         except BadInput as error:  # names what the user has, not where it was unpacked to
             raise BadInput(str(error).replace(str(work / "unpacked"), str(path))) from None
@@ -112,11 +102,7 @@ def import_zoo(
     return open_zoo(out)
 
 
-def _check_arguments(
-    format: str, name: str, version: str, activation: str | None, order: str | None, arch: Path | None
-) -> None:
-    if format not in FORMATS:
-        raise unknown("format", format, FORMATS)
+def _check_arguments(name: str, version: str, activation: str | None, order: str | None) -> None:
     if not re.fullmatch(ZOO_NAME, name):
         raise BadInput(f"--name {name}: lower-case letters, digits and single dashes, for instance my-zoo")
     if name in zoo_names():
@@ -127,12 +113,6 @@ def _check_arguments(
         raise unknown("activation", activation, get_args(ActivationName))
     if order is not None and order not in get_args(Order):
         raise unknown("order", order, get_args(Order))
-    if format == "small-cnn-zoo" and (order or arch):
-        raise BadInput(f"{'--order' if order else '--arch'}: the format {format} says that itself: leave it out")
-
-
-def _beside(folder: Path, name: str) -> Path | None:
-    return folder / name if (folder / name).is_file() else None
 
 
 @dataclass

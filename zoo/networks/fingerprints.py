@@ -1,4 +1,4 @@
-"""Twins: networks that are equal up to the order of their hidden neurons, found by fingerprints that ignore that order.
+"""Fingerprints of networks that ignore the order of hidden neurons: equal ones show networks equal up to that order.
 
 A neuron's hash is made of its bias and of the unordered set of (incoming weight, hash of the neuron it comes from);
 inputs are told apart by their place. A network's fingerprint is the hashes of its outputs in order. Equal up to neuron
@@ -7,38 +7,12 @@ order means equal fingerprints; different networks share one with a chance of ab
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from ...runtime.errors import BadInput
-from ..storage.tables import read_rows
 from .architecture import Add, Architecture, Conv2d, Flatten, Linear
-
-if TYPE_CHECKING:
-    from ..storage.zoo import Zoo
 
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 _BATCH = 2**22  # weights hashed at once
-
-
-def check_twins(zoo: Zoo) -> None:
-    """Prove that no network stands twice in a zoo, in one split or in two. Raises BadInput that names the pair.
-
-    Reads a row group at a time, so that the size of a zoo needs no memory.
-    """
-    owners: dict[str, dict[int, str]] = {key: {} for key in zoo.manifest.architectures}
-    for file in zoo.manifest.files:
-        seen = owners[file.architecture]
-        for ids, params in read_rows(zoo.folder, file):
-            prints = fingerprints(zoo.manifest.architectures[file.architecture], params)
-            for number, name in zip(prints.tolist(), ids, strict=True):
-                if number in seen:
-                    raise BadInput(
-                        f"{zoo.folder}: networks {seen[number]} and {file.split}/{name} of architecture "
-                        f"{file.architecture} are equal up to the order of their neurons: make the zoo again"
-                    )
-                seen[number] = f"{file.split}/{name}"
 
 
 def fingerprints(arch: Architecture, params: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from .architecture import Add, Architecture, Conv2d, Linear
-from .networks import Networks
+from .evaluation import split_params
 
 
 def _edges(arch: Architecture) -> tuple[Tensor, list[int], Tensor]:
@@ -33,19 +33,18 @@ def _edges(arch: Architecture) -> tuple[Tensor, list[int], Tensor]:
     return torch.cat(pieces + residual, 1), starts, edge_type
 
 
-def to_pyg(networks: Networks) -> list[Data]:
-    """One directed graph per network.
+def to_pyg(arch: Architecture, params: Tensor) -> list[Data]:
+    """One directed graph for each network of `params [B, P]`.
 
     `x [nodes, 1]` is the bias (0 for inputs and layers without bias), `edge_attr [edges, K]` the weight, kernels and
     flattened feature maps zero-padded to the longest, `edge_type` 0 for weights and 1 for residual edges (whose
     attribute is 1 followed by zeros), `layer [nodes]` the level of each node, 0 for the inputs.
     """
-    arch = networks.arch
     edge_index, starts, edge_type = _edges(arch)
-    batch = len(networks)
+    batch = len(params)
     biases = [torch.zeros(batch, starts[1])]
     attributes: list[Tensor] = []
-    for level, (weight, bias) in enumerate(zip(networks.weights, networks.biases, strict=True)):
+    for level, (weight, bias) in enumerate(zip(*split_params(arch, params), strict=True)):
         nodes_in, nodes_out = starts[level + 1] - starts[level], starts[level + 2] - starts[level + 1]
         biases.append(torch.zeros(batch, nodes_out) if bias is None else bias.detach().cpu())
         attributes.append(weight.detach().cpu().reshape(batch, nodes_out * nodes_in, -1))

@@ -62,6 +62,7 @@ class Networks:
         return Networks(self.arch, self.params[index])
 
     def to(self, device: torch.device | str) -> Networks:
+        """The networks on another device."""
         return Networks(self.arch, self.params.to(device))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -85,7 +86,7 @@ class Networks:
             permutations: one index tensor `[B, size]` for each group of `symmetry.neuron_groups(arch, "permutation")`;
                 `symmetry.sample` draws them.
         """
-        return symmetry.permute(self, permutations)
+        return self.transformed("permutation", permutations)
 
     def rescaled(self, factors: Sequence[Tensor], kind: symmetry.Kind) -> Networks:
         """The same functions with hidden neurons' outputs multiplied by `factors` and divided out again.
@@ -94,7 +95,18 @@ class Networks:
             factors: one tensor `[B, size]` for each group of `symmetry.neuron_groups(arch, kind)`: -1 or 1 for
                 kind "sign", positive for kind "scale".
         """
-        return symmetry.rescale(self, factors, kind)
+        return self.transformed(kind, factors)
+
+    def transformed(self, kind: symmetry.Kind, elements: Sequence[Tensor]) -> Networks:
+        """The same functions, with parameters changed by `elements` of a symmetry.
+
+        Arguments:
+            elements: one tensor `[B, size]` for each group of `symmetry.neuron_groups(arch, kind)`, as
+                `symmetry.sample` draws them: see `permuted` and `rescaled`.
+
+        Raises ValueError for elements of other shapes.
+        """
+        return Networks(self.arch, symmetry.apply(self.arch, self.params, kind, elements))
 
     def state_dicts(self) -> list[dict[str, Tensor]]:
         """One state dict per network, of views, with the names of the equal `torch.nn.Sequential`."""
@@ -121,7 +133,7 @@ class Networks:
         return cls(arch, params)
 
     def to_pyg(self) -> list[Data]:
-        """One `torch_geometric.data.Data` graph per network; see `zoo.graph.to_pyg`."""
+        """One `torch_geometric.data.Data` graph per network; see `networks.graph.to_pyg`."""
         from .graph import to_pyg  # torch_geometric takes a second to import
 
-        return to_pyg(self)
+        return to_pyg(self.arch, self.params)

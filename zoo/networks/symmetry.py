@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
 from .architecture import Activation, Add, Architecture, Conv2d, Flatten, Linear, Pool2d
-
-if TYPE_CHECKING:
-    from .networks import Networks
+from .evaluation import split_params
 
 Kind = Literal["permutation", "sign", "scale"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -87,7 +85,7 @@ def _merge(groups: list[NeuronGroup], kept: int, gone: int) -> None:
 def sample(arch: Architecture, kind: Kind, batch: int, generator: torch.Generator) -> list[Tensor]:
     """Random elements of the symmetry, drawn for each of `batch` networks.
 
-    Returns one tensor `[batch, size]` per group: orders for "permutation", factors for "sign" and "scale".
+    Returns one tensor `[batch, size]` per group: index tensors for "permutation", factors for "sign" and "scale".
     """
     elements = []
     for group in neuron_groups(arch, kind):
@@ -101,51 +99,39 @@ def sample(arch: Architecture, kind: Kind, batch: int, generator: torch.Generato
     return elements
 
 
-def apply(networks: Networks, kind: Kind, elements: Sequence[Tensor]) -> Networks:
-    """`networks` changed by `elements` of the symmetry `kind`; the functions stay the same."""
-    return permute(networks, elements) if kind == "permutation" else rescale(networks, elements, kind)
+def apply(arch: Architecture, params: Tensor, kind: Kind, elements: Sequence[Tensor]) -> Tensor:
+    """Parameters `[B, P]` of the same functions as `params [B, P]`, changed by `elements` of a symmetry.
 
+    Arguments:
+        elements: one tensor `[B, size]` for each of `neuron_groups(arch, kind)`, as `sample` draws them.
 
-def permute(networks: Networks, permutations: Sequence[Tensor]) -> Networks:
-    """See `Networks.permuted`."""
-    moved = _copy(networks)
-    for group, order in zip(_checked(networks, "permutation", permutations), permutations, strict=True):
-        order = order.to(networks.params.device)
-        for layer in group.producers:
-            for tensor in (moved.weights[layer], moved.biases[layer]):
-                if tensor is not None:
-                    tensor.copy_(tensor.take_along_dim(_expanded(order, tensor, 1), 1))
-        for layer, block in group.consumers:
-            columns = moved.weights[layer].unflatten(2, (group.size, block))
-            columns.copy_(columns.take_along_dim(_expanded(order, columns, 2), 2))
+    Raises ValueError for elements of other shapes.
+    """
+    moved = params.detach().clone()
+    weights, biases = split_params(arch, moved)
+    for group, element in zip(_checked(arch, len(params), kind, elements), elements, strict=True):
+        produced = [t for layer in group.producers for t in (weights[layer], biases[layer]) if t is not None]
+        consumed = [weights[layer].unflatten(2, (group.size, block)) for layer, block in group.consumers]
+        if kind == "permutation":
+            order = element.to(params.device)
+            for axis, tensors in ((1, produced), (2, consumed)):
+                for tensor in tensors:
+                    tensor.copy_(tensor.take_along_dim(_expanded(order, tensor, axis), axis))
+        else:
+            factor = element.to(params)
+            for tensor in produced:
+                tensor.mul_(_expanded(factor, tensor, 1))
+            for tensor in consumed:
+                tensor.div_(_expanded(factor, tensor, 2))
     return moved
 
 
-def rescale(networks: Networks, factors: Sequence[Tensor], kind: Kind) -> Networks:
-    """See `Networks.rescaled`."""
-    moved = _copy(networks)
-    for group, factor in zip(_checked(networks, kind, factors), factors, strict=True):
-        factor = factor.to(networks.params)
-        for layer in group.producers:
-            for tensor in (moved.weights[layer], moved.biases[layer]):
-                if tensor is not None:
-                    tensor.mul_(_expanded(factor, tensor, 1))
-        for layer, block in group.consumers:
-            columns = moved.weights[layer].unflatten(2, (group.size, block))
-            columns.div_(_expanded(factor, columns, 2))
-    return moved
-
-
-def _copy(networks: Networks) -> Networks:
-    return type(networks)(networks.arch, networks.params.detach().clone())
-
-
-def _checked(networks: Networks, kind: Kind, elements: Sequence[Tensor]) -> list[NeuronGroup]:
-    groups = neuron_groups(networks.arch, kind)
-    expected = [(len(networks), group.size) for group in groups]
+def _checked(arch: Architecture, batch: int, kind: Kind, elements: Sequence[Tensor]) -> list[NeuronGroup]:
+    groups = neuron_groups(arch, kind)
+    expected = [(batch, group.size) for group in groups]
     found = [tuple(element.shape) for element in elements]
     if found != expected:
-        raise ValueError(f"{kind} of {networks.arch} takes tensors of shapes {expected}, is given {found}")
+        raise ValueError(f"{kind} of {arch} takes tensors of shapes {expected}, is given {found}")
     return groups
 
 

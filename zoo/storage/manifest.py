@@ -19,7 +19,6 @@ RELEASE = r"[0-9]+\.[0-9]+\.[0-9]+"
 LOCAL = "+local"  # version suffix of a build from other raw data than the catalogue's
 VERSION = f"{RELEASE}({re.escape(LOCAL)})?"
 FILE_NAME = "[A-Za-z0-9][A-Za-z0-9._-]*"  # of data files, and so of the architectures that they are called after
-ORIGIN = "origin.json"  # beside it in a downloaded zoo: repository, tag and commit
 
 
 class ZooFile(BaseModel):

@@ -1,13 +1,11 @@
-"""Zoo folders: parquet files with one row per network, next to `zoo.json` that holds their checksums.
+"""A zoo's tables: parquet files with one row per network.
 
-Parquet is the published truth. Once a file's sha256 was found right, its size and modification time are kept as a
-stamp and its tensors as a safetensors file in the cache folder, named by that sha256 and mapped into memory later on.
+Parquet is the published truth. The tensors of a verified file are kept in the cache folder as a safetensors file, named
+by the sha256 of the parquet file and mapped into memory later on.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,17 +15,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...runtime.errors import BadInput
 from ...runtime.files import cache_dir, file_sha256, write_atomically
-from .manifest import MANIFEST, ORIGIN, Manifest, ZooFile
+from .manifest import ZooFile
 
 if TYPE_CHECKING:
     import pandas as pd
     import torch
 
 ROW_GROUP = 2048
-SUMS = "SHA256SUMS"
-BESIDE = (MANIFEST, ORIGIN, SUMS, "README.md", "picture.png")  # what a zoo folder holds beside its data
 
 
 class TableWriter:
@@ -88,61 +83,6 @@ def describe_file(folder: Path, path: str, split: str, architecture: str, rows: 
         bytes=(folder / path).stat().st_size,
         sha256=file_sha256(folder / path),
     )
-
-
-def verify_files(folder: Path, manifest: Manifest, *, always_hash: bool) -> None:
-    """Check every file's sha256 against the manifest; raises BadInput naming the file, both sums and the mend.
-
-    Unless `always_hash`, a file whose size and modification time are those of its last good check is not read again.
-    """
-    stamps_path = cache_dir() / "stamps" / f"{hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:32]}.json"
-    stamps = {}
-    if not always_hash:
-        with suppress(OSError, ValueError):
-            stamps = json.loads(stamps_path.read_text())
-    again = "zoo import" if manifest.imported else f"zoo build {manifest.name} --out {folder}"
-    mend = f"mend it with `weightbench {again}`, or fetch the zoo again"
-    found = {}
-    for file in manifest.files:
-        path = folder / file.path
-        try:
-            status = path.stat()
-        except OSError:
-            raise BadInput(f"{path}: missing, zoo.json expects sha256 {file.sha256}; {mend}") from None
-        found[file.path] = [status.st_size, status.st_mtime_ns, file.sha256]
-        if stamps.get(file.path) == found[file.path]:
-            continue
-        actual = file_sha256(path)
-        if actual != file.sha256:
-            state = "truncated" if status.st_size < file.bytes else "corrupted"
-            raise BadInput(f"{path}: {state}: found sha256 {actual}, zoo.json expects {file.sha256}; {mend}")
-    if found != stamps:
-        with suppress(OSError):  # a read-only cache only costs the time of hashing again
-            write_atomically(stamps_path, json.dumps(found).encode())
-
-
-def seal(folder: Path, manifest: Manifest) -> None:
-    """Write `SHA256SUMS`, so that `sha256sum --check` and `zoo verify` also notice a `zoo.json` changed by hand."""
-    sums = {file.path: file.sha256 for file in manifest.files} | {MANIFEST: file_sha256(folder / MANIFEST)}
-    (folder / SUMS).write_text("".join(f"{sha256}  {path}\n" for path, sha256 in sums.items()))
-
-
-def verify_seal(folder: Path, manifest: Manifest) -> None:
-    """Raises BadInput for a manifest that was changed after the folder was sealed, and for files not named in it."""
-    mend = f"build or get {manifest.name} again"
-    if (folder / SUMS).exists():
-        lines = [line.split("  ", 1) for line in (folder / SUMS).read_text().splitlines()]
-        sealed = {path: sha256 for sha256, path in (line for line in lines if len(line) == 2)}
-        found = file_sha256(folder / MANIFEST)
-        if sealed.get(MANIFEST) != found:
-            raise BadInput(
-                f"{folder / MANIFEST}: changed since it was written: found sha256 {found}, "
-                f"{SUMS} expects {sealed.get(MANIFEST)}; {mend}"
-            )
-    named = {*BESIDE, *(file.path for file in manifest.files)}
-    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    if extra := sorted(path for path in present - named if not path.startswith(".")):
-        raise BadInput(f"{folder / extra[0]}: not named by zoo.json ({len(extra)} such files): remove it")
 
 
 def read_table(folder: Path, file: ZooFile) -> pd.DataFrame:

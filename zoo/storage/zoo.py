@@ -14,9 +14,10 @@ from torch import Tensor
 from ...runtime.errors import BadInput, unknown
 from ..networks.architecture import Architecture
 from ..networks.networks import Networks
-from ..training.inr_builder import render
-from .manifest import MANIFEST, Manifest, Rendering, SourceInfo, ZooFile, read_manifest
-from .tables import read_table, read_tensors, verify_files
+from ..networks.rendering import render
+from .checksums import verify_files
+from .manifest import Manifest, Rendering, SourceInfo, ZooFile, read_manifest
+from .tables import read_table, read_tensors
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -180,17 +181,7 @@ class Zoo:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Another process opens the folder itself; the memory-mapped tensors are then shared, not copied."""
-        from ..exchange.download import read_origin
-
-        origin = read_origin(self.folder)
-        reference = f"{self.name}@{self.version}"
-        return reopened, (
-            self.folder.resolve(),
-            self.policy,
-            reference,
-            self.manifest_sha256,
-            origin and origin["repository"],
-        )
+        return open_again, (self.folder.resolve(), self.manifest_sha256, self.policy)
 
     def __repr__(self) -> str:
         rows = self.manifest.splits if self.policy is None else self.manifest.other_splits[self.policy]
@@ -198,22 +189,17 @@ class Zoo:
         return f"Zoo({self.name}@{self.version}: {sizes})"
 
 
-@lru_cache(maxsize=8)
-def reopened(folder: Path, policy: str | None, reference: str, sha256: str, repository: str | None) -> Zoo:
-    """The same zoo in another process, perhaps on a machine that does not see `folder` and has or gets its own copy."""
-    if (folder / MANIFEST).exists():
-        zoo = open_zoo(folder)
-    else:
-        from ..load_zoo import load_copy
-
-        zoo = load_copy(reference, folder, repository)
-    if zoo.manifest_sha256 != sha256:
-        raise BadInput(f"{zoo.folder}: holds another build of {reference} than the one asked for: remove it there")
-    return zoo.with_splits(policy) if policy else zoo
-
-
 def open_zoo(folder: Path, *, always_hash: bool = False) -> Zoo:
     """The zoo in `folder`, its files verified. Raises BadInput for a damaged one."""
     manifest, sha256 = read_manifest(folder)
     verify_files(folder, manifest, always_hash=always_hash)
     return Zoo(folder, manifest, sha256)
+
+
+@lru_cache(maxsize=8)
+def open_again(folder: Path, manifest_sha256: str, policy: str | None) -> Zoo:
+    """A zoo that another process has open. Raises BadInput where the folder holds something else by now."""
+    zoo = open_zoo(folder)
+    if zoo.manifest_sha256 != manifest_sha256:
+        raise BadInput(f"{folder}: holds another build of {zoo.name}@{zoo.version} than the one expected: remove it")
+    return zoo.with_splits(policy) if policy else zoo

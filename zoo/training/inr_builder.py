@@ -1,46 +1,25 @@
-"""Implicit neural representations: coordinates, rendering, and the zoos of one INR per image."""
+"""Zoos of implicit neural representations (INRs), one or several for each image of a data set."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
 from ..networks.architecture import Architecture
-from ..networks.networks import Networks
 from ..recipes.raw_data import Source
 from ..recipes.recipe import INRRecipe
 from ..recipes.splits import Parts
-from .builder import Arrays
 from .initialisation import initial_params
-from .trainer import Settings, State, Trainer
+from .inr_evaluation import INREvaluator
+from .trainer import Trainer, TrainingSettings, TrainingState
+from .zoo_builder import Arrays
 
-Coordinates = Literal["xy", "ij"]
 Fit = tuple[int, int]  # source item, copy
-
-
-def pixel_grid(height: int, width: int, *, coordinates: Coordinates = "xy") -> Tensor:
-    """Coordinates of the pixels' centres, row by row, `[height * width, 2]`, each axis from -1 to 1.
-
-    "xy" puts the column first, "ij" the row.
-    """
-    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
-    return torch.stack([x, y] if coordinates == "xy" else [y, x], -1).reshape(-1, 2)
-
-
-def render(networks: Networks, image_shape: tuple[int, ...], coordinates: Coordinates = "xy") -> Tensor:
-    """The images that INRs encode, `[B, *image_shape]`; omega_0 and the output offset are part of the networks.
-
-    `Zoo.render` knows a zoo's image shape and coordinates.
-    """
-    grid = pixel_grid(image_shape[0], image_shape[1], coordinates=coordinates).to(networks.params)
-    return networks.forward(grid).reshape(len(networks), *image_shape)
 
 
 @dataclass(frozen=True)
@@ -101,13 +80,13 @@ class INRBuilder:
         return self._trainer.engine
 
     @cached_property
-    def _trainer(self) -> Trainer:
-        return Trainer(self.architectures["siren"], "mse", engine=self.compiler)
+    def evaluator(self) -> INREvaluator:
+        """What measures the networks."""
+        return INREvaluator(self.recipe, self.source, self.device)
 
     @cached_property
-    def _grid(self) -> Tensor:
-        height, width = self.source.inputs.shape[1:3]
-        return pixel_grid(height, width, coordinates=self.recipe.coordinates).to(self.device)
+    def _trainer(self) -> Trainer:
+        return Trainer(self.architectures["siren"], "mse", engine=self.compiler)
 
     def initial(self, fits: list[Fit]) -> np.ndarray:
         """Initial parameters `[len(fits), P]`, each from (seed, item, copy) alone."""
@@ -122,25 +101,15 @@ class INRBuilder:
     def fit(self, chunk: list[Fit], segment: int, state: Arrays, advance: Callable[..., None]) -> tuple[Arrays, Arrays]:
         """Train one chunk; returns `params [len(chunk), 1, P]` and `psnr [len(chunk), 1]`."""
         padded = chunk + chunk[:1] * (self.chunk - len(chunk))
-        targets = self._targets([item for item, _ in padded]).to(self.device)
-        settings = Settings(len(padded), lr=self.recipe.lr)
-        fitted = State.start(torch.from_numpy(self.initial(padded)).to(self.device))
+        targets = self.evaluator.targets([item for item, _ in padded])
+        settings = TrainingSettings(len(padded), lr=self.recipe.lr)
+        fitted = TrainingState.start(torch.from_numpy(self.initial(padded)).to(self.device))
         for _ in range(self.recipe.steps):
-            fitted = self._trainer.step(fitted, settings, self._grid, targets, None)
+            fitted = self._trainer.step(fitted, settings, self.evaluator.pixels, targets, None)
         params = fitted.params[: len(chunk)]
-        psnr = self._psnr(params, targets[: len(chunk)])
+        psnr = self.evaluator.psnr(params, targets[: len(chunk)])
         advance(len(chunk), f"{np.nanmean(psnr):.1f} dB")
         return {"params": params.unsqueeze(1).cpu().numpy(), "psnr": psnr[:, None]}, {}
-
-    def _targets(self, items: list[int] | np.ndarray) -> Tensor:
-        low, high = self.recipe.target_range
-        pixels = self.source.inputs[items].astype(np.float32) / np.float32(self.source.image_max)
-        return torch.from_numpy(low + np.float32(high - low) * pixels).reshape(len(pixels), -1, self.recipe.sizes[-1])
-
-    def _psnr(self, params: Tensor, targets: Tensor) -> np.ndarray:
-        low, high = self.recipe.target_range
-        mse = self._trainer.losses(params, self._grid, targets).cpu().numpy()
-        return np.asarray(-10 * np.log10(mse / (high - low) ** 2), np.float32)
 
     def architecture(self, member: Fit) -> str:
         return "siren"
@@ -164,7 +133,3 @@ class INRBuilder:
             "psnr_mean": round(float(table["psnr"].to_numpy(float).mean()), 3),
             "psnr_min": round(float(table["psnr"].min()), 3),
         }
-
-    def rescore(self, networks: Networks, table: pd.DataFrame) -> pd.DataFrame:
-        targets = self._targets(table["item"].to_numpy())
-        return pd.DataFrame({"psnr": self._psnr(networks.params.to(self.device), targets.to(self.device))})

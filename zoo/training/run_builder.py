@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-import zlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,49 +14,17 @@ from torch import Tensor
 
 from ...runtime.errors import BadInput
 from ..networks.architecture import Architecture
-from ..networks.networks import Networks
 from ..recipes.raw_data import Source
-from ..recipes.recipe import Draw, RunRecipe
+from ..recipes.recipe import RunRecipe
 from ..recipes.splits import Parts, split_runs, within_run
-from .builder import Arrays
 from .initialisation import initial_params
-from .network_scores import figures, score_name
-from .trainer import Settings, State, Trainer
-from .training_data import Data
+from .network_scores import score_name
+from .run_evaluation import RunEvaluator
+from .trainer import Trainer, TrainingSettings, TrainingState
+from .training_runs import RandomStream, Run, run_rng
+from .zoo_builder import Arrays
 
-SEGMENT_EPOCHS = 25  # an interrupted build loses at most that many
-
-INIT, DRAW, ORDER, DROPOUT = range(4)  # random streams of a run
-
-
-@dataclass(frozen=True)
-class Run:
-    """One training run; its networks are the run's checkpoints."""
-
-    number: int
-    settings: tuple[tuple[str, Any], ...]
-
-    def __getitem__(self, name: str) -> Any:
-        return dict(self.settings)[name]
-
-
-def plan_runs(recipe: RunRecipe, sources: list[str]) -> list[Run]:
-    """Every run of a recipe with its hyperparameters: the grid's points, `repeats` times; the drawn ones of each run
-    depend on (seed, run, name) alone."""
-    axes = recipe.axes(sources)
-    runs: list[Run] = []
-    for _ in range(recipe.repeats):
-        for point in itertools.product(*axes.values()):
-            settings = dict(zip(axes, point, strict=True))
-            for name, value in recipe.hyperparameters:
-                if isinstance(value, Draw):
-                    stream = zlib.crc32(name.encode())
-                    settings[name] = value.sample(np.random.default_rng([recipe.seed, DRAW, len(runs), stream]))
-                else:
-                    settings.setdefault(name, value)
-            ordered = tuple((name, settings[name]) for name, _ in recipe.hyperparameters)
-            runs.append(Run(len(runs), ordered))
-    return runs
+SEGMENT_EPOCHS = 25  # what an interrupted build loses at most
 
 
 @dataclass(frozen=True)
@@ -105,8 +70,14 @@ class RunBuilder:
         return score_name(self.recipe.loss)
 
     @cached_property
+    def evaluator(self) -> RunEvaluator:
+        """What measures the networks."""
+        return RunEvaluator(self.recipe, self.sources, self.device)
+
+    @property
     def runs(self) -> list[Run]:
-        return plan_runs(self.recipe, list(self.sources))
+        """Every run of the recipe."""
+        return self.evaluator.runs
 
     @cached_property
     def parts(self) -> Parts:
@@ -145,10 +116,6 @@ class RunBuilder:
     def _trainers(self) -> dict[str, Trainer]:
         return {}
 
-    @cached_property
-    def _data(self) -> dict[tuple[str, tuple[int, ...]], Data]:
-        return {}
-
     def _trainer(self, variant: str) -> Trainer:
         if variant not in self._trainers:
             dropout = self.recipe.hyperparameters.dropout != 0.0
@@ -157,18 +124,11 @@ class RunBuilder:
             )
         return self._trainers[variant]
 
-    def data(self, run: Run) -> Data:
-        shape = self.recipe.architectures[run["variant"]].input_shape
-        key = (run["source"], shape)
-        if key not in self._data:
-            self._data[key] = Data(self.sources[run["source"]], self.recipe, shape, self.device)
-        return self._data[key]
-
     def initial(self, runs: list[Run]) -> np.ndarray:
         """Initial parameters `[len(runs), P]`, each from (seed, run) alone."""
         rows = []
         for run in runs:
-            rng = np.random.default_rng([self.recipe.seed, INIT, run.number])
+            rng = run_rng(self.recipe, RandomStream.INIT, run.number)
             arch = self.recipe.architectures[run["variant"]]
             rows.append(initial_params(arch, run["init"], rng, std=run["init_std"]))
         return np.stack(rows)
@@ -176,16 +136,16 @@ class RunBuilder:
     def fit(self, chunk: list[Run], segment: int, state: Arrays, advance: Callable[..., None]) -> tuple[Arrays, Arrays]:
         """Train the epochs of one segment; returns rows `[len(chunk), checkpoints, ...]` and the optimiser's state."""
         padded = chunk + chunk[:1] * (self.chunk - len(chunk))
-        trainer, data = self._trainer(chunk[0]["variant"]), self.data(chunk[0])
+        trainer, data = self._trainer(chunk[0]["variant"]), self.evaluator.data(chunk[0])
         settings = self._settings(padded)
         items = len(data.part("train", chunk[0]["train_fraction"])[0])
         if items < self.recipe.batch_size:
             raise BadInput(f"batch_size {self.recipe.batch_size} is more than the {items} training items of a run")
         if state:
             params, mean, square = (torch.from_numpy(state[n]).to(self.device) for n in ("params", "mean", "square"))
-            now = State(params, mean, square, int(state["steps"][0]))
+            now = TrainingState(params, mean, square, int(state["steps"][0]))
         else:
-            now = State.start(torch.from_numpy(self.initial(padded)).to(self.device))
+            now = TrainingState.start(torch.from_numpy(self.initial(padded)).to(self.device))
         rows: dict[str, list[np.ndarray]] = defaultdict(list)
         kept = set(self.recipe.kept_epochs)
         for epoch in range(segment * SEGMENT_EPOCHS, min((segment + 1) * SEGMENT_EPOCHS, self.recipe.epochs) + 1):
@@ -195,62 +155,51 @@ class RunBuilder:
             elif segment:
                 continue  # the last epoch of the segment before
             if epoch in kept:
-                found = self._figures(now.params[: len(chunk)], chunk[0])
-                for name, values in (found | {"epoch": np.full(len(chunk), epoch)}).items():
+                params = now.params[: len(chunk)]
+                scores = self.evaluator.evaluate(params, chunk[0])
+                arrays = {"params": params.cpu().numpy(), **scores, "epoch": np.full(len(chunk), epoch)}
+                for name, values in arrays.items():
                     rows[name].append(values)
-                advance(len(chunk), f"{np.median(found[f'test_{self._score}']):.3f} {self._score} on test")
+                advance(len(chunk), f"{np.median(scores[f'test_{self._score}']):.3f} {self._score} on test")
         after = {"params": now.params, "mean": now.mean, "square": now.square, "steps": torch.tensor([now.steps])}
         return (
             {name: np.stack(values, 1) for name, values in rows.items()},
             {name: value.cpu().numpy() for name, value in after.items()},
         )
 
-    def _settings(self, runs: list[Run]) -> Settings:
-        return Settings(
+    def _settings(self, runs: list[Run]) -> TrainingSettings:
+        return TrainingSettings(
             len(runs),
             optimizer=[run["optimizer"] for run in runs],
             lr=[run["lr"] for run in runs],
             weight_decay=[run["weight_decay"] for run in runs],
             dropout=[run["dropout"] for run in runs],
-            keys=[int(self._rng(DROPOUT, run).integers(2**63)) for run in runs],
+            keys=[int(run_rng(self.recipe, RandomStream.DROPOUT, run.number).integers(2**63)) for run in runs],
         )
-
-    def _rng(self, stream: int, run: Run, *more: int) -> np.random.Generator:
-        return np.random.default_rng([self.recipe.seed, stream, run.number, *more])
 
     def _batches(self, runs: list[Run], epoch: int, n: int) -> Tensor:
         """Item numbers of every batch of an epoch, `[batches, len(runs), batch_size]`, each run in its own order."""
         size = self.recipe.batch_size
         whole = n // size * size
-        orders = np.stack([self._rng(ORDER, run, epoch).permutation(n)[:whole] for run in runs])
+        rngs = [run_rng(self.recipe, RandomStream.BATCH_ORDER, run.number, epoch) for run in runs]
+        orders = np.stack([rng.permutation(n)[:whole] for rng in rngs])
         return torch.from_numpy(orders.reshape(len(runs), -1, size)).transpose(0, 1).contiguous().to(self.device)
-
-    def figures_of(self, params: Tensor, number: int, names: Sequence[str] = ("train", "test")) -> Arrays:
-        """Losses and scores of networks `params [B, P]` on parts of the data of run `number`."""
-        run = self.runs[number]
-        arch, data = self.recipe.architectures[run["variant"]], self.data(run)
-        parts = {part: data.part(part, run["train_fraction"]) for part in names}
-        return figures(arch, params.to(self.device), parts, self.recipe.loss)
-
-    def _figures(self, params: Tensor, run: Run) -> Arrays:
-        """The parameters, losses and scores of networks that were trained as `run` is."""
-        return {"params": params.cpu().numpy()} | self.figures_of(params, run.number)
 
     def architecture(self, member: Run) -> str:
         return str(member["variant"])
 
     def describe(self, members: list[Run], rows: list[Arrays]) -> tuple[pd.DataFrame, Arrays]:
-        tables = [self._table(run, figures) for run, figures in zip(members, rows, strict=True)]
+        tables = [self._table(run, arrays) for run, arrays in zip(members, rows, strict=True)]
         return pd.concat(tables, ignore_index=True), {"params": np.concatenate([row["params"] for row in rows])}
 
-    def _table(self, run: Run, figures: Arrays) -> pd.DataFrame:
-        settings = dict(run.settings)
-        if settings["init"] not in ("random-normal", "truncated-normal"):
-            settings["init_std"] = np.nan
-        epochs = figures["epoch"]
+    def _table(self, run: Run, arrays: Arrays) -> pd.DataFrame:
+        chosen = dict(run.hyperparameters)
+        if chosen["init"] not in ("random-normal", "truncated-normal"):
+            chosen["init_std"] = np.nan
+        epochs = arrays["epoch"]
         about = {"id": [f"{run.number:05d}-{epoch:03d}" for epoch in epochs], "run": run.number, "epoch": epochs}
-        table = pd.DataFrame(about).assign(**settings)
-        for name, values in figures.items():
+        table = pd.DataFrame(about).assign(**chosen)
+        for name, values in arrays.items():
             if name not in ("epoch", "params"):
                 table[name] = values
         if self.recipe.checkpoints is None:
@@ -264,10 +213,3 @@ class RunBuilder:
         final = table.loc[table["epoch"] == self.recipe.kept_epochs[-1], score]
         quantiles = {"p10": 0.1, "median": 0.5, "p90": 0.9}
         return {f"final_{score}_{name}": round(float(final.quantile(q)), 4) for name, q in quantiles.items()}
-
-    def rescore(self, networks: Networks, table: pd.DataFrame) -> pd.DataFrame:
-        rows = []
-        for position, number in enumerate(table["run"]):
-            found = self._figures(networks.params[position : position + 1].to(self.device), self.runs[number])
-            rows.append({name: values[0] for name, values in found.items() if name != "params"})
-        return pd.DataFrame(rows)

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..networks.architecture import Architecture
-from ..networks.evaluation import evaluate
 from ..recipes.recipe import Loss
+from .network_scores import mean_losses
+
+Row = TypeVar("Row")
 
 # Elementwise loops of fewer steps run in one thread: starting the others costs more. It also keeps torch 2.13 from
 # starting them once per network, which it does for sums over rows shorter than a vector register.
-SERIAL_BELOW = 2**16
+MIN_THREADED_STEPS = 2**16
 
 
 class Optimizer(NamedTuple):
@@ -45,12 +47,34 @@ OPTIMIZERS = {
 }
 
 
-class Settings:
+class Coefficients(NamedTuple, Generic[Row]):
+    """What one step of each network's update is computed from, a row `[B]` or `[B, 1]` for each.
+
+    Attributes:
+        rate: learning rate over Adam's 1 - beta_1^t.
+        unbias: 1 over Adam's 1 - beta_2^t, a factor of the second moment.
+        momentum, gain, decay, epsilon, adaptive: see `Optimizer`.
+        weight_decay: factor of the weights, not biases, in the gradient.
+        keep: probability that dropout keeps a hidden unit.
+    """
+
+    rate: Row
+    unbias: Row
+    momentum: Row
+    gain: Row
+    decay: Row
+    epsilon: Row
+    adaptive: Row
+    weight_decay: Row
+    keep: Row
+
+
+class TrainingSettings:
     """What each of B networks is trained with; every argument is one value for all or a sequence of B.
 
     Arguments:
         optimizer: names in `OPTIMIZERS`.
-        lr, weight_decay, dropout: see `recipes.Hyperparameters`.
+        lr, weight_decay, dropout: see `recipe.Hyperparameters`.
         keys: 64-bit numbers that dropout's random numbers come from.
     """
 
@@ -73,14 +97,24 @@ class Settings:
         )
         self.keys = np.broadcast_to(np.asarray(keys, np.uint64), size)
 
-    def floats(self, step: int) -> np.ndarray:
-        """The update's coefficients at `step` (from 1), float32 `[9, B, 1]`."""
+    def coefficients(self, step: int) -> np.ndarray:
+        """The update's `Coefficients` at `step` (from 1), one below the other: float32 `[9, B, 1]`."""
         first = np.where(self.corrected, 1 - self.momentum**step, 1.0)
         second = np.where(self.corrected, 1 - self.decay**step, 1.0)
-        rows = (self.lr / first, 1 / second, self.momentum, self.gain, self.decay, self.epsilon, self.adaptive)
-        return np.stack([*rows, self.weight_decay, 1 - self.dropout]).astype(np.float32)[..., None]
+        rows = Coefficients(
+            rate=self.lr / first,
+            unbias=1 / second,
+            momentum=self.momentum,
+            gain=self.gain,
+            decay=self.decay,
+            epsilon=self.epsilon,
+            adaptive=self.adaptive,
+            weight_decay=self.weight_decay,
+            keep=1 - self.dropout,
+        )
+        return np.stack(rows).astype(np.float32)[..., None]
 
-    def integers(self, step: int) -> np.ndarray:
+    def dropout_keys(self, step: int) -> np.ndarray:
         """A number for every (key, step), int32 `[B]` (the finaliser of SplitMix64, Steele et al. 2014)."""
         mixed = self.keys + np.uint64(step * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF)
         mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -88,7 +122,7 @@ class Settings:
         return (mixed >> np.uint64(32)).astype(np.uint32).view(np.int32)
 
 
-class State(NamedTuple):
+class TrainingState(NamedTuple):
     """A chunk in training: `params`, first and second moments `[B, P]`, and the steps done."""
 
     params: Tensor
@@ -97,7 +131,8 @@ class State(NamedTuple):
     steps: int
 
     @classmethod
-    def start(cls, params: Tensor) -> State:
+    def start(cls, params: Tensor) -> TrainingState:
+        """Before the first step, from initial parameters `[B, P]`."""
         return cls(params, torch.zeros_like(params), torch.zeros_like(params), 0)
 
 
@@ -120,22 +155,13 @@ class Trainer:
         self._update: Callable[..., tuple[Tensor, Tensor, Tensor]] = self._eager_update
         if engine == "inductor":  # as one graph or not at all: in pieces it is slower than eager
             self._update = torch.compile(
-                self._eager_update, dynamic=False, fullgraph=True, options={"cpp.min_chunk_size": SERIAL_BELOW}
+                self._eager_update, dynamic=False, fullgraph=True, options={"cpp.min_chunk_size": MIN_THREADED_STEPS}
             )
 
-    def losses(
-        self, params: Tensor, inputs: Tensor, targets: Tensor, dropout: Callable[[Tensor, int], Tensor] | None = None
-    ) -> Tensor:
-        """Each network's loss `[B]`; inputs `[n, *in]` or `[B, n, *in]`, targets with or without B likewise."""
-        output = evaluate(self.arch, params, inputs, dropout)[0]
-        if self.loss == "mse":
-            return (output - targets).square().mean((1, 2))
-        # F.cross_entropy picks the class by its index, which the compiler does not turn into vector instructions.
-        chosen = targets.unsqueeze(-1) == torch.arange(output.shape[-1], device=output.device)
-        return (output.logsumexp(-1) - torch.where(chosen, output, 0.0).sum(-1)).mean(1)
-
     @torch.no_grad()
-    def step(self, state: State, settings: Settings, inputs: Tensor, targets: Tensor, index: Tensor | None) -> State:
+    def step(
+        self, state: TrainingState, settings: TrainingSettings, inputs: Tensor, targets: Tensor, index: Tensor | None
+    ) -> TrainingState:
         """One optimiser step of all networks.
 
         Arguments:
@@ -143,16 +169,16 @@ class Trainer:
                 inputs `[n, ...]` are common to all and the targets are each network's own, `[B, n, out]`.
         """
         device, step = state.params.device, state.steps + 1
-        floats = torch.from_numpy(settings.floats(step)).to(device)
-        integers = torch.from_numpy(settings.integers(step)).to(device)
-        arguments = (*state[:3], floats, integers, inputs, targets, index)
+        coefficients = torch.from_numpy(settings.coefficients(step)).to(device)
+        keys = torch.from_numpy(settings.dropout_keys(step)).to(device)
+        arguments = (*state[:3], coefficients, keys, inputs, targets, index)
         try:
             with torch._dynamo.config.patch(recompile_limit=256):  # one for each architecture of a zoo
                 params, mean, square = self._update(*arguments)
         except torch._dynamo.exc.TorchDynamoException:
             self.engine, self._update = "eager", self._eager_update
             params, mean, square = self._update(*arguments)
-        return State(params, mean, square, step)
+        return TrainingState(params, mean, square, step)
 
     def _eager_update(
         self,
@@ -165,17 +191,17 @@ class Trainer:
         targets: Tensor,
         index: Tensor | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
-        rate, unbias, momentum, gain, decay, epsilon, adaptive, weight_decay, keep = coefficients.unbind(0)
+        now = Coefficients(*coefficients.unbind(0))
         if index is not None:  # items outermost in memory: the layout of one grouped convolution
             inputs, targets = inputs[index.mT].transpose(0, 1), targets[index]
-        thin = (lambda x, layer: _drop(x, layer, keys, keep)) if self.dropout else None
+        thin = (lambda x, layer: _drop(x, layer, keys, now.keep)) if self.dropout else None
         # The networks share no parameter, so the gradient of the sum holds every network's own gradient.
-        grad = torch.func.grad(lambda p: self.losses(p, inputs, targets, thin).sum())(params)
-        grad = grad + weight_decay * params * self._is_weight(params)
-        mean = momentum * mean + gain * grad
-        square = decay * square + (1 - decay) * grad * grad
-        scale = torch.where(adaptive > 0, (square * unbias).sqrt() + epsilon, 1.0)
-        return params - rate * mean / scale, mean, square
+        grad = torch.func.grad(lambda p: mean_losses(self.arch, self.loss, p, inputs, targets, thin).sum())(params)
+        grad = grad + now.weight_decay * params * self._is_weight(params)
+        mean = now.momentum * mean + now.gain * grad
+        square = now.decay * square + (1 - now.decay) * grad * grad
+        scale = torch.where(now.adaptive > 0, (square * now.unbias).sqrt() + now.epsilon, 1.0)
+        return params - now.rate * mean / scale, mean, square
 
     def _is_weight(self, params: Tensor) -> Tensor:
         parts = [

@@ -14,7 +14,7 @@ from ..recipes.recipe import RunRecipe
 from ..recipes.splits import SPLIT_SEED
 
 
-class Data:
+class TrainingData:
     """One source, prepared for training: items in a fixed order, inputs and targets scaled.
 
     Images go to [-1, 1]; features, and values to regress, to mean 0 and standard deviation 1 over the training items.

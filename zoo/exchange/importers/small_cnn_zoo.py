@@ -59,6 +59,9 @@ class Tensor(NamedTuple):
 
 def find(folder: Path, shapes: Shapes) -> Listing:
     """Every checkpoint. Raises BadInput when the three files are not there or do not fit each other."""
+    if shapes.order or shapes.architectures:
+        given = "--order" if shapes.order else "--arch"
+        raise BadInput(f"{given}: the format small-cnn-zoo says that itself: leave it out")
     paths = [_only(folder, name) for name in ("weights.npy", "metrics.csv.gz", "layout.csv")]
     try:
         weights = np.load(paths[0], mmap_mode="r", allow_pickle=False)

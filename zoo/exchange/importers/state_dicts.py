@@ -1,6 +1,7 @@
 """Any folder of state dicts: a .pt, .pth, .safetensors or .npz file per network, or an .npz file of stacked arrays.
 
-In a stacked file every array has one axis more, over the networks; an array `id` may name them.
+In a stacked file every array has one axis more, over the networks; an array `id` may name them. `labels.csv` and
+`architectures.json`, which `zoo export` writes beside them, are read where none are given.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ from ....runtime.errors import BadInput
 from ...storage.manifest import SourceInfo
 from ..reading.archives import files
 from ..reading.listing import ARCHITECTURE, Listing, Network
-from ..reading.shapes import Shapes
+from ..reading.shapes import Shapes, read_architectures
 from ..reading.state_dict import OTHER, TORCH, check_tensor, npz_shapes, read_npz, read_state_dict
+
+LABELS, ARCHITECTURES = "labels.csv", "architectures.json"  # beside state dicts that `zoo export` wrote
 
 
 def find(folder: Path, shapes: Shapes) -> Listing:
     """Every network of the folder (or of the one .npz file that `folder` is). Raises BadInput."""
+    if not shapes.architectures and (folder / ARCHITECTURES).is_file():
+        shapes.architectures = read_architectures(folder / ARCHITECTURES)
     names = [""] if folder.is_file() else files(folder, *TORCH, *OTHER)
     rows: list[tuple[str, str, str, int]] = []  # id, file, path, row in a stacked file or -1
     for name in names:
@@ -60,6 +65,8 @@ def find(folder: Path, shapes: Shapes) -> Listing:
         shapes=shapes,
         source=SourceInfo(name="unknown", sha256=None, license="not stated", citation="Not stated", classes=[]),
         split_rule="Splits were drawn network by network",
+        labels=folder / LABELS if (folder / LABELS).is_file() else None,
+        reads_architecture=bool(shapes.architectures),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,6 +50,8 @@ class Listing:
         source: the data that the networks were trained on, as far as it is known.
         split_rule: what the splits keep apart, a sentence.
         strata: a column of which every split gets its share.
+        labels: a CSV that lies beside the networks, for where none is given.
+        reads_architecture: `read` heeds the column `architecture`, the key of one of several that are described.
     """
 
     table: pd.DataFrame
@@ -59,4 +62,6 @@ class Listing:
     split_rule: str
     rendering: Rendering | None = None
     strata: str | None = None
+    labels: Path | None = None
+    reads_architecture: bool = False
     notes: list[str] = field(default_factory=list)

@@ -46,7 +46,7 @@ def test_symmetries_keep_the_function(arch: wb.Architecture, kind: symmetry.Kind
     generator = torch.Generator().manual_seed(seed)
     networks = wb.Networks(arch, torch.randn(3, arch.num_params, generator=generator).double())
     elements = symmetry.sample(arch, kind, 3, generator)
-    moved = symmetry.apply(networks, kind, elements)
+    moved = networks.transformed(kind, elements)
     x = torch.randn(5, *arch.input_shape, generator=generator).double()
     torch.testing.assert_close(moved.forward(x), networks.forward(x), atol=1e-8, rtol=1e-8)
     trivial = all(torch.equal(e, torch.arange(e.shape[1]).expand_as(e)) for e in elements)

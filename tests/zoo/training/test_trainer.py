@@ -9,7 +9,7 @@ from torch import Tensor
 
 from weightbench import Architecture, Networks
 from weightbench.zoo.training.initialisation import initial_params
-from weightbench.zoo.training.trainer import Settings, State, Trainer
+from weightbench.zoo.training.trainer import Trainer, TrainingSettings, TrainingState
 
 MLP = Architecture.mlp((4, 6, 3), "tanh")
 CNN = Architecture.cnn((2, 9, 9), (4, 5), 3, padding=1)
@@ -27,9 +27,9 @@ def start(arch: Architecture, networks: int) -> Tensor:
     )
 
 
-def train(trainer: Trainer, params: Tensor, settings: Settings, index: Tensor) -> Tensor:
+def train(trainer: Trainer, params: Tensor, settings: TrainingSettings, index: Tensor) -> Tensor:
     inputs, targets = data(trainer.arch)
-    state = State.start(params)
+    state = TrainingState.start(params)
     for batch in index:
         state = trainer.step(state, settings, inputs, targets, batch)
     return state.params
@@ -44,7 +44,7 @@ def test_every_network_is_trained_as_torch_does_it(arch: Architecture) -> None:
     """Three optimisers, learning rates and weight decays side by side, against torch.optim one at a time."""
     names, rates, decays = ["adam", "sgd", "rmsprop"], [3e-3, 2e-2, 1e-3], [0.0, 0.1, 0.01]
     index, first = batches(3), start(arch, 3)
-    settings = Settings(3, optimizer=names, lr=rates, weight_decay=decays)
+    settings = TrainingSettings(3, optimizer=names, lr=rates, weight_decay=decays)
     together = train(Trainer(arch, "cross-entropy", engine="eager"), first, settings, index)
     inputs, targets = data(arch)
     for number, (name, rate, decay) in enumerate(zip(names, rates, decays, strict=True)):
@@ -73,7 +73,7 @@ def test_the_compiled_and_the_eager_step_agree(arch: Architecture) -> None:
     found = {}
     for engine in ("eager", "inductor"):
         trainer = Trainer(arch, "cross-entropy", engine=engine, dropout=True)
-        settings = Settings(3, lr=1e-3, dropout=[0.0, 0.3, 0.6], keys=[5, 6, 7])
+        settings = TrainingSettings(3, lr=1e-3, dropout=[0.0, 0.3, 0.6], keys=[5, 6, 7])
         found[engine] = train(trainer, start(arch, 3), settings, batches(3, steps=4))
         assert trainer.engine == engine
     torch.testing.assert_close(found["eager"], found["inductor"], atol=1e-5, rtol=1e-4)
@@ -83,9 +83,11 @@ def test_a_network_is_trained_the_same_in_other_company() -> None:
     index, first = batches(4), start(MLP, 4)
     trainer = Trainer(MLP, "cross-entropy", engine="eager", dropout=True)
     rates, drop, keys = [1e-3, 2e-3, 3e-3, 4e-3], [0.1, 0.2, 0.3, 0.4], [11, 12, 13, 14]
-    together = train(trainer, first, Settings(4, lr=rates, dropout=drop, keys=keys), index)
+    together = train(trainer, first, TrainingSettings(4, lr=rates, dropout=drop, keys=keys), index)
     two = [3, 1]
-    settings = Settings(2, lr=[rates[i] for i in two], dropout=[drop[i] for i in two], keys=[keys[i] for i in two])
+    settings = TrainingSettings(
+        2, lr=[rates[i] for i in two], dropout=[drop[i] for i in two], keys=[keys[i] for i in two]
+    )
     torch.testing.assert_close(train(trainer, first[two], settings, index[:, two]), together[two], atol=1e-6, rtol=1e-5)
 
 
@@ -99,8 +101,8 @@ def test_dropout_drops_the_share_it_says_and_differs_between_steps_and_networks(
     kept = []
     for step in range(3):
         trainer = Trainer(arch, "mse", engine="eager", dropout=True)
-        settings = Settings(2, optimizer="sgd", lr=1.0, dropout=[0.25, 0.25], keys=[1, 2])
-        state = State(params, torch.zeros_like(params), torch.zeros_like(params), step)
+        settings = TrainingSettings(2, optimizer="sgd", lr=1.0, dropout=[0.25, 0.25], keys=[1, 2])
+        state = TrainingState(params, torch.zeros_like(params), torch.zeros_like(params), step)
         after = trainer.step(state, settings, torch.ones(1, 1), torch.zeros(1, 1), torch.zeros(2, 1, dtype=torch.long))
         moved = (
             after.params[:, 2 * width : 3 * width] != params[:, 2 * width : 3 * width]
@@ -115,9 +117,9 @@ def test_full_batch_fitting_shares_its_inputs() -> None:
     arch = Architecture.mlp((2, 5, 1), "sine", omega_0=3.0)
     inputs, first = torch.rand(20, 2), start(arch, 2)
     targets = torch.rand(2, 20, 1)
-    state, trainer = State.start(first), Trainer(arch, "mse", engine="eager")
+    state, trainer = TrainingState.start(first), Trainer(arch, "mse", engine="eager")
     for _ in range(10):
-        state = trainer.step(state, Settings(2, lr=1e-2), inputs, targets, None)
+        state = trainer.step(state, TrainingSettings(2, lr=1e-2), inputs, targets, None)
     for row in range(2):
         params = first[row : row + 1].clone().requires_grad_()
         optimizer = torch.optim.Adam([params], lr=1e-2)

@@ -17,9 +17,10 @@ import torch
 from loopback_hub import Fault, LoopbackHub, serving
 
 import weightbench as wb
+from weightbench.zoo.load_zoo import ZooReference
 from weightbench.zoo.recipes.catalogue import catalogue_entry
-from weightbench.zoo.storage.tables import seal
-from weightbench.zoo.storage.zoo import open_zoo, reopened
+from weightbench.zoo.storage.checksums import seal
+from weightbench.zoo.storage.zoo import open_again, open_zoo
 
 FILE = "GET .*/resolve/.*test.parquet"
 
@@ -94,19 +95,19 @@ def test_a_zoo_that_is_here_needs_no_request(hub, published, tmp_path: Path) -> 
 
 def test_another_machine_fetches_the_zoo_of_a_task_once(hub, published, small_zoo, tmp_path, monkeypatch) -> None:
     zoo = wb.get_zoo("digits-inrs@1.0.0", repo_id=published, out=tmp_path / "got")
-    own = pickle.dumps(open_zoo(Path(shutil.copytree(small_zoo, tmp_path / "own"))))
-    sent = pickle.dumps(zoo)
+    own = pickle.dumps(ZooReference.of(open_zoo(Path(shutil.copytree(small_zoo, tmp_path / "own")))))
+    sent = pickle.dumps(ZooReference.of(zoo))
     shutil.rmtree(tmp_path / "got")
     shutil.rmtree(tmp_path / "own")
     monkeypatch.setenv("WEIGHTBENCH_CACHE", str(tmp_path / "elsewhere"))
     with pytest.raises(wb.BadInput, match=r"has no zoo digits-inrs@1.0.0: put .*own on a disk that all nodes share"):
-        pickle.loads(own)
-    there = pickle.loads(sent)
+        pickle.loads(own).open()
+    there = pickle.loads(sent).open()
     assert there.folder == tmp_path / "elsewhere/zoos/digits-inrs@1.0.0"
     assert _same(there.folder, small_zoo)
     hub.requests.clear()
-    reopened.cache_clear()  # as in another process of that machine
-    assert pickle.loads(sent).folder == there.folder
+    open_again.cache_clear()  # as in another process of that machine
+    assert pickle.loads(sent).open().folder == there.folder
     assert hub.requests == []
 
 

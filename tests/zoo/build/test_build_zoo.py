@@ -21,10 +21,11 @@ from small_work import shrunk
 
 import weightbench as wb
 from weightbench.runtime.errors import BadInput
-from weightbench.zoo.build.build_plan import Blueprint
+from weightbench.zoo.build.build_plan import BuildPlan
 from weightbench.zoo.build.build_zoo import build_zoo
 from weightbench.zoo.build.rescore import rescore
-from weightbench.zoo.networks.fingerprints import check_twins, fingerprints
+from weightbench.zoo.build.twins import check_twins
+from weightbench.zoo.networks.fingerprints import fingerprints
 from weightbench.zoo.recipes.catalogue import catalogue, catalogue_entry, default_folder, read_entry, zoo_names
 from weightbench.zoo.recipes.raw_data import load_digits, load_source
 from weightbench.zoo.recipes.recipe import RunRecipe
@@ -133,7 +134,7 @@ def test_losses_fall_and_initial_states_are_kept(tmp_path: Path, eager: None) ->
     table = zoo["train"].table
     first, last = (table[table["epoch"] == epoch].set_index("run")["train_loss"] for epoch in (0, 4))
     assert (last < first).all()
-    builder = Blueprint(read_entry(tmp_path / "moons-mlps.toml"), None, None, "cpu", None).builder()
+    builder = BuildPlan(read_entry(tmp_path / "moons-mlps.toml"), None, None, "cpu", None).builder()
     run = builder.runs[int(table["run"].iloc[0])]  # type: ignore[attr-defined]
     assert np.array_equal(builder.initial([run])[0], zoo["train"].networks.params[0].numpy())  # type: ignore[attr-defined]
 
@@ -157,7 +158,7 @@ def test_checkpoints_far_apart(tmp_path: Path, eager: None, monkeypatch: pytest.
 def test_initial_parameters_do_not_depend_on_limit_or_company(name: str, sources: Path) -> None:
     entry = catalogue_entry(name)
     loaded = {source: load_source(source, sources) for source in entry.sources}
-    whole, part = (Blueprint(entry, limit, None, "cpu", None).builder(loaded) for limit in (None, 30))
+    whole, part = (BuildPlan(entry, limit, None, "cpu", None).builder(loaded) for limit in (None, 30))
     members = [member for members in part.members.values() for member in members]
     among = {member for members in whole.members.values() for member in members}
     assert set(members) <= among
@@ -165,7 +166,7 @@ def test_initial_parameters_do_not_depend_on_limit_or_company(name: str, sources
     for position in (0, 7, len(members) - 1):
         assert np.array_equal(whole.initial([members[position]])[0], together[position])  # type: ignore[attr-defined]
     assert len(np.unique(together, axis=0)) == len(members)
-    seeded = Blueprint(entry, 30, 1, "cpu", None).builder(loaded)
+    seeded = BuildPlan(entry, 30, 1, "cpu", None).builder(loaded)
     other = [member for members in seeded.members.values() for member in members]
     assert not np.array_equal(seeded.initial(other[:1]), together[:1])  # type: ignore[attr-defined]
 

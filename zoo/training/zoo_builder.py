@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from ..networks.architecture import Architecture
-from ..networks.networks import Networks
 from ..recipes.raw_data import Source
 
 Arrays = dict[str, np.ndarray]
 Member = TypeVar("Member")
 
 
-class Builder(Protocol[Member]):
+class ZooBuilder(Protocol[Member]):
     """Trains the members of a zoo (fits of an image, training runs), each of which gives one network or more.
 
     Attributes:
@@ -72,8 +71,4 @@ class Builder(Protocol[Member]):
 
     def quality(self, table: pd.DataFrame) -> dict[str, float]:
         """The zoo's figures, from its whole table."""
-        ...
-
-    def rescore(self, networks: Networks, table: pd.DataFrame) -> pd.DataFrame:
-        """The figures of `table` anew from the weights and the source data."""
         ...

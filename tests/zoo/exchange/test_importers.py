@@ -18,7 +18,7 @@ from published import (
 )
 
 import weightbench as wb
-from weightbench.zoo.networks.fingerprints import check_twins
+from weightbench.zoo.build.twins import check_twins
 from weightbench.zoo.networks.networks import Networks
 from weightbench.zoo.storage.zoo import Zoo
 

@@ -138,7 +138,7 @@ class Metric(ABC):
         """The values of each network, from predictions and targets `[N, ...]`."""
 
     def value(self, *read: Any) -> float:
-        """The score of what `items` takes."""
+        """The score of what `items` takes, which they give too."""
         return self.items(*read).score
 
     def quality(self, predicted: np.ndarray, targets: np.ndarray) -> float:

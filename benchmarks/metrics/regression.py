@@ -6,12 +6,114 @@ constant is 0.
 
 from __future__ import annotations
 
+import warnings
+from abc import abstractmethod
+
 import numpy as np
-from scipy.stats import kendalltau
+from scipy.stats import NearConstantInputWarning, kendalltau, pearsonr
+from sklearn.metrics import r2_score
 
 from .metric import Answers, Evaluation, Items, Metric, mean_of
 
 PAIR_ROWS = 512  # rows at a time of a matrix of all pairs, which as a whole would not fit
+
+
+class Regression(Metric):
+    """The base: from predicted and true values `[N]` or `[N, 1]`, and the run of each network where scores are per run.
+
+    The score is exact; `items` gives it to rounding, in a form that can be resampled.
+    """
+
+    @abstractmethod
+    def of(self, predicted: np.ndarray, true: np.ndarray) -> float:
+        """The metric of values `[n]` and `[n]`, neither of them constant."""
+
+    @abstractmethod
+    def standardised_items(self, x: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> Items:
+        """The values of each network from predictions `x` and targets `y`, both `[N]`, in the targets' deviations."""
+
+    def read(self, answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Predicted values, true values, and the stratum of each network."""
+        true = answers.column(answers.options.target or "").astype(float)
+        strata = None
+        if answers.options.split == "within-run":
+            strata = np.unique(answers.column("run"), return_inverse=True)[1]
+            constant = [run for run in np.unique(strata) if np.ptp(true[strata == run]) == 0]
+            strata = np.where(np.isin(strata, constant), -1, strata)
+        return answers.array("values", 1)[:, 0].astype(float), true, strata
+
+    def items(self, predicted: np.ndarray, true: np.ndarray, strata: np.ndarray | None = None) -> Items:
+        """The metric's values, of both standardised: that changes no score and keeps sums exact."""
+        predicted, true = _flat(predicted), _flat(true)
+        spread = max(float(true.std()), 1e-12)
+        return self.standardised_items((predicted - true.mean()) / spread, (true - true.mean()) / spread, strata)
+
+    def value(self, predicted: np.ndarray, true: np.ndarray, strata: np.ndarray | None = None) -> float:
+        """The score; with strata the mean of theirs."""
+        predicted, true = _flat(predicted), _flat(true)
+        parts = Items(true, strata=strata).parts
+        return float(np.mean([self._checked(predicted[rows], true[rows]) for rows in parts]))
+
+    def _checked(self, predicted: np.ndarray, true: np.ndarray) -> float:
+        return self.of(predicted, true) if np.ptp(predicted) > 0 and np.ptp(true) > 0 else 0.0
+
+    def evaluate(self, answers: Answers) -> Evaluation:
+        """All three scores: each says what the others cannot see."""
+        read = self.read(answers)
+        scores = {metric.name: metric.value(*read) for metric in (PearsonR(), R2(), KendallTau())}
+        return Evaluation(scores, self.items(*read))
+
+
+class PearsonR(Regression):
+    """Pearson's r."""
+
+    name = "pearson-r"
+
+    def of(self, predicted: np.ndarray, true: np.ndarray) -> float:
+        """scipy's."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NearConstantInputWarning)
+            return float(pearsonr(true, predicted).statistic)
+
+    def standardised_items(self, x: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> Items:
+        """What r is a function of."""
+        x = (x - x.mean()) / max(float(x.std()), 1e-12)
+        return Items(np.stack([x, y, x * x, y * y, x * y], axis=1), pearson_of, strata)
+
+
+class R2(Regression):
+    """The coefficient of determination."""
+
+    name = "r2"
+
+    def of(self, predicted: np.ndarray, true: np.ndarray) -> float:
+        """scikit-learn's."""
+        return float(r2_score(true, predicted))
+
+    def _checked(self, predicted: np.ndarray, true: np.ndarray) -> float:
+        return self.of(predicted, true)  # also of a constant
+
+    def standardised_items(self, x: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> Items:
+        """What R2 is a function of."""
+        return Items(np.stack([y, y * y, np.square(x - y)], axis=1), r2_of, strata)
+
+
+class KendallTau(Regression):
+    """Kendall's tau-b, a mean over pairs of networks."""
+
+    name = "kendall-tau"
+
+    def of(self, predicted: np.ndarray, true: np.ndarray) -> float:
+        """scipy's."""
+        return float(kendalltau(true, predicted).statistic)
+
+    def standardised_items(self, x: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> Items:
+        """The jackknife pseudo-value of each network; their mean is moved to tau."""
+        column = np.zeros(len(x))
+        parts = np.zeros(len(x), int) if strata is None else strata
+        for part in np.unique(parts[parts >= 0]):
+            column[parts == part] = _tau_pseudo_values(x[parts == part], y[parts == part])
+        return Items(column[:, None], mean_of, strata)
 
 
 def pearson_of(columns: np.ndarray) -> np.ndarray:
@@ -29,85 +131,6 @@ def r2_of(columns: np.ndarray) -> np.ndarray:
     return found
 
 
-class _Regression(Metric):
-    """The base: predicted and true values `[N]` or `[N, 1]`, and the run of each network where scores are per run."""
-
-    def read(self, answers: Answers) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-        """Predicted values, true values, and the stratum of each network."""
-        true = answers.column(answers.options.target or "").astype(float)
-        strata = None
-        if answers.options.split == "within-run":
-            strata = np.unique(answers.column("run"), return_inverse=True)[1]
-            constant = [run for run in np.unique(strata) if np.ptp(true[strata == run]) == 0]
-            strata = np.where(np.isin(strata, constant), -1, strata)
-        return answers.array("values", 1)[:, 0].astype(float), true, strata
-
-    def items(self, predicted: np.ndarray, true: np.ndarray, strata: np.ndarray | None = None) -> Items:
-        """The metric's values, of both standardised: that changes no score and keeps sums exact."""
-        predicted, true = (values.reshape(len(values)).astype(float) for values in (predicted, true))
-        spread = max(float(true.std()), 1e-12)
-        x, y = ((values - true.mean()) / spread for values in (predicted, true))
-        return self.standardised_items(x, y, strata)
-
-    def standardised_items(self, x: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> Items:
-        """The values of each network from predictions `x` and targets `y`, both `[N]`, in the targets' deviations."""
-        raise NotImplementedError
-
-    def evaluate(self, answers: Answers) -> Evaluation:
-        """All three scores: each says what the others cannot see."""
-        read = self.read(answers)
-        scores = {metric.name: metric.value(*read) for metric in (PearsonR(), R2(), KendallTau())}
-        return Evaluation(scores, self.items(*read))
-
-
-class PearsonR(_Regression):
-    """Pearson's r."""
-
-    name = "pearson-r"
-
-    def standardised_items(self, x: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> Items:
-        """What r is a function of; predictions are standardised too, run by run, for some are far off in a few runs."""
-        x = x.copy()
-        for rows in Items(x, strata=strata).parts:
-            x[rows] = (x[rows] - x[rows].mean()) / max(float(x[rows].std()), 1e-12)
-        return Items(np.stack([x, y, x * x, y * y, x * y], axis=1), pearson_of, strata)
-
-
-class R2(_Regression):
-    """The coefficient of determination."""
-
-    name = "r2"
-
-    def standardised_items(self, x: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> Items:
-        """What R2 is a function of."""
-        return Items(np.stack([y, y * y, np.square(x - y)], axis=1), r2_of, strata)
-
-
-class KendallTau(_Regression):
-    """Kendall's tau-b, a mean over pairs of networks."""
-
-    name = "kendall-tau"
-
-    def value(self, predicted: np.ndarray, true: np.ndarray, strata: np.ndarray | None = None) -> float:
-        """The score of the items, without their work over all pairs."""
-        x, y = (values.reshape(len(values)) for values in (predicted, true))
-        parts = np.zeros(len(x), int) if strata is None else strata
-        return float(np.mean([_tau(x[parts == part], y[parts == part]) for part in np.unique(parts[parts >= 0])]))
-
-    def standardised_items(self, x: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> Items:
-        """The jackknife pseudo-value of each network; their mean is moved to tau."""
-        column = np.zeros(len(x))
-        parts = np.zeros(len(x), int) if strata is None else strata
-        for part in np.unique(parts[parts >= 0]):
-            column[parts == part] = _tau_pseudo_values(x[parts == part], y[parts == part])
-        return Items(column[:, None], mean_of, strata)
-
-
-def _tau(x: np.ndarray, y: np.ndarray) -> float:
-    """Kendall's tau-b of `[N]` and `[N]`; 0 where one of them is constant."""
-    return float(kendalltau(x, y).statistic) if np.ptp(x) > 0 and np.ptp(y) > 0 else 0.0
-
-
 def _tau_pseudo_values(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Pseudo-values `[N]` of Kendall's tau-b, their mean moved to tau-b; zeros where x or y is constant."""
     n = len(x)
@@ -120,7 +143,12 @@ def _tau_pseudo_values(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     if min(totals[1:]) == 0:
         return np.zeros(n)
     without = totals[:, None] - 2 * np.stack([concordant, x_untied, y_untied])
+    tau = totals[0] / np.sqrt(totals[1] * totals[2])
     left_out = without[0] / np.sqrt(np.maximum(without[1] * without[2], 1e-12))
-    pseudo = n * (tau := _tau(x, y)) - (n - 1) * left_out
+    pseudo = n * tau - (n - 1) * left_out
     found: np.ndarray = pseudo - pseudo.mean() + tau
     return found
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    return values.reshape(len(values)).astype(float)

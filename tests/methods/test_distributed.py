@@ -17,7 +17,7 @@ METHOD = '''
 import os
 from pathlib import Path
 from weightbench.methods.ng_gnn import NGGNN
-from weightbench.zoo import progress
+from weightbench.runtime import progress
 
 progress.LOG_EVERY = 0.0
 

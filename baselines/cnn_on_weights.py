@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..methods.contract.method import TaskView
-from ..methods.layers.normalisation import Normalise
+from ..methods.layers.tensor_normalisation import Normalise
 from ..methods.training.neural_method import NeuralMethod
 from ..zoo.networks.networks import Networks
 

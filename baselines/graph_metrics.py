@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..methods.contract.feature_method import Summary
-from ..methods.contract.input_checks import finite
+from ..methods.contract.network_checks import finite
 from ..zoo.networks.architecture import Add, Architecture, Conv2d, Linear
 from ..zoo.networks.networks import Networks
 from ..zoo.networks.symmetry import neuron_groups

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..methods.contract.method import TaskView
-from ..methods.layers.editing import Edit
-from ..methods.layers.normalisation import Normalise
+from ..methods.layers.network_edit import Edit
+from ..methods.layers.tensor_normalisation import Normalise
 from ..methods.spaces.weight_space import BatchNorm
 from ..methods.training.augmentation import NAVON
 from ..methods.training.neural_method import NeuralMethod

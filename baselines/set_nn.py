@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from ..methods.contract.method import TaskView
-from ..methods.layers.extrema import amax
-from ..methods.layers.normalisation import Normalise
+from ..methods.layers.axis_extrema import amax
+from ..methods.layers.tensor_normalisation import Normalise
 from ..methods.spaces.weight_space import BatchNorm
 from ..methods.training.neural_method import NeuralMethod
 from ..zoo.networks.networks import Networks

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..methods.contract.feature_method import Summary
-from ..methods.contract.input_checks import finite
+from ..methods.contract.network_checks import finite
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
 

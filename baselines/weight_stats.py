@@ -7,9 +7,9 @@ import torch
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from torch import Tensor
 
-from ..methods.contract.input_checks import finite
 from ..methods.contract.linear_readout import class_logits
 from ..methods.contract.method import Method, TaskView
+from ..methods.contract.network_checks import finite
 from ..zoo.networks.networks import Networks
 from ..zoo.storage.zoo import Split
 

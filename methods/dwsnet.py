@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from ..runtime.errors import BadInput
 from ..zoo.networks.networks import Networks
 from .contract.method import TaskView
+from .layers.axis_extrema import amax
 from .layers.dropout import Dropout
-from .layers.editing import Edit
-from .layers.extrema import amax
-from .layers.normalisation import Normalise
+from .layers.network_edit import Edit
+from .layers.tensor_normalisation import Normalise
 from .spaces.weight_space import BatchNorms, Levels, Mix, Pooling, WeightSpace, pools, repeat, subsets
 from .training.augmentation import NAVON
 from .training.neural_method import NeuralMethod

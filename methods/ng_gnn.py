@@ -26,9 +26,9 @@ from ..zoo.networks.networks import Networks
 from .contract.method import TaskView
 from .graphs.graph_embedding import GraphEmbedding, Pooling, Readout, mlp
 from .graphs.neural_graph import Block, Layout, layout_of, readable, single
+from .layers.axis_extrema import amax, amin
 from .layers.dropout import Dropout
-from .layers.editing import Edit
-from .layers.extrema import amax, amin
+from .layers.network_edit import Edit
 from .training.augmentation import NAVON
 from .training.neural_method import NeuralMethod
 

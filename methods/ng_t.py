@@ -26,7 +26,7 @@ from .contract.method import TaskView
 from .graphs.graph_embedding import GraphEmbedding, Pooling, Readout, mlp
 from .graphs.neural_graph import Layout, readable, single
 from .layers.dropout import Dropout
-from .layers.editing import Edit
+from .layers.network_edit import Edit
 from .training.augmentation import NAVON
 from .training.neural_method import NeuralMethod
 

@@ -30,8 +30,8 @@ from ..zoo.networks.networks import Networks
 from ..zoo.networks.symmetry import neuron_groups
 from .contract.method import TaskView
 from .graphs.neural_graph import Block, Layout, Slots, readable, single
-from .graphs.scale_layers import MLP, Graph, Invariant, Kind, ScaleLayer
-from .layers.editing import Edit
+from .graphs.scale_equivariant_layers import MLP, Graph, Invariant, Kind, ScaleLayer
+from .layers.network_edit import Edit
 from .training.neural_method import NeuralMethod
 
 

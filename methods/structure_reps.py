@@ -22,10 +22,10 @@ from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
 from ..zoo.networks.symmetry import neuron_groups
 from ..zoo.storage.zoo import Split
-from .contract.input_checks import finite
 from .contract.linear_readout import Readout
 from .contract.method import Method, TaskView
-from .graphs.topology import Topology
+from .contract.network_checks import finite
+from .graphs.graph_topology import Topology
 
 NOISE = 0.1  # standard deviation of edge attention's noise, in those of the weights
 

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from ...zoo.networks.networks import Networks
 from ..contract.method import TaskView
-from ..layers.editing import Edit
 from ..layers.fourier_features import FourierFeatures
-from ..layers.normalisation import Normalise
+from ..layers.network_edit import Edit
+from ..layers.tensor_normalisation import Normalise
 from ..training.neural_method import NeuralMethod
-from .nf_layers import NFLinear
+from .nfn_linear import NFLinear
 from .weight_space import BatchNorm, BatchNorms, WeightSpace, repeat
 
 

@@ -20,8 +20,8 @@ from torch import Tensor, nn
 from ...runtime.errors import BadInput
 from ...zoo.networks.architecture import Add, Architecture
 from ...zoo.networks.networks import Networks
-from ..contract.input_checks import require
-from ..layers.extrema import amax
+from ..contract.network_checks import require
+from ..layers.axis_extrema import amax
 
 Levels = tuple[int, ...]
 Pooling = Literal["mean", "max"]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import weightbench as wb
 from weightbench.methods.dwsnet import DWSLayer
-from weightbench.methods.spaces.nf_layers import NFLinear
+from weightbench.methods.spaces.nfn_linear import NFLinear
 from weightbench.methods.spaces.weight_space import WeightSpace
 from weightbench.zoo.networks import symmetry
 from weightbench.zoo.networks.architecture import Activation, Add, Conv2d, Flatten, GlobalAvgPool2d, Linear

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from weightbench.methods.graphs.topology import Topology, laplacian_features
+from weightbench.methods.graphs.graph_topology import Topology, laplacian_features
 from weightbench.methods.structure_reps import EdgeAttention
 from weightbench.zoo.networks.architecture import Architecture
 from weightbench.zoo.networks.networks import Networks

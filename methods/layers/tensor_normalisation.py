@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ...zoo.networks.networks import Networks
-from ..contract.input_checks import require
+from ..contract.network_checks import require
 
 
 class Normalise(nn.Module):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..methods.contract.method import Method, TaskView
-from ..methods.contract.neuron_matching import assign, distances, incoming, outgoing
+from ..methods.contract.neuron_matching import incoming_weights, linear_assignment, outgoing_weights, squared_distances
 from ..zoo.networks.networks import Networks
 from ..zoo.networks.symmetry import neuron_groups
 from ..zoo.storage.zoo import Split
@@ -38,10 +38,10 @@ class WeightMatching(Method):
             for number, group in enumerate(groups):
                 still = torch.arange(group.size).repeat(len(a), 1)
                 moved = b.permuted([still if other == number else order for other, order in enumerate(found)])
-                far = distances(incoming(a, group), incoming(moved, group))
+                far = squared_distances(incoming_weights(a, group), incoming_weights(moved, group))
                 if sweep:
-                    far = far + distances(outgoing(a, group), outgoing(moved, group))
-                found[number] = assign(-far)
+                    far = far + squared_distances(outgoing_weights(a, group), outgoing_weights(moved, group))
+                found[number] = linear_assignment(-far)
             if sweep and torch.equal(before, torch.cat(found, 1)):
                 break
         return found

@@ -25,14 +25,23 @@ from ..zoo.networks.networks import Networks
 from .contract.method import TaskView
 from .layers.axis_extrema import amax
 from .layers.dropout import Dropout
-from .layers.network_edit import Edit
-from .layers.tensor_normalisation import Normalise
-from .spaces.weight_space import BatchNorms, Levels, Mix, Pooling, WeightSpace, pools, repeat, subsets
+from .layers.network_edit import NetworkEdit
+from .layers.tensor_normalisation import TensorNormalisation
+from .spaces.weight_space import (
+    BatchNorms,
+    Levels,
+    MatrixMix,
+    Pooling,
+    WeightSpace,
+    insert_levels,
+    level_subsets,
+    pool_to_subsets,
+)
 from .training.augmentation import NAVON
 from .training.neural_method import NeuralMethod
 
-Pair = tuple[int, int, int]  # source, target, the level in common
-FEW = 256  # neurons, up to which attention weights are small enough to be kept
+SetPair = tuple[int, int, int]  # source, target, the level in common
+MAX_NEURONS_OF_KEPT_ATTENTION = 256  # attention weights `[n, n]` of more neurons are too large to be kept
 
 
 def xavier(fan_in: int, fan_out: int, shape: Sequence[int]) -> nn.Parameter:
@@ -48,7 +57,7 @@ def small(*shape: int) -> nn.Parameter:
 def attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
     """Attention of `[..., n, channels]` to itself. Heads have 4 to 8 channels here: with so few, torch's fused kernel,
     which does not keep the `[n, n]` weights, takes two to three times as long on CPUs."""
-    if q.shape[-2] > FEW:
+    if q.shape[-2] > MAX_NEURONS_OF_KEPT_ATTENTION:
         return nn.functional.scaled_dot_product_attention(q, k, v, scale=scale)
     return (scale * q @ k.mT).softmax(-1) @ v
 
@@ -88,7 +97,7 @@ class DeepSets(nn.Module):
         return each - torch.bmm(pooled, self.lam).unsqueeze(2)
 
 
-class Joined(nn.Module):
+class JoinedLinear(nn.Module):
     """The sum of linear maps of several sources, as one product; each has a bias, as in the reference."""
 
     def __init__(self, n_in: Sequence[int], n_out: int) -> None:
@@ -100,7 +109,7 @@ class Joined(nn.Module):
         return torch.cat(list(sources), -1) @ self.weight + self.bias.sum(0)
 
 
-class Matrix(nn.Module):
+class MatrixMaps(nn.Module):
     """A matrix between two hidden levels onto itself: maps of element, pooled rows, pooled columns and pooled all."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
@@ -113,8 +122,8 @@ class Matrix(nn.Module):
         for part, weight in zip(smaller, self.weight[1:] / 4, strict=True):
             terms[part].append(pooled[part] @ weight)
         terms[()].append(self.bias.sum(0) / 4)
-        rows, columns, everything = (repeat(share * total(terms[part]), part, whole) for part in smaller)
-        mixed: Tensor = Mix.apply(pooled[whole], (share / 4 * self.weight[0]).T, rows + everything, columns)
+        rows, columns, everything = (insert_levels(share * total(terms[part]), part, whole) for part in smaller)
+        mixed: Tensor = MatrixMix.apply(pooled[whole], (share / 4 * self.weight[0]).T, rows + everything, columns)
         return mixed
 
 
@@ -128,14 +137,14 @@ class DWSLayer(nn.Module):
     def __init__(self, method: DWSNet, space: WeightSpace, n_in: int, n_out: int, heads: int) -> None:
         super().__init__()
         self.blocks, self.pooling = space.blocks, method.pooling
-        groups: dict[tuple[int, int, int], list[Pair]] = {}
+        groups: dict[tuple[int, int, int], list[SetPair]] = {}
         apart: dict[int, list[int]] = {}
         self.matrices = nn.ModuleDict()
         for s, source in enumerate(space.blocks):
             for t, target in enumerate(space.blocks):
                 common = set(source.levels) & set(target.levels)
                 if len(common) == 2:
-                    self.matrices[str(t)] = Matrix(source.fixed * n_in, target.fixed * n_out)
+                    self.matrices[str(t)] = MatrixMaps(source.fixed * n_in, target.fixed * n_out)
                 elif common:
                     (level,) = common
                     size = space.sizes[level], source.fixed * n_in, target.fixed * n_out
@@ -151,14 +160,16 @@ class DWSLayer(nn.Module):
         )
         self.joined = nn.ModuleDict(
             {
-                str(t): Joined([space.blocks[s].fixed * n_in for s in sources], space.blocks[t].fixed * n_out)
+                str(t): JoinedLinear([space.blocks[s].fixed * n_in for s in sources], space.blocks[t].fixed * n_out)
                 for t, sources in apart.items()
             }
         )
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        pooled = [pools(x, block.levels, self.pooling) for x, block in zip(features, self.blocks, strict=True)]
-        terms: list[dict[Levels, list[Tensor]]] = [{part: [] for part in subsets(b.levels)} for b in self.blocks]
+        pooled = [
+            pool_to_subsets(x, block.levels, self.pooling) for x, block in zip(features, self.blocks, strict=True)
+        ]
+        terms: list[dict[Levels, list[Tensor]]] = [{part: [] for part in level_subsets(b.levels)} for b in self.blocks]
         for pairs, sets in zip(self.groups, self.sets, strict=True):
             outputs = sets(torch.stack([pooled[s][level,] for s, _, level in pairs])).unbind()
             for (_, t, level), output in zip(pairs, outputs, strict=True):
@@ -173,7 +184,7 @@ class DWSLayer(nn.Module):
         if len(levels) == 2:
             mixed: Tensor = self.matrices[str(t)](pooled, terms, share)
             return mixed
-        return share * total(repeat(total(found), part, levels) for part, found in terms.items() if found)
+        return share * total(insert_levels(total(found), part, levels) for part, found in terms.items() if found)
 
 
 class DWS(nn.Module):
@@ -182,7 +193,7 @@ class DWS(nn.Module):
     def __init__(self, method: DWSNet, networks: Networks, n_out: int) -> None:
         super().__init__()
         self.space = WeightSpace(networks.arch, method.name)
-        self.normalise = Normalise(networks)
+        self.normalise = TensorNormalisation(networks)
         widths = [1] + [method.width] * (method.depth - 1) + [n_out]
         heads = [method.heads] * (method.depth - 1) + [1]
         self.layers = nn.ModuleList(
@@ -221,7 +232,7 @@ class DWSEditor(nn.Module):
 
     def __init__(self, method: DWSNet, networks: Networks) -> None:
         super().__init__()
-        self.dws, self.edit = DWS(method, networks, 1), Edit(networks.arch)
+        self.dws, self.edit = DWS(method, networks, 1), NetworkEdit(networks.arch)
         with torch.no_grad():
             for parameter in self.dws.layers[-1].parameters():
                 parameter.mul_(0.01)

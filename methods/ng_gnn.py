@@ -24,11 +24,11 @@ from torch.nn import functional as F
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
 from .contract.method import TaskView
-from .graphs.graph_embedding import GraphEmbedding, Pooling, Readout, mlp
-from .graphs.neural_graph import Block, Layout, layout_of, readable, single
+from .graphs.graph_embedding import GraphEmbedding, GraphPooling, GraphReadout, mlp
+from .graphs.neural_graph import EdgeBlock, GraphLayout, layout_of, require_readable, require_single_mlp
 from .layers.axis_extrema import amax, amin
 from .layers.dropout import Dropout
-from .layers.network_edit import Edit
+from .layers.network_edit import NetworkEdit
 from .training.augmentation import NAVON
 from .training.neural_method import NeuralMethod
 
@@ -42,12 +42,12 @@ class Graph:
     `last` is a linear map still to be applied to all edges.
     """
 
-    layout: Layout
+    layout: GraphLayout
     nodes: list[Tensor]
-    edges: dict[Block, Tensor]
+    edges: dict[EdgeBlock, Tensor]
     last: nn.Linear | None = None
 
-    def map_edges(self, linear: nn.Linear, block: Block) -> Tensor:
+    def map_edges(self, linear: nn.Linear, block: EdgeBlock) -> Tensor:
         """`linear` of a block's edges, after `last`."""
         if self.last is None:
             return F.linear(self.edges[block], linear.weight, linear.bias)
@@ -174,7 +174,7 @@ class GraphReader(nn.Module):
     ) -> None:
         super().__init__()
         self.graph = MessagePassing(method, architectures, train, outputs_only=method.readout == "outputs")
-        self.pool = Readout(method.readout, method.width, self.graph.embedding.slots.outputs)
+        self.pool = GraphReadout(method.readout, method.width, self.graph.embedding.slots.outputs)
         self.read = mlp(self.pool.size, method.width, method.width, output_dim)
 
     def forward(self, networks: Networks) -> Tensor:
@@ -187,10 +187,10 @@ class GraphEditor(nn.Module):
 
     def __init__(self, method: NGGNN, architectures: Sequence[Architecture], train: Sequence[Networks]) -> None:
         super().__init__()
-        arch = single(architectures, method.name)
+        arch = require_single_mlp(architectures, method.name)
         self.graph = MessagePassing(method, architectures, train, outputs_only=False)
         self.read_node, self.read_edge = mlp(method.width, method.width, 1), mlp(method.width, method.width, 1)
-        self.edit = Edit(arch)
+        self.edit = NetworkEdit(arch)
 
     def forward(self, networks: Networks) -> Networks:
         graph = self.graph(networks)
@@ -235,7 +235,7 @@ class NGGNN(NeuralMethod):
     depth: int = 4
     probes: int = 0
     position_embeddings: bool = True
-    readout: Pooling = "outputs"
+    readout: GraphPooling = "outputs"
     residual: bool = False
     aggregators: tuple[Aggregator, ...] = ("mean", "min", "max", "std")
     fourier_features: int = 256
@@ -249,7 +249,7 @@ class NGGNN(NeuralMethod):
 
     def check(self, task: TaskView) -> None:
         super().check(task)
-        readable(task.architectures, self.name, editing=task.output == "networks")
+        require_readable(task.architectures, self.name, editing=task.output == "networks")
 
     def build(self, task: TaskView) -> nn.Module:
         architectures, train = task.architectures, task.splits["train"].groups

@@ -23,14 +23,14 @@ from ..runtime.errors import BadInput
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
 from .contract.method import TaskView
-from .graphs.graph_embedding import GraphEmbedding, Pooling, Readout, mlp
-from .graphs.neural_graph import Layout, readable, single
+from .graphs.graph_embedding import GraphEmbedding, GraphPooling, GraphReadout, mlp
+from .graphs.neural_graph import GraphLayout, require_readable, require_single_mlp
 from .layers.dropout import Dropout
-from .layers.network_edit import Edit
+from .layers.network_edit import NetworkEdit
 from .training.augmentation import NAVON
 from .training.neural_method import NeuralMethod
 
-CACHED = 600_000  # numbers: on a CPU what one operation writes should still be in the cache for the next
+MAX_CACHED_NUMBERS = 600_000  # numbers: on a CPU what one operation writes should still be in the cache for the next
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
@@ -59,8 +59,8 @@ class RelationalAttention(nn.Module):
     def forward(self, asking: Tensor, x: Tensor, edges: Tensor) -> Tensor:
         """asking `[B, M, d]`, x `[B, N, d]`, edges from the one to the other `[B, M, N, e]`; returns `[B, M, d]`."""
         count, rows, columns, _ = edges.shape
-        some = max(1, CACHED // (rows * columns * self.width) if edges.device.type == "cpu" else count)
-        parts = zip(asking.split(some), x.split(some), edges.split(some), strict=True)
+        chunk = max(1, MAX_CACHED_NUMBERS // (rows * columns * self.width) if edges.device.type == "cpu" else count)
+        parts = zip(asking.split(chunk), x.split(chunk), edges.split(chunk), strict=True)
         return torch.cat([self.attend(*part) for part in parts])
 
     def attend(self, asking: Tensor, x: Tensor, edges: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ class RelationalAttention(nn.Module):
         return gathered
 
 
-class EdgeUpdate(nn.Module):
+class RelationalEdgeUpdate(nn.Module):
     """Two steps: from an edge, its reverse and its ends; and from the edge alone."""
 
     def __init__(self, method: NGT) -> None:
@@ -117,7 +117,7 @@ class RelationalLayer(nn.Module):
             Dropout(method.dropout),
         )
         self.norms = nn.ModuleList([nn.LayerNorm(method.width), nn.LayerNorm(method.width)])
-        self.update_edges = EdgeUpdate(method) if update_edges else None
+        self.update_edges = RelationalEdgeUpdate(method) if update_edges else None
 
     def forward(self, x: Tensor, edges: Tensor, asking: slice, kept: slice) -> tuple[Tensor, Tensor]:
         """The nodes `asking` of x `[B, N, d]` updated, and the edges from those of them that are `kept`.
@@ -166,7 +166,7 @@ class Transformer(nn.Module):
             RelationalLayer(method, update_edges=edges or number < method.depth - 1) for number in range(method.depth)
         )
 
-    def forward(self, networks: Networks) -> tuple[Layout, list[Tensor], Tensor]:
+    def forward(self, networks: Networks) -> tuple[GraphLayout, list[Tensor], Tensor]:
         """The layout, nodes per level (`outputs_only`: of the last), and for editing edges `[B, N, N, e]`."""
         layout = self.embedding.slots.check(networks.arch)
         x = torch.cat(self.embedding.nodes(networks, layout), 1)
@@ -180,7 +180,7 @@ class Transformer(nn.Module):
         nodes = [x] if self.outputs_only else list(x.split(layout.widths, 1))
         return layout, nodes, edges
 
-    def _all_pairs(self, networks: Networks, layout: Layout) -> Tensor:
+    def _all_pairs(self, networks: Networks, layout: GraphLayout) -> Tensor:
         """First features of every pair (source, target) of nodes."""
         absent = self.embedding.embed(networks.params.new_zeros(self.embedding.slots.kernel))
         nodes = sum(layout.widths)
@@ -202,7 +202,7 @@ class TransformerReader(nn.Module):
     ) -> None:
         super().__init__()
         self.graph = Transformer(method, architectures, train, outputs_only=method.readout == "outputs")
-        self.pool = Readout(method.readout, method.width, self.graph.embedding.slots.outputs)
+        self.pool = GraphReadout(method.readout, method.width, self.graph.embedding.slots.outputs)
         self.read = mlp(self.pool.size, 128, output_dim)
 
     def forward(self, networks: Networks) -> Tensor:
@@ -216,11 +216,11 @@ class TransformerEditor(nn.Module):
 
     def __init__(self, method: NGT, architectures: Sequence[Architecture], train: Sequence[Networks]) -> None:
         super().__init__()
-        arch = single(architectures, method.name)
+        arch = require_single_mlp(architectures, method.name)
         self.graph = Transformer(method, architectures, train, edges=True)
         self.read_node = mlp(method.width, method.width, 1)
         self.read_edge = mlp(method.edge_width, method.edge_width, 1)
-        self.edit = Edit(arch)
+        self.edit = NetworkEdit(arch)
 
     def forward(self, networks: Networks) -> Networks:
         layout, nodes, edges = self.graph(networks)
@@ -264,7 +264,7 @@ class NGT(NeuralMethod):
     heads: int = 8
     probes: int = 0
     position_embeddings: bool = True
-    readout: Pooling = "outputs"
+    readout: GraphPooling = "outputs"
     fourier_features: int = 256
     fourier_sigma: float = 1.0
     dropout: float = 0.2
@@ -276,7 +276,7 @@ class NGT(NeuralMethod):
 
     def check(self, task: TaskView) -> None:
         super().check(task)
-        readable(task.architectures, self.name, editing=task.output == "networks")
+        require_readable(task.architectures, self.name, editing=task.output == "networks")
         if self.attention_width % self.heads:
             raise BadInput(f"ng-t: attention_width={self.attention_width} is no multiple of heads={self.heads}")
 

@@ -22,12 +22,12 @@ from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
 from ..zoo.networks.symmetry import neuron_groups
 from ..zoo.storage.zoo import Split
-from .contract.linear_readout import Readout
+from .contract.linear_readout import LinearReadout
 from .contract.method import Method, TaskView
-from .contract.network_checks import finite
-from .graphs.graph_topology import Topology
+from .contract.network_checks import require_finite
+from .graphs.graph_topology import GraphTopology
 
-NOISE = 0.1  # standard deviation of edge attention's noise, in those of the weights
+NOISE_SCALE = 0.1  # standard deviation of edge attention's noise, in those of the weights
 
 
 class EdgeAttention(nn.Module):
@@ -44,7 +44,7 @@ class EdgeAttention(nn.Module):
         self.score = nn.Linear(width, 1, bias=False)
 
     def forward(self, edges: Tensor, edge_index: Tensor, nodes: int) -> Tensor:
-        noised = edges + NOISE * torch.randn_like(edges) if self.training else edges
+        noised = edges + NOISE_SCALE * torch.randn_like(edges) if self.training else edges
         transformed = nn.functional.leaky_relu(self.transform(edges))
         scores = self.score(self.project(torch.cat([transformed, edges, noised], 1)))
         alpha = softmax(nn.functional.leaky_relu(scores), edge_index[1], num_nodes=nodes)
@@ -52,7 +52,7 @@ class EdgeAttention(nn.Module):
         return found
 
 
-class Encoder(nn.Module):
+class StructureEncoder(nn.Module):
     """Mean and log deviation of every node, each `[N, width]`."""
 
     def __init__(self, method: StructureReps, edge_dim: int) -> None:
@@ -104,21 +104,21 @@ class StructureReps(Method):
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
         self.device = device
-        self.topologies: dict[Architecture, Topology] = {}
+        self.topologies: dict[Architecture, GraphTopology] = {}
         with torch.random.fork_rng(devices=[device] if device.startswith("cuda") else []):
             torch.manual_seed(seed)
             shares = [-(-self.graphs * len(networks) // len(train)) for networks in train.groups]
             chosen = [n[torch.randperm(len(n))[:share]] for n, share in zip(train.groups, shares, strict=True)]
             self._fit_encoder(chosen)
         if task.output in ("values", "logits"):
-            self.readout = Readout(task.output, task.output_dim, self.alpha)
+            self.readout = LinearReadout(task.output, task.output_dim, self.alpha)
             self.readout.fit(torch.cat([self.transform(networks) for networks in train.groups]), task.targets(train))
 
     def _fit_encoder(self, groups: list[Networks]) -> None:
         """Adam on the reconstruction of edges and non-edges, plus the divergence of the nodes from N(0, 1)."""
         self.edge_dim = max(w[0, 0, 0].numel() for networks in groups for w in networks.weights)
         self.scale = torch.cat([w.flatten() for networks in groups for w in networks.weights]).std()
-        self.model = VGAE(Encoder(self, self.edge_dim)).to(self.device)
+        self.model = VGAE(StructureEncoder(self, self.edge_dim)).to(self.device)
         optimizer = torch.optim.Adam(self.model.parameters(), lr=self.lr)
         batches = [(n, rows) for n in groups for rows in torch.arange(len(n)).split(self.batch_size)]
         self.steps = self.epochs * len(batches)
@@ -143,9 +143,9 @@ class StructureReps(Method):
         loss: Tensor = self.model.recon_loss(z, edge_index, absent) + self.model.kl_loss() / topology.nodes
         return loss
 
-    def _topology(self, arch: Architecture) -> Topology:
+    def _topology(self, arch: Architecture) -> GraphTopology:
         if arch not in self.topologies:
-            self.topologies[arch] = Topology(arch, self.eigenvectors)
+            self.topologies[arch] = GraphTopology(arch, self.eigenvectors)
         return self.topologies[arch]
 
     def _inputs(self, networks: Networks) -> tuple[Tensor, Tensor, Tensor]:
@@ -153,7 +153,9 @@ class StructureReps(Method):
         edges = topology.edges(networks, self.edge_dim) / self.scale
         edge_index = topology.tiled(topology.edge_index, len(networks))
         places = (
-            topology.laplacian_places(networks) if self.features == "laplacian" else topology.random_places(networks)
+            topology.laplacian_positions(networks)
+            if self.features == "laplacian"
+            else topology.random_positions(networks)
         )
         return places.to(self.device), edges.to(self.device), edge_index.to(self.device)
 
@@ -161,7 +163,7 @@ class StructureReps(Method):
     def _nodes(self, networks: Networks) -> Iterator[Tensor]:
         """The nodes' means, `[batch, nodes, width]`, batch by batch."""
         self.model.eval()
-        finite(networks, self.name)
+        require_finite(networks, self.name)
         for i in range(0, len(networks), self.batch_size):
             batch = networks[i : i + self.batch_size]
             yield self.model.encode(*self._inputs(batch)).view(len(batch), -1, self.width).cpu()

@@ -72,7 +72,7 @@ def run_cell(cell: Cell, *, device: str, jobs: int | None = 1, encoders: dict[st
     return result
 
 
-def _measure(cell: Cell, device: str, encoders: dict[str, Encoder], place: checkpoint.Place) -> dict[str, Any]:
+def _measure(cell: Cell, device: str, encoders: dict[str, Encoder], place: checkpoint.Checkpoints) -> dict[str, Any]:
     task, test = cell.task, cell.task.splits["test"]
     reset_peak_memory()
     asked, fit_s = _fitted(cell, device, encoders, place)
@@ -136,7 +136,9 @@ def keep_truth(cell: Cell) -> None:
         write_truth(path, task.zoo)
 
 
-def _fitted(cell: Cell, device: str, encoders: dict[str, Encoder], place: checkpoint.Place) -> tuple[Supervised, float]:
+def _fitted(
+    cell: Cell, device: str, encoders: dict[str, Encoder], place: checkpoint.Checkpoints
+) -> tuple[Supervised, float]:
     """The cell's method, fitted, and the seconds that took, also where an encoder was fitted for an earlier cell."""
     asked = protocol_of(cell.task)(cell.task, dataclasses.replace(cell.method))  # type: ignore[type-var]
     known = encoders.get(cell.encoder) if isinstance(asked, Representation) else None

@@ -185,14 +185,14 @@ class Method:
         raise TypeError(f"{type(self).__name__} has no node_embeddings method: write one")
 
     def align(self, a: Networks, b: Networks) -> list[Tensor]:
-        """One order `[B, n]` per group of hidden neurons, such that `b.permuted(orders)` is like `a`.
+        """One permutation `[B, n]` per group of hidden neurons, such that `b.permuted(permutations)` is like `a`.
 
         Here the matching with the smallest sum of squared distances between node embeddings.
         """
-        from .neuron_matching import assign, distances
+        from .neuron_matching import linear_assignment, squared_distances
 
         pairs = zip(self.node_embeddings(a), self.node_embeddings(b), strict=True)
-        return [assign(-distances(left, right)) for left, right in pairs]
+        return [linear_assignment(-squared_distances(left, right)) for left, right in pairs]
 
     @classmethod
     def has(cls, verb: Literal["predict", "transform", "align"]) -> bool:

@@ -32,7 +32,7 @@ def laplacian_features(edge_index: Tensor, nodes: int, k: int) -> Tensor:
     return nn.functional.pad(found, (0, k - found.shape[1]))
 
 
-class Topology:
+class GraphTopology:
     """Networks of one architecture as one large graph; each has the same nodes and edges."""
 
     def __init__(self, arch: Architecture, eigenvectors: int) -> None:
@@ -53,11 +53,11 @@ class Topology:
         found = torch.stack([graph.edge_attr for graph in networks.to_pyg()])
         return nn.functional.pad(found, (0, edge_dim - found.shape[2])).flatten(0, 1)
 
-    def laplacian_places(self, networks: Networks) -> Tensor:
+    def laplacian_positions(self, networks: Networks) -> Tensor:
         """Laplacian features of every node, `[B * N, k]`."""
         return self.laplacian.repeat(len(networks), 1)
 
-    def random_places(self, networks: Networks) -> Tensor:
+    def random_positions(self, networks: Networks) -> Tensor:
         """Random features of every node, `[B * N, k]`, drawn anew for each network: its weights are the seed."""
         seeds = [zlib.crc32(row.numpy().tobytes()) for row in networks.params]
         draws = [torch.randn(self.laplacian.shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]

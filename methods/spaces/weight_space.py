@@ -20,14 +20,14 @@ from torch import Tensor, nn
 from ...runtime.errors import BadInput
 from ...zoo.networks.architecture import Add, Architecture
 from ...zoo.networks.networks import Networks
-from ..contract.network_checks import require
+from ..contract.network_checks import require_architecture
 from ..layers.axis_extrema import amax
 
 Levels = tuple[int, ...]
 Pooling = Literal["mean", "max"]
 
 
-class Block(NamedTuple):
+class ParameterBlock(NamedTuple):
     """One weight or bias, as features `[B, *levels, fixed]`.
 
     Arguments:
@@ -35,14 +35,14 @@ class Block(NamedTuple):
         fixed: number of positions that keep their places, folded into the channels.
         at_border: has inputs or outputs among its fixed positions.
         split: its shape with neurons and what belongs to each of them apart, `[out, in, rest...]`.
-        order: of the axes of `split` so that the permutable ones come first.
+        axes: of `split`, in the order that puts the permutable ones first.
     """
 
     levels: Levels
     fixed: int
     at_border: bool
     split: tuple[int, ...]
-    order: tuple[int, ...]
+    axes: tuple[int, ...]
 
 
 class WeightSpace:
@@ -61,7 +61,7 @@ class WeightSpace:
         self.arch, self.method = arch, method
         last = len(arch.layers)
         self.sizes = [arch.input_shape[0], *(layer.weight_shape[0] for layer in arch.layers)]
-        self.blocks: list[Block] = []
+        self.blocks: list[ParameterBlock] = []
         for tensor in arch.tensors:
             ends = [tensor.layer + 1, tensor.layer] if tensor.kind == "weight" else [tensor.layer + 1]
             sizes = [self.sizes[level] for level in ends]
@@ -69,7 +69,7 @@ class WeightSpace:
             kept = [i for i, level in enumerate(ends) if permute_ends or 0 < level < last]
             moved = [i for i in range(len(split)) if i not in kept]
             self.blocks.append(
-                Block(
+                ParameterBlock(
                     tuple(ends[i] for i in kept),
                     math.prod(split[i] for i in moved),
                     not permute_ends and (0 in ends or last in ends),
@@ -80,11 +80,11 @@ class WeightSpace:
 
     def features(self, networks: Networks) -> list[Tensor]:
         """Per weight and bias `[B, *levels, fixed]`. Raises BadInput for networks of another architecture."""
-        require(networks, self.arch, self.method)
+        require_architecture(networks, self.arch, self.method)
         features = []
         for tensor, block in zip(self.arch.tensors, self.blocks, strict=True):
             values = networks.params[:, tensor.start : tensor.stop].unflatten(1, block.split)
-            values = values.permute(0, *(axis + 1 for axis in block.order))
+            values = values.permute(0, *(axis + 1 for axis in block.axes))
             features.append(values.flatten(1 + len(block.levels)))
         return features
 
@@ -92,29 +92,29 @@ class WeightSpace:
         """The inverse of `features`: `[B, P]`."""
         rows = []
         for block, values in zip(self.blocks, features, strict=True):
-            moved = values.reshape(len(values), *(block.split[axis] for axis in block.order))
-            back = [block.order.index(axis) + 1 for axis in range(len(block.order))]
+            moved = values.reshape(len(values), *(block.split[axis] for axis in block.axes))
+            back = [block.axes.index(axis) + 1 for axis in range(len(block.axes))]
             rows.append(moved.permute(0, *back).flatten(1))
         return torch.cat(rows, 1)
 
 
-def pools(x: Tensor, levels: Levels, pooling: Pooling) -> dict[Levels, Tensor]:
+def pool_to_subsets(x: Tensor, levels: Levels, pooling: Pooling) -> dict[Levels, Tensor]:
     """`x [B, *levels, C]` pooled to every subset of its levels."""
     if len(levels) < 2:
         return {levels: x} | ({(): x.mean(1) if pooling == "mean" else amax(x, 1)} if levels else {})
     if pooling == "mean":
-        x, rows, columns = Means.apply(x)
+        x, rows, columns = RowColumnMeans.apply(x)
         return {levels: x, levels[:1]: rows, levels[1:]: columns, (): rows.mean(1)}
     rows, columns = amax(x, 2), amax(x, 1)
     return {levels: x, levels[:1]: rows, levels[1:]: columns, (): amax(rows, 1)}
 
 
-def subsets(levels: Levels) -> list[Levels]:
+def level_subsets(levels: Levels) -> list[Levels]:
     """All subsets, larger ones first."""
     return [part for size in range(len(levels), -1, -1) for part in combinations(levels, size)]
 
 
-def repeat(x: Tensor, levels: Levels, target: Levels) -> Tensor:
+def insert_levels(x: Tensor, levels: Levels, target: Levels) -> Tensor:
     """`x [B, *levels, C]` with an axis of length one for every level that only the target has."""
     for axis, level in enumerate(target, 1):
         if level not in levels:
@@ -122,7 +122,7 @@ def repeat(x: Tensor, levels: Levels, target: Levels) -> Tensor:
     return x
 
 
-class Means(torch.autograd.Function):
+class RowColumnMeans(torch.autograd.Function):
     """`x [B, n, m, C]`, its mean over m and over n: the gradient is put together in one pass over memory."""
 
     @staticmethod
@@ -135,7 +135,7 @@ class Means(torch.autograd.Function):
         return total.add_(grad)
 
 
-class Mix(torch.autograd.Function):
+class MatrixMix(torch.autograd.Function):
     """`x W^T + rows + columns` for `x [B, n, m, C]`, rows `[B, n, 1, D]` and columns `[B, 1, m, D]`."""
 
     @staticmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from weightbench.methods.graphs.graph_topology import Topology, laplacian_features
+from weightbench.methods.graphs.graph_topology import GraphTopology, laplacian_features
 from weightbench.methods.structure_reps import EdgeAttention
 from weightbench.zoo.networks.architecture import Architecture
 from weightbench.zoo.networks.networks import Networks
@@ -43,7 +43,7 @@ def test_edge_attention_is_the_papers_formula() -> None:
 
 def test_many_graphs_are_one_large_graph() -> None:
     networks = Networks(ARCH, torch.randn(3, ARCH.num_params))
-    graphs = Topology(ARCH, 8)
+    graphs = GraphTopology(ARCH, 8)
     singles = networks.to_pyg()
     tiled = graphs.tiled(graphs.edge_index, 3)
     expected = torch.cat([data.edge_index + 10 * number for number, data in enumerate(singles)], 1)
@@ -54,9 +54,9 @@ def test_many_graphs_are_one_large_graph() -> None:
 
 def test_random_features_differ_between_networks_and_return() -> None:
     networks = Networks(ARCH, torch.randn(2, ARCH.num_params))
-    topology = Topology(ARCH, 3)
-    first, second = topology.random_places(networks).view(2, 10, 3)
+    topology = GraphTopology(ARCH, 3)
+    first, second = topology.random_positions(networks).view(2, 10, 3)
     assert not torch.equal(first, second)
-    assert torch.equal(topology.random_places(networks[1]), second)
-    first, second = topology.laplacian_places(networks).view(2, 10, 3)
+    assert torch.equal(topology.random_positions(networks[1]), second)
+    first, second = topology.laplacian_positions(networks).view(2, 10, 3)
     assert torch.equal(first, second)

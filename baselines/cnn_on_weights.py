@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..methods.contract.method import TaskView
+from ..methods.contract.task_view import TaskView
 from ..methods.layers.tensor_normalisation import TensorNormalisation
 from ..methods.training.neural_method import NeuralMethod
 from ..zoo.networks.networks import Networks

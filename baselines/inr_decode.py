@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..methods.contract.method import TaskView
 from ..methods.contract.network_checks import require_architecture
+from ..methods.contract.task_view import TaskView
 from ..methods.training.neural_method import NeuralMethod
 from ..runtime.errors import BadInput
 from ..zoo.networks.networks import Networks

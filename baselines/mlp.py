@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..methods.contract.method import TaskView
+from ..methods.contract.task_view import TaskView
+from ..methods.layers.batch_norm import BatchNorm
 from ..methods.layers.network_edit import NetworkEdit
 from ..methods.layers.tensor_normalisation import TensorNormalisation
-from ..methods.spaces.weight_space import BatchNorm
 from ..methods.training.augmentation import NAVON
 from ..methods.training.neural_method import NeuralMethod
 from ..zoo.networks.networks import Networks

@@ -13,10 +13,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..methods.contract.method import TaskView
+from ..methods.contract.task_view import TaskView
 from ..methods.layers.axis_extrema import amax
+from ..methods.layers.batch_norm import BatchNorm
 from ..methods.layers.tensor_normalisation import TensorNormalisation
-from ..methods.spaces.weight_space import BatchNorm
 from ..methods.training.neural_method import NeuralMethod
 from ..zoo.networks.networks import Networks
 

@@ -8,8 +8,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from torch import Tensor
 
 from ..methods.contract.linear_readout import class_logits
-from ..methods.contract.method import Method, TaskView
+from ..methods.contract.method import Method
 from ..methods.contract.network_checks import require_finite
+from ..methods.contract.task_view import TaskView
 from ..zoo.networks.networks import Networks
 from ..zoo.storage.zoo import Split
 

@@ -22,21 +22,14 @@ from torch import Tensor, nn
 
 from ..runtime.errors import BadInput
 from ..zoo.networks.networks import Networks
-from .contract.method import TaskView
+from .contract.task_view import TaskView
 from .layers.axis_extrema import amax
+from .layers.batch_norm import BatchNorms
 from .layers.dropout import Dropout
 from .layers.network_edit import NetworkEdit
 from .layers.tensor_normalisation import TensorNormalisation
-from .spaces.weight_space import (
-    BatchNorms,
-    Levels,
-    MatrixMix,
-    Pooling,
-    WeightSpace,
-    insert_levels,
-    level_subsets,
-    pool_to_subsets,
-)
+from .spaces.level_pooling import Levels, MatrixMix, Pooling, insert_levels, level_subsets, pool_to_subsets
+from .spaces.weight_space import WeightSpace
 from .training.augmentation import NAVON
 from .training.neural_method import NeuralMethod
 

@@ -23,8 +23,9 @@ from torch.nn import functional as F
 
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
-from .contract.method import TaskView
-from .graphs.graph_embedding import GraphEmbedding, GraphPooling, GraphReadout, mlp
+from .contract.task_view import TaskView
+from .graphs.graph_embedding import GraphEmbedding
+from .graphs.graph_readout import GraphPooling, GraphReadout, mlp
 from .graphs.neural_graph import EdgeBlock, GraphLayout, layout_of, require_readable, require_single_mlp
 from .layers.axis_extrema import amax, amin
 from .layers.dropout import Dropout

@@ -22,8 +22,9 @@ from torch.nn import functional as F
 from ..runtime.errors import BadInput
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
-from .contract.method import TaskView
-from .graphs.graph_embedding import GraphEmbedding, GraphPooling, GraphReadout, mlp
+from .contract.task_view import TaskView
+from .graphs.graph_embedding import GraphEmbedding
+from .graphs.graph_readout import GraphPooling, GraphReadout, mlp
 from .graphs.neural_graph import GraphLayout, require_readable, require_single_mlp
 from .layers.dropout import Dropout
 from .layers.network_edit import NetworkEdit

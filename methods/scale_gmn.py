@@ -28,7 +28,7 @@ from ..runtime.errors import BadInput
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
 from ..zoo.networks.symmetry import neuron_groups
-from .contract.method import TaskView
+from .contract.task_view import TaskView
 from .graphs.neural_graph import EdgeBlock, GraphLayout, Slots, require_readable, require_single_mlp
 from .graphs.scale_equivariant_layers import InvariantMap, NeuronSymmetries, NormedMLP, ScaleGraphFeatures, ScaleLayer
 from .layers.network_edit import NetworkEdit

@@ -23,8 +23,9 @@ from ..zoo.networks.networks import Networks
 from ..zoo.networks.symmetry import neuron_groups
 from ..zoo.storage.zoo import Split
 from .contract.linear_readout import LinearReadout
-from .contract.method import Method, TaskView
+from .contract.method import Method
 from .contract.network_checks import require_finite
+from .contract.task_view import TaskView
 from .graphs.graph_topology import GraphTopology
 
 NOISE_SCALE = 0.1  # standard deviation of edge attention's noise, in those of the weights

@@ -11,7 +11,8 @@ from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split
 from .linear_readout import LinearReadout
-from .method import Method, TaskView
+from .method import Method
+from .task_view import TaskView
 
 
 class FeatureMethod(Method):

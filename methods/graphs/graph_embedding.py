@@ -1,4 +1,4 @@
-"""First features of a neural graph's nodes and edges, and the pooling of its last (arXiv:2403.12143, sections 2 and 3).
+"""First features of a neural graph's nodes and edges (arXiv:2403.12143, sections 2 and 3).
 
 Nodes start from their bias, edges from their weight, through random Fourier features; position embeddings tell levels,
 inputs and outputs apart, activation embeddings tell activations apart where the zoo has several, and probe features add
@@ -8,8 +8,6 @@ what each neuron answers to learned inputs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,8 +17,6 @@ from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 from ..layers.fourier_features import FourierFeatures
 from .neural_graph import ACTIVATIONS, EdgeBlock, GraphLayout, Slots, layout_of
-
-GraphPooling = Literal["outputs", "sum", "mean", "attention"]
 
 
 class LayerStatistics(nn.Module):
@@ -147,27 +143,3 @@ class GraphEmbedding(nn.Module):
             values = torch.cat([nothing, values, values] if backwards else [values, nothing, values], -1)
         embedded: Tensor = self.edge_in(self.embed_edge(self.edge_waves(values)))
         return embedded
-
-
-class GraphReadout(nn.Module):
-    """Nodes `[B, n, width]` per level to `[B, size]`: the outputs side by side, or all nodes pooled."""
-
-    def __init__(self, pooling: GraphPooling, width: int, outputs: int) -> None:
-        super().__init__()
-        self.pooling = pooling
-        self.size = outputs * width if pooling == "outputs" else width
-        self.score = nn.Linear(width, 1) if pooling == "attention" else None
-
-    def forward(self, nodes: Sequence[Tensor]) -> Tensor:
-        if self.pooling == "outputs":
-            return nodes[-1].flatten(1)
-        x = torch.cat(list(nodes), 1)
-        if self.score is not None:
-            return (self.score(x).softmax(1) * x).sum(1)
-        return x.sum(1) if self.pooling == "sum" else x.mean(1)
-
-
-def mlp(*sizes: int) -> nn.Sequential:
-    """Linear maps with a ReLU between them."""
-    layers = [part for pair in pairwise(sizes) for part in (nn.Linear(*pair), nn.ReLU())]
-    return nn.Sequential(*layers[:-1])

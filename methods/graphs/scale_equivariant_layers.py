@@ -32,7 +32,7 @@ class NormedMLP(nn.Module):
         return F.silu(self.norm(hidden))
 
     def forward(self, x: Tensor, extra: Tensor | None = None, before: nn.Linear | None = None) -> Tensor:
-        """The MLP of [x, extra]; with `before`, see `CanonicalFeatures`, of [W x + 2 b, extra] with its weight and bias."""
+        """The MLP of [x, extra], `[..., outputs]`; with `before` of [W x + 2 b, extra], see `CanonicalFeatures`."""
         weight: Tensor = self.first.weight[:, : self.inputs]
         bias: Tensor = self.first.bias
         if before is not None:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .weight_space import Levels, MatrixMix, ParameterBlock, WeightSpace, level_subsets, pool_to_subsets
+from .level_pooling import Levels, MatrixMix, level_subsets, pool_to_subsets
+from .weight_space import ParameterBlock, WeightSpace
 
 
 class NFNLinear(nn.Module):

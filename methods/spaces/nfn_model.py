@@ -11,13 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from ...zoo.networks.networks import Networks
-from ..contract.method import TaskView
+from ..contract.task_view import TaskView
+from ..layers.batch_norm import BatchNorm, BatchNorms
 from ..layers.fourier_features import FourierFeatures
 from ..layers.network_edit import NetworkEdit
 from ..layers.tensor_normalisation import TensorNormalisation
 from ..training.neural_method import NeuralMethod
+from .level_pooling import insert_levels
 from .nfn_linear import NFNLinear
-from .weight_space import BatchNorm, BatchNorms, WeightSpace, insert_levels
+from .weight_space import WeightSpace
 
 
 class NFNMethod(NeuralMethod):

@@ -58,10 +58,8 @@ def phase(networks: Networks, generator: torch.Generator, maximum: int = 4) -> N
         elif isinstance(operation, Activation) and operation.name == "sine" and isinstance(previous, Linear | Conv2d):
             behind[layer] = operation.omega_0
         previous = operation
-    groups = symmetry.neuron_groups(arch, "sign")
-    shifts = [
-        torch.randint(-maximum, maximum + 1, (len(networks), group.size), generator=generator) for group in groups
-    ]
+    groups, batch = symmetry.neuron_groups(arch, "sign"), len(networks)
+    shifts = [torch.randint(-maximum, maximum + 1, (batch, group.size), generator=generator) for group in groups]
     for group, shift in zip(groups, shifts, strict=True):
         if group.producers[0] not in behind or networks.biases[group.producers[0]] is None:
             shift.zero_()

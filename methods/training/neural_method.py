@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split
-from ..contract.method import Output, TaskView
+from ..contract.method import Output
+from ..contract.task_view import TaskView
 from .augmentation import compose
 from .training_fields import TrainingFields
 from .training_loop import train as train_module

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from ...runtime.errors import BadInput
-from ..contract.method import Method, TaskView
+from ..contract.method import Method
+from ..contract.task_view import TaskView
 from .augmentation import compose
 
 

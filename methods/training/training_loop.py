@@ -16,7 +16,7 @@ from ...runtime import distributed
 from ...runtime.progress import track
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split
-from ..contract.method import TaskView
+from ..contract.task_view import TaskView
 from . import checkpoint
 from .augmentation import Augmentation
 from .training_fields import TrainingFields

@@ -44,14 +44,19 @@ def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
 
 
 class RelationalAttention(nn.Module):
-    """Attention of some nodes to all, the edges between them included."""
+    """Attention of some nodes to all, the edges between them included.
 
-    def __init__(self, method: NGT) -> None:
+    Arguments:
+        node_width, edge_width: features of a node and of an edge.
+        width: of queries, keys and values, all heads together.
+    """
+
+    def __init__(self, node_width: int, edge_width: int, width: int, heads: int) -> None:
         super().__init__()
-        self.heads, self.width = method.heads, method.attention_width
-        self.qkv_node = linear(method.width, 3 * self.width, bias=False)
-        self.qkv_edge = linear(method.edge_width, 4 * self.width, bias=False)  # query, key, scale and shift
-        self.out = linear(self.width, method.width)
+        self.heads, self.width = heads, width
+        self.qkv_node = linear(node_width, 3 * width, bias=False)
+        self.qkv_edge = linear(edge_width, 4 * width, bias=False)  # query, key, scale and shift
+        self.out = linear(width, node_width)
         # Sums over a head's channels, and copies of a head's weight to them, are products with this matrix:
         # broadcasting over an axis as short as that is several times slower.
         self.channels: Tensor
@@ -81,17 +86,19 @@ class RelationalAttention(nn.Module):
 
 
 class RelationalEdgeUpdate(nn.Module):
-    """Two steps: from an edge, its reverse and its ends; and from the edge alone."""
+    """Two steps: from an edge, its reverse and its ends; and from the edge alone.
 
-    def __init__(self, method: NGT) -> None:
+    Arguments:
+        node_width, width: features of a node and of an edge.
+        hidden: width of the MLPs.
+    """
+
+    def __init__(self, node_width: int, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        width, hidden = method.edge_width, method.edge_hidden
         self.pair = linear(2 * width, hidden)
-        self.source, self.target = linear(method.width, hidden), linear(method.width, hidden)
-        self.mix = nn.Sequential(nn.GELU(), linear(hidden, width), Dropout(method.dropout))
-        self.mlp = nn.Sequential(
-            linear(width, hidden, bias=False), nn.GELU(), linear(hidden, width), Dropout(method.dropout)
-        )
+        self.source, self.target = linear(node_width, hidden), linear(node_width, hidden)
+        self.mix = nn.Sequential(nn.GELU(), linear(hidden, width), Dropout(dropout))
+        self.mlp = nn.Sequential(linear(width, hidden, bias=False), nn.GELU(), linear(hidden, width), Dropout(dropout))
         self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
 
     def forward(self, source: Tensor, target: Tensor, edges: Tensor, reverse: Tensor) -> Tensor:
@@ -109,7 +116,7 @@ class RelationalLayer(nn.Module):
 
     def __init__(self, method: NGT, *, update_edges: bool) -> None:
         super().__init__()
-        self.attention = RelationalAttention(method)
+        self.attention = RelationalAttention(method.width, method.edge_width, method.attention_width, method.heads)
         self.merge = nn.Sequential(linear(method.width, method.width), Dropout(method.dropout))
         self.mlp = nn.Sequential(
             linear(method.width, method.node_hidden, bias=False),
@@ -118,7 +125,11 @@ class RelationalLayer(nn.Module):
             Dropout(method.dropout),
         )
         self.norms = nn.ModuleList([nn.LayerNorm(method.width), nn.LayerNorm(method.width)])
-        self.update_edges = RelationalEdgeUpdate(method) if update_edges else None
+        self.update_edges = (
+            RelationalEdgeUpdate(method.width, method.edge_width, method.edge_hidden, method.dropout)
+            if update_edges
+            else None
+        )
 
     def forward(self, x: Tensor, edges: Tensor, asking: slice, kept: slice) -> tuple[Tensor, Tensor]:
         """The nodes `asking` of x `[B, N, d]` updated, and the edges from those of them that are `kept`.
@@ -207,6 +218,7 @@ class TransformerReader(nn.Module):
         self.read = mlp(self.pool.size, 128, output_dim)
 
     def forward(self, networks: Networks) -> Tensor:
+        """Logits or values `[B, output_dim]`."""
         _, nodes, _ = self.graph(networks)
         logits: Tensor = self.read(self.pool(nodes))
         return logits
@@ -224,6 +236,7 @@ class TransformerEditor(nn.Module):
         self.edit = NetworkEdit(arch)
 
     def forward(self, networks: Networks) -> Networks:
+        """The edited networks."""
         layout, nodes, edges = self.graph(networks)
         changes = []
         for tensor in networks.arch.tensors:
@@ -232,7 +245,8 @@ class TransformerEditor(nn.Module):
                 changes.append(self.read_edge(block.transpose(1, 2)).flatten(1))
             else:
                 changes.append(self.read_node(nodes[tensor.layer + 1]).flatten(1))
-        return self.edit(networks, torch.cat(changes, 1))
+        edited: Networks = self.edit(networks, torch.cat(changes, 1))
+        return edited
 
 
 class NGT(NeuralMethod):
@@ -276,12 +290,14 @@ class NGT(NeuralMethod):
     augment: tuple[str, ...] = NAVON
 
     def check(self, task: TaskView) -> None:
+        """Refuse what `ng-gnn` refuses, and heads that do not divide the attention's width. Raises BadInput."""
         super().check(task)
         require_readable(task.architectures, self.name, editing=task.output == "networks")
         if self.attention_width % self.heads:
             raise BadInput(f"ng-t: attention_width={self.attention_width} is no multiple of heads={self.heads}")
 
     def build(self, task: TaskView) -> nn.Module:
+        """The reader, for editing the editor."""
         architectures, train = task.architectures, task.splits["train"].groups
         if task.output == "networks":
             return TransformerEditor(self, architectures, train)

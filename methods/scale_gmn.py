@@ -163,6 +163,7 @@ class ScaleReader(nn.Module):
         self.read = NormedMLP(size, output_dim, width)
 
     def forward(self, networks: Networks) -> Tensor:
+        """Logits or values `[B, output_dim]`."""
         graph = self.graph(networks)
         first, last = graph.nodes[0].flatten(1), graph.nodes[-1].flatten(1)
         parts = [last]
@@ -186,13 +187,15 @@ class ScaleEditor(nn.Module):
         self.edit = NetworkEdit(arch)
 
     def forward(self, networks: Networks) -> Networks:
+        """The edited networks."""
         graph = self.graph(networks)
         by_layer = {block.layer: edges for block, edges in graph.forth.items()}
         changes = [
             by_layer[tensor.layer] if tensor.kind == "weight" else graph.nodes[tensor.layer + 1]
             for tensor in networks.arch.tensors
         ]
-        return self.edit(networks, torch.cat([change.flatten(1) for change in changes], 1))
+        edited: Networks = self.edit(networks, torch.cat([change.flatten(1) for change in changes], 1))
+        return edited
 
 
 class ScaleGMN(NeuralMethod):
@@ -234,10 +237,12 @@ class ScaleGMN(NeuralMethod):
     clip_norm: float = 10.0
 
     def check(self, task: TaskView) -> None:
+        """Refuse networks of different inputs or outputs; for editing, all but MLPs of one architecture."""
         super().check(task)
         require_readable(task.architectures, self.name, editing=task.output == "networks")
 
     def build(self, task: TaskView) -> nn.Module:
+        """The reader, for editing the editor."""
         if task.output == "networks":
             return ScaleEditor(self, task.architectures)
         return ScaleReader(self, task.architectures, task.output_dim)

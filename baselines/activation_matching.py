@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..methods.contract.method import Method, TaskView
-from ..methods.contract.neuron_matching import assign
+from ..methods.contract.method import Method
+from ..methods.contract.neuron_matching import linear_assignment
+from ..methods.contract.task_view import TaskView
 from ..zoo.networks.networks import Networks
 from ..zoo.networks.symmetry import neuron_groups
 from ..zoo.storage.zoo import Split
@@ -35,7 +36,7 @@ class ActivationMatching(Method):
         found = []
         for group in neuron_groups(a.arch):
             level = group.producers[0] + 1
-            found.append(assign(levels[0][level] @ levels[1][level].mT))
+            found.append(linear_assignment(levels[0][level] @ levels[1][level].mT))
         return found
 
     def _answers(self, networks: Networks, x: Tensor) -> list[Tensor]:

@@ -7,12 +7,12 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..methods.contract.method import TaskView
-from ..methods.layers.normalisation import Normalise
+from ..methods.contract.task_view import TaskView
+from ..methods.layers.tensor_normalisation import TensorNormalisation
 from ..methods.training.neural_method import NeuralMethod
 from ..zoo.networks.networks import Networks
 
-GRID = 4  # every picture ends as 4 x 4 pixels
+GRID_SIDE = 4  # every picture ends as 4 x 4 pixels
 
 
 class PictureReader(nn.Module):
@@ -20,17 +20,17 @@ class PictureReader(nn.Module):
 
     def __init__(self, method: CNNOnWeights, networks: Networks, output_dim: int) -> None:
         super().__init__()
-        self.normalise, width = Normalise(networks), method.width
+        self.normalise, width = TensorNormalisation(networks), method.width
         self.cnns = nn.ModuleList(
             nn.Sequential(
                 *(nn.Conv2d(weight[0, 0, 0].numel() + 1, width, 3, padding=1), nn.ReLU()),
-                *(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.AdaptiveMaxPool2d(2 * GRID)),
-                *(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(GRID), nn.Flatten()),
+                *(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.AdaptiveMaxPool2d(2 * GRID_SIDE)),
+                *(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(GRID_SIDE), nn.Flatten()),
             )
             for weight in networks.weights
         )
         self.read = nn.Sequential(
-            *(nn.Linear(len(self.cnns) * width * GRID**2, 4 * width), nn.ReLU(), nn.Dropout(method.dropout)),
+            *(nn.Linear(len(self.cnns) * width * GRID_SIDE**2, 4 * width), nn.ReLU(), nn.Dropout(method.dropout)),
             nn.Linear(4 * width, output_dim),
         )
 

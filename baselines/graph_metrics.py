@@ -11,14 +11,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..methods.contract.feature_method import Summary
-from ..methods.contract.input_checks import finite
+from ..methods.contract.feature_method import FeatureMethod
+from ..methods.contract.network_checks import require_finite
 from ..zoo.networks.architecture import Add, Architecture, Conv2d, Linear
 from ..zoo.networks.networks import Networks
 from ..zoo.networks.symmetry import neuron_groups
 
-CHUNK = 256  # networks measured at once
-SHORTEST = 1e-3  # strengths below count as this one
+BATCH_SIZE = 256  # networks measured at once
+SMALLEST_STRENGTH = 1e-3  # strengths below count as this one
 
 
 def strengths(networks: Networks) -> list[Tensor]:
@@ -53,7 +53,7 @@ def path_lengths(networks: Networks, matrices: list[Tensor]) -> Tensor:
     outputs: list[Tensor] = []
     for operation in networks.arch.operations:
         if isinstance(operation, Linear | Conv2d):
-            length = 1 / matrices[layer].clamp(min=SHORTEST)
+            length = 1 / matrices[layer].clamp(min=SMALLEST_STRENGTH)
             distance = torch.stack([(distance + row.unsqueeze(1)).amin(2) for row in length.unbind(1)], 2)
             layer += 1
         elif isinstance(operation, Add):
@@ -83,11 +83,11 @@ def metrics(networks: Networks) -> Tensor:
     return torch.stack(columns, 1)
 
 
-class GraphMetrics(Summary):
+class GraphMetrics(FeatureMethod):
     """Degree, clustering, assortativity and path statistics of the weighted graph into ridge or logistic regression."""
 
     name = "graph-metrics"
-    tasks = (*Summary.tasks, "neuron-alignment")
+    tasks = (*FeatureMethod.tasks, "neuron-alignment")
     symmetries = ("permutation", "sign")
 
     def size(self, arch: Architecture) -> int:
@@ -96,16 +96,18 @@ class GraphMetrics(Summary):
     def transform(self, networks: Networks) -> Tensor:
         """The metrics themselves, `[B, columns]`; those of paths come last."""
         # In double precision and rounded, so that the order of the neurons cannot show in the last bits.
-        exact = Networks(finite(networks, self.name).arch, networks.params.double())
+        exact = Networks(require_finite(networks, self.name).arch, networks.params.double())
         if not len(exact):
             return torch.empty(0, self.columns)
-        found = torch.cat([metrics(exact[start : start + CHUNK]) for start in range(0, len(exact), CHUNK)]).float()
+        found = torch.cat(
+            [metrics(exact[start : start + BATCH_SIZE]) for start in range(0, len(exact), BATCH_SIZE)]
+        ).float()
         layers, paths = found[:, :-3], found[:, -3:]
         return torch.cat([torch.nn.functional.pad(layers, (0, self.columns - found.shape[1])), paths], 1)
 
     def node_embeddings(self, networks: Networks) -> list[Tensor]:
         """Strength, strongest edge and disparity of every neuron, of its incoming and of its outgoing edges."""
-        matrices, found = strengths(finite(networks, self.name)), []
+        matrices, found = strengths(require_finite(networks, self.name)), []
         for group in neuron_groups(networks.arch):
             columns: list[Tensor] = []
             for side in (matrices[group.producers[0]], matrices[group.consumers[0][0]].mT):

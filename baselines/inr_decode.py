@@ -7,8 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..methods.contract.input_checks import require
-from ..methods.contract.method import TaskView
+from ..methods.contract.network_checks import require_architecture
+from ..methods.contract.task_view import TaskView
 from ..methods.training.neural_method import NeuralMethod
 from ..runtime.errors import BadInput
 from ..zoo.networks.networks import Networks
@@ -36,7 +36,7 @@ class ImageReader(nn.Module):
         )
 
     def forward(self, networks: Networks) -> Tensor:
-        require(networks, self.arch, "inr-decode")
+        require_architecture(networks, self.arch, "inr-decode")
         with torch.no_grad():
             images = self.task.render(networks).reshape(len(networks), *self.size, *self.arch.output_shape)
         outputs: Tensor = self.read(images.permute(0, 3, 1, 2))

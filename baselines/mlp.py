@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..methods.contract.method import TaskView
-from ..methods.layers.editing import Edit
-from ..methods.layers.normalisation import Normalise
-from ..methods.spaces.weight_space import BatchNorm
+from ..methods.contract.task_view import TaskView
+from ..methods.layers.batch_norm import BatchNorm
+from ..methods.layers.network_edit import NetworkEdit
+from ..methods.layers.tensor_normalisation import TensorNormalisation
 from ..methods.training.augmentation import NAVON
 from ..methods.training.neural_method import NeuralMethod
 from ..zoo.networks.networks import Networks
@@ -24,7 +24,7 @@ def blocks(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequential:
 class FlatReader(nn.Module):
     def __init__(self, networks: Networks, width: int, depth: int, output_dim: int) -> None:
         super().__init__()
-        self.normalise = Normalise(networks)
+        self.normalise = TensorNormalisation(networks)
         self.mlp = blocks(networks.arch.num_params, width, depth, output_dim)
 
     def forward(self, networks: Networks) -> Tensor:
@@ -36,7 +36,7 @@ class FlatEditor(nn.Module):
     def __init__(self, networks: Networks, width: int, depth: int) -> None:
         super().__init__()
         self.propose = FlatReader(networks, width, depth, networks.arch.num_params)
-        self.edit = Edit(networks.arch)
+        self.edit = NetworkEdit(networks.arch)
 
     def forward(self, networks: Networks) -> Networks:
         return self.edit(networks, self.propose(networks))

@@ -13,10 +13,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from ..methods.contract.method import TaskView
-from ..methods.layers.extrema import amax
-from ..methods.layers.normalisation import Normalise
-from ..methods.spaces.weight_space import BatchNorm
+from ..methods.contract.task_view import TaskView
+from ..methods.layers.axis_extrema import amax
+from ..methods.layers.batch_norm import BatchNorm
+from ..methods.layers.tensor_normalisation import TensorNormalisation
 from ..methods.training.neural_method import NeuralMethod
 from ..zoo.networks.networks import Networks
 
@@ -26,7 +26,7 @@ class RowReader(nn.Module):
 
     def __init__(self, method: SetNN, networks: Networks, output_dim: int) -> None:
         super().__init__()
-        self.normalise, self.pooling = Normalise(networks), method.pooling
+        self.normalise, self.pooling = TensorNormalisation(networks), method.pooling
         self.longest = max(weight[:1].flatten(2).shape[2] for weight in networks.weights)
         sizes = [self.longest + 1, method.width, method.width, 2 * method.width, 2 * method.width]
         shared: list[nn.Module] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..methods.contract.method import TaskView
+from ..methods.contract.task_view import TaskView
 from ..methods.probegen import ProbeGen
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..methods.contract.method import Method, TaskView
-from ..methods.contract.neuron_matching import assign, distances, incoming, outgoing
+from ..methods.contract.method import Method
+from ..methods.contract.neuron_matching import incoming_weights, linear_assignment, outgoing_weights, squared_distances
+from ..methods.contract.task_view import TaskView
 from ..zoo.networks.networks import Networks
 from ..zoo.networks.symmetry import neuron_groups
 from ..zoo.storage.zoo import Split
@@ -19,7 +20,7 @@ class WeightMatching(Method):
     so a copy without noise is matched exactly. Later sweeps look at outgoing weights too.
 
     Fields:
-        sweeps: over all layers; it stops earlier when nothing moves.
+        sweeps: over all layers; fewer when no neuron moves any more.
     """
 
     name = "weight-matching"
@@ -36,12 +37,12 @@ class WeightMatching(Method):
         for sweep in range(self.sweeps):
             before = torch.cat(found, 1)
             for number, group in enumerate(groups):
-                still = torch.arange(group.size).repeat(len(a), 1)
-                moved = b.permuted([still if other == number else order for other, order in enumerate(found)])
-                far = distances(incoming(a, group), incoming(moved, group))
+                unmoved = torch.arange(group.size).repeat(len(a), 1)
+                moved = b.permuted([*found[:number], unmoved, *found[number + 1 :]])
+                far = squared_distances(incoming_weights(a, group), incoming_weights(moved, group))
                 if sweep:
-                    far = far + distances(outgoing(a, group), outgoing(moved, group))
-                found[number] = assign(-far)
+                    far = far + squared_distances(outgoing_weights(a, group), outgoing_weights(moved, group))
+                found[number] = linear_assignment(-far)
             if sweep and torch.equal(before, torch.cat(found, 1)):
                 break
         return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..methods.contract.feature_method import Summary
-from ..methods.contract.input_checks import finite
+from ..methods.contract.feature_method import FeatureMethod
+from ..methods.contract.network_checks import require_finite
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
 
@@ -25,7 +25,7 @@ def norms(networks: Networks) -> Tensor:
     return torch.stack(columns, 1).float()
 
 
-class WeightNorms(Summary):
+class WeightNorms(FeatureMethod):
     """Per-layer weight norms into ridge or logistic regression."""
 
     name = "weight-norms"
@@ -36,5 +36,5 @@ class WeightNorms(Summary):
 
     def transform(self, networks: Networks) -> Tensor:
         """The norms themselves, `[B, columns]`."""
-        found = norms(finite(networks, self.name))
+        found = norms(require_finite(networks, self.name))
         return torch.nn.functional.pad(found, (0, self.columns - found.shape[1]))

@@ -7,9 +7,10 @@ import torch
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from torch import Tensor
 
-from ..methods.contract.input_checks import finite
 from ..methods.contract.linear_readout import class_logits
-from ..methods.contract.method import Method, TaskView
+from ..methods.contract.method import Method
+from ..methods.contract.network_checks import require_finite
+from ..methods.contract.task_view import TaskView
 from ..zoo.networks.networks import Networks
 from ..zoo.storage.zoo import Split
 
@@ -72,7 +73,7 @@ class WeightStats(Method):
         groups = [networks for networks in groups if len(networks)]
         if not groups:
             return np.empty((0, self.columns))
-        blocks = [statistics(finite(networks, self.name)).double().numpy() for networks in groups]
+        blocks = [statistics(require_finite(networks, self.name)).double().numpy() for networks in groups]
         return np.concatenate(
             [np.pad(block, ((0, 0), (0, self.columns - block.shape[1])), constant_values=np.nan) for block in blocks]
         )

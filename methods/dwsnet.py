@@ -22,17 +22,20 @@ from torch import Tensor, nn
 
 from ..runtime.errors import BadInput
 from ..zoo.networks.networks import Networks
-from .contract.method import TaskView
+from .contract.task_view import TaskView
+from .layers.axis_extrema import amax
+from .layers.batch_norm import BatchNorms
 from .layers.dropout import Dropout
-from .layers.editing import Edit
-from .layers.extrema import amax
-from .layers.normalisation import Normalise
-from .spaces.weight_space import BatchNorms, Levels, Mix, Pooling, WeightSpace, pools, repeat, subsets
+from .layers.network_edit import NetworkEdit
+from .layers.tensor_normalisation import TensorNormalisation
+from .spaces.level_pooling import Levels, MatrixMix, Pooling, insert_levels, level_subsets, pool_to_subsets
+from .spaces.weight_space import WeightSpace
 from .training.augmentation import NAVON
 from .training.neural_method import NeuralMethod
 
-Pair = tuple[int, int, int]  # source, target, the level in common
-FEW = 256  # neurons, up to which attention weights are small enough to be kept
+SetLayer = Literal["attention", "deepsets"]
+SetPair = tuple[int, int, int]  # source, target, the level in common
+MAX_NEURONS_OF_KEPT_ATTENTION = 256  # attention weights `[n, n]` of more neurons are too large to be kept
 
 
 def xavier(fan_in: int, fan_out: int, shape: Sequence[int]) -> nn.Parameter:
@@ -41,14 +44,15 @@ def xavier(fan_in: int, fan_out: int, shape: Sequence[int]) -> nn.Parameter:
     return nn.Parameter(deviation * torch.randn(*shape))
 
 
-def small(*shape: int) -> nn.Parameter:
+def small_uniform(*shape: int) -> nn.Parameter:
+    """The reference's biases, uniform in [-1e-4, 1e-4]."""
     return nn.Parameter(1e-4 * (2 * torch.rand(*shape) - 1))
 
 
 def attention(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
     """Attention of `[..., n, channels]` to itself. Heads have 4 to 8 channels here: with so few, torch's fused kernel,
     which does not keep the `[n, n]` weights, takes two to three times as long on CPUs."""
-    if q.shape[-2] > FEW:
+    if q.shape[-2] > MAX_NEURONS_OF_KEPT_ATTENTION:
         return nn.functional.scaled_dot_product_attention(q, k, v, scale=scale)
     return (scale * q @ k.mT).softmax(-1) @ v
 
@@ -59,8 +63,8 @@ class SetAttention(nn.Module):
     def __init__(self, pairs: int, n_in: int, n_out: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
-        self.qkv, self.qkv_bias = xavier(n_in, n_out, (pairs, n_in, 3 * n_out)), small(pairs, 1, 3 * n_out)
-        self.out, self.out_bias = xavier(n_out, n_out, (pairs, n_out, n_out)), small(pairs, 1, n_out)
+        self.qkv, self.qkv_bias = xavier(n_in, n_out, (pairs, n_in, 3 * n_out)), small_uniform(pairs, 1, 3 * n_out)
+        self.out, self.out_bias = xavier(n_out, n_out, (pairs, n_out, n_out)), small_uniform(pairs, 1, n_out)
 
     def forward(self, x: Tensor) -> Tensor:
         """`[pairs, B, n, n_in]` to `[pairs, B, n, n_out]`."""
@@ -69,7 +73,8 @@ class SetAttention(nn.Module):
         q, k, v = split.permute(2, 0, 3, 1, 4)
         seen = q + attention(q, k, v, self.out.shape[1] ** -0.5)
         seen = seen.transpose(1, 2).flatten(2).unflatten(0, x.shape[:2]).flatten(1, 2)
-        return (seen + torch.baddbmm(self.out_bias, seen, self.out).relu()).unflatten(1, x.shape[1:3])
+        updated: Tensor = (seen + torch.baddbmm(self.out_bias, seen, self.out).relu()).unflatten(1, x.shape[1:3])
+        return updated
 
 
 class DeepSets(nn.Module):
@@ -78,64 +83,80 @@ class DeepSets(nn.Module):
     def __init__(self, pairs: int, n_in: int, n_out: int, pooling: Pooling) -> None:
         super().__init__()
         self.pooling = pooling
-        self.gamma, self.bias = xavier(n_in, n_out, (pairs, n_in, n_out)), small(pairs, 1, n_out)
+        self.gamma, self.bias = xavier(n_in, n_out, (pairs, n_in, n_out)), small_uniform(pairs, 1, n_out)
         self.lam = xavier(n_in, n_out, (pairs, n_in, n_out))
 
     def forward(self, x: Tensor) -> Tensor:
         """`[pairs, B, n, n_in]` to `[pairs, B, n, n_out]`."""
         pooled = x.mean(2) if self.pooling == "mean" else amax(x, 2)
-        each = torch.baddbmm(self.bias, x.flatten(1, 2), self.gamma).unflatten(1, x.shape[1:3])
+        each: Tensor = torch.baddbmm(self.bias, x.flatten(1, 2), self.gamma).unflatten(1, x.shape[1:3])
         return each - torch.bmm(pooled, self.lam).unsqueeze(2)
 
 
-class Joined(nn.Module):
+class JoinedLinear(nn.Module):
     """The sum of linear maps of several sources, as one product; each has a bias, as in the reference."""
 
     def __init__(self, n_in: Sequence[int], n_out: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.cat([xavier(n, n_out, (n, n_out)).detach() for n in n_in]))
-        self.bias = small(len(n_in), n_out)
+        self.bias = small_uniform(len(n_in), n_out)
 
     def forward(self, sources: Sequence[Tensor]) -> Tensor:
+        """The sum of the maps of `[B, n]` for every n in n_in, `[B, n_out]`."""
         return torch.cat(list(sources), -1) @ self.weight + self.bias.sum(0)
 
 
-class Matrix(nn.Module):
+class MatrixMaps(nn.Module):
     """A matrix between two hidden levels onto itself: maps of element, pooled rows, pooled columns and pooled all."""
 
     def __init__(self, n_in: int, n_out: int) -> None:
         super().__init__()
-        self.weight, self.bias = xavier(n_in, n_out, (4, n_in, n_out)), small(4, n_out)
+        self.weight, self.bias = xavier(n_in, n_out, (4, n_in, n_out)), small_uniform(4, n_out)
 
-    def forward(self, pooled: dict[Levels, Tensor], terms: dict[Levels, list[Tensor]], share: float) -> Tensor:
-        """`share` times the four maps of the pooled matrix and all other terms, which come by their levels."""
-        whole, *smaller = terms
-        for part, weight in zip(smaller, self.weight[1:] / 4, strict=True):
-            terms[part].append(pooled[part] @ weight)
-        terms[()].append(self.bias.sum(0) / 4)
-        rows, columns, everything = (repeat(share * total(terms[part]), part, whole) for part in smaller)
-        mixed: Tensor = Mix.apply(pooled[whole], (share / 4 * self.weight[0]).T, rows + everything, columns)
+    def forward(
+        self, levels: Levels, pooled: dict[Levels, Tensor], terms: dict[Levels, list[Tensor]], share: float
+    ) -> Tensor:
+        """`share` times the sum of the four maps and of all other terms, `[B, *levels, n_out]`.
+
+        Arguments:
+            pooled: the matrix pooled to every subset of its levels.
+            terms: what other tensors add, by the levels that it has.
+        """
+        row, column = levels[:1], levels[1:]
+        to_rows, to_columns, to_all = self.weight[1:] / 4
+        rows = total([*terms[row], pooled[row] @ to_rows])
+        columns = total([*terms[column], pooled[column] @ to_columns])
+        everything = total([*terms[()], pooled[()] @ to_all, self.bias.sum(0) / 4])
+        mixed: Tensor = MatrixMix.apply(
+            pooled[levels],
+            (share / 4 * self.weight[0]).T,
+            insert_levels(share * rows, row, levels) + insert_levels(share * everything, (), levels),
+            insert_levels(share * columns, column, levels),
+        )
         return mixed
 
 
 def total(terms: Iterable[Tensor]) -> Tensor:
+    """The sum of at least one tensor."""
     return functools.reduce(torch.add, terms)
 
 
 class DWSLayer(nn.Module):
-    """One equivariant layer, `[B, *levels, fixed * channels]` per tensor, in and out."""
+    """One equivariant layer from n_in to n_out channels; the other arguments are fields of `DWSNet`."""
 
-    def __init__(self, method: DWSNet, space: WeightSpace, n_in: int, n_out: int, heads: int) -> None:
+    def __init__(
+        self, space: WeightSpace, n_in: int, n_out: int, *, set_layer: SetLayer, heads: int, pooling: Pooling
+    ) -> None:
         super().__init__()
-        self.blocks, self.pooling = space.blocks, method.pooling
-        groups: dict[tuple[int, int, int], list[Pair]] = {}
+        self.blocks, self.pooling = space.blocks, pooling
+        groups: dict[tuple[int, int, int], list[SetPair]] = {}
         apart: dict[int, list[int]] = {}
         self.matrices = nn.ModuleDict()
         for s, source in enumerate(space.blocks):
             for t, target in enumerate(space.blocks):
                 common = set(source.levels) & set(target.levels)
                 if len(common) == 2:
-                    self.matrices[str(t)] = Matrix(source.fixed * n_in, target.fixed * n_out)
+                    self.matrices[str(t)] = MatrixMaps(source.fixed * n_in, target.fixed * n_out)
                 elif common:
                     (level,) = common
                     size = space.sizes[level], source.fixed * n_in, target.fixed * n_out
@@ -145,20 +166,23 @@ class DWSLayer(nn.Module):
         self.groups, self.apart = list(groups.values()), apart
         self.sets = nn.ModuleList(
             SetAttention(len(pairs), fan_in, fan_out, heads)
-            if method.set_layer == "attention"
-            else DeepSets(len(pairs), fan_in, fan_out, method.pooling)
+            if set_layer == "attention"
+            else DeepSets(len(pairs), fan_in, fan_out, pooling)
             for (_, fan_in, fan_out), pairs in groups.items()
         )
         self.joined = nn.ModuleDict(
             {
-                str(t): Joined([space.blocks[s].fixed * n_in for s in sources], space.blocks[t].fixed * n_out)
+                str(t): JoinedLinear([space.blocks[s].fixed * n_in for s in sources], space.blocks[t].fixed * n_out)
                 for t, sources in apart.items()
             }
         )
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        pooled = [pools(x, block.levels, self.pooling) for x, block in zip(features, self.blocks, strict=True)]
-        terms: list[dict[Levels, list[Tensor]]] = [{part: [] for part in subsets(b.levels)} for b in self.blocks]
+        """`[B, *levels, fixed * n_in]` per weight and bias to `[B, *levels, fixed * n_out]`."""
+        pooled = [
+            pool_to_subsets(x, block.levels, self.pooling) for x, block in zip(features, self.blocks, strict=True)
+        ]
+        terms: list[dict[Levels, list[Tensor]]] = [{part: [] for part in level_subsets(b.levels)} for b in self.blocks]
         for pairs, sets in zip(self.groups, self.sets, strict=True):
             outputs = sets(torch.stack([pooled[s][level,] for s, _, level in pairs])).unbind()
             for (_, t, level), output in zip(pairs, outputs, strict=True):
@@ -168,12 +192,12 @@ class DWSLayer(nn.Module):
         return [self.add_up(t, pooled[t], terms[t]) for t in range(len(self.blocks))]
 
     def add_up(self, t: int, pooled: dict[Levels, Tensor], terms: dict[Levels, list[Tensor]]) -> Tensor:
-        """All terms of target t over the number of tensors."""
+        """All terms of target t, its own pooled features included, over the number of tensors."""
         levels, share = self.blocks[t].levels, 1 / len(self.blocks)
         if len(levels) == 2:
-            mixed: Tensor = self.matrices[str(t)](pooled, terms, share)
+            mixed: Tensor = self.matrices[str(t)](levels, pooled, terms, share)
             return mixed
-        return share * total(repeat(total(found), part, levels) for part, found in terms.items() if found)
+        return share * total(insert_levels(total(found), part, levels) for part, found in terms.items() if found)
 
 
 class DWS(nn.Module):
@@ -182,16 +206,18 @@ class DWS(nn.Module):
     def __init__(self, method: DWSNet, networks: Networks, n_out: int) -> None:
         super().__init__()
         self.space = WeightSpace(networks.arch, method.name)
-        self.normalise = Normalise(networks)
+        self.normalise = TensorNormalisation(networks)
         widths = [1] + [method.width] * (method.depth - 1) + [n_out]
         heads = [method.heads] * (method.depth - 1) + [1]
         self.layers = nn.ModuleList(
-            DWSLayer(method, self.space, *pair, h) for pair, h in zip(pairwise(widths), heads, strict=True)
+            DWSLayer(self.space, *pair, set_layer=method.set_layer, heads=h, pooling=method.pooling)
+            for pair, h in zip(pairwise(widths), heads, strict=True)
         )
         self.norms = nn.ModuleList(BatchNorms(method.width, len(self.space.blocks)) for _ in self.layers[1:])
         self.dropout = Dropout(method.dropout)
 
     def forward(self, networks: Networks) -> list[Tensor]:
+        """`[B, *levels, fixed * n_out]` per weight and bias."""
         features: list[Tensor] = self.layers[0](self.space.features(self.normalise(networks)))
         for layer, norms in zip(self.layers[1:], self.norms, strict=True):
             features = layer([self.dropout(x.relu()) for x in norms(features)])
@@ -207,6 +233,7 @@ class DWSReader(nn.Module):
         self.read = nn.Linear(method.width * sum(block.fixed for block in self.dws.space.blocks), output_dim)
 
     def forward(self, networks: Networks) -> Tensor:
+        """Logits or values `[B, output_dim]`."""
         features = [self.dws.dropout(x.relu()) for x in self.dws(networks)]
         logits: Tensor = self.read(torch.cat([amax(x.flatten(1, -2), 1) if x.ndim > 2 else x for x in features], 1))
         return logits
@@ -221,13 +248,15 @@ class DWSEditor(nn.Module):
 
     def __init__(self, method: DWSNet, networks: Networks) -> None:
         super().__init__()
-        self.dws, self.edit = DWS(method, networks, 1), Edit(networks.arch)
+        self.dws, self.edit = DWS(method, networks, 1), NetworkEdit(networks.arch)
         with torch.no_grad():
             for parameter in self.dws.layers[-1].parameters():
                 parameter.mul_(0.01)
 
     def forward(self, networks: Networks) -> Networks:
-        return self.edit(networks, self.dws.space.params(self.dws(networks)))
+        """The edited networks."""
+        edited: Networks = self.edit(networks, self.dws.space.params(self.dws(networks)))
+        return edited
 
 
 class DWSNet(NeuralMethod):
@@ -253,7 +282,7 @@ class DWSNet(NeuralMethod):
 
     width: int = 32
     depth: int = 5
-    set_layer: Literal["attention", "deepsets"] = "attention"
+    set_layer: SetLayer = "attention"
     heads: int = 8
     pooling: Pooling = "max"
     dropout: float = 0.0
@@ -264,12 +293,14 @@ class DWSNet(NeuralMethod):
     augment: tuple[str, ...] = NAVON
 
     def check(self, task: TaskView) -> None:
+        """Refuse several architectures, residual edges and heads that do not divide the width. Raises BadInput."""
         super().check(task)
         WeightSpace(task.architectures[0], self.name)
         if self.width % self.heads and self.set_layer == "attention":
             raise BadInput(f"dwsnet: width {self.width} is no multiple of heads {self.heads}: change one of them")
 
     def build(self, task: TaskView) -> nn.Module:
+        """The reader, for editing the editor."""
         networks = task.splits["train"].networks
         if task.output == "networks":
             return DWSEditor(self, networks)

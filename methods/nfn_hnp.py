@@ -11,7 +11,7 @@ from .spaces.nfn_model import NFNMethod
 class HNPNFN(NFNMethod):
     """Equivariant linear layers for hidden neurons, then an MLP on the means over the neurons.
 
-    68,844,330 parameters at 2-32-32-1 and ten classes, as the authors' code; `nf_layers.NFLinear` says where one map
+    68,844,330 parameters at 2-32-32-1 and ten classes, as the authors' code; `nfn_linear.NFNLinear` says where one map
     differs. Recipe and fields: see `nfn_model.NFNMethod`.
     """
 

@@ -23,12 +23,13 @@ from torch.nn import functional as F
 
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
-from .contract.method import TaskView
-from .graphs.graph_embedding import GraphEmbedding, Pooling, Readout, mlp
-from .graphs.neural_graph import Block, Layout, layout_of, readable, single
+from .contract.task_view import TaskView
+from .graphs.graph_embedding import GraphEmbedding
+from .graphs.graph_readout import GraphPooling, GraphReadout, mlp
+from .graphs.neural_graph import EdgeBlock, GraphLayout, layout_of, require_readable, require_single_mlp
+from .layers.axis_extrema import amax, amin
 from .layers.dropout import Dropout
-from .layers.editing import Edit
-from .layers.extrema import amax, amin
+from .layers.network_edit import NetworkEdit
 from .training.augmentation import NAVON
 from .training.neural_method import NeuralMethod
 
@@ -36,51 +37,71 @@ Aggregator = Literal["mean", "min", "max", "std"]
 
 
 @dataclass(frozen=True)
-class Graph:
-    """Nodes `[B, n, d]` per level, and the edges that somebody will read.
+class GraphFeatures:
+    """Nodes and edges of a graph between two layers.
 
-    `last` is a linear map still to be applied to all edges.
+    Edges are kept before the last linear map of their update, because whatever reads them begins with a linear map too:
+    `mapped_edges` multiplies the two maps once instead of applying both to every edge.
+
+    Arguments:
+        nodes: `[B, n, d]` per level.
+        unmapped_edges: of the blocks that a later layer reads, `[B, out, in, d]`.
+        edge_map: turns them into the edges; None where they are the edges.
     """
 
-    layout: Layout
+    layout: GraphLayout
     nodes: list[Tensor]
-    edges: dict[Block, Tensor]
-    last: nn.Linear | None = None
+    unmapped_edges: dict[EdgeBlock, Tensor]
+    edge_map: nn.Linear | None = None
 
-    def map_edges(self, linear: nn.Linear, block: Block) -> Tensor:
-        """`linear` of a block's edges, after `last`."""
-        if self.last is None:
-            return F.linear(self.edges[block], linear.weight, linear.bias)
-        bias = linear.weight @ self.last.bias + linear.bias
-        return F.linear(self.edges[block], linear.weight @ self.last.weight, bias)
+    def mapped_edges(self, linear: nn.Linear, block: EdgeBlock) -> Tensor:
+        """`linear` of a block's edges, `[B, out, in, outputs of linear]`."""
+        if self.edge_map is None:
+            return F.linear(self.unmapped_edges[block], linear.weight, linear.bias)
+        bias = linear.weight @ self.edge_map.bias + linear.bias
+        return F.linear(self.unmapped_edges[block], linear.weight @ self.edge_map.weight, bias)
 
 
 class MessageLayer(nn.Module):
-    """One round of messages, and of edge updates unless it is the last."""
+    """One round of messages, and of edge updates unless it is the last.
 
-    def __init__(self, method: NGGNN, mean_log_degree: float, *, last: bool) -> None:
+    Arguments:
+        width, aggregators, residual, dropout: as in `NGGNN`.
+        mean_log_degree: of all nodes of the training networks' graphs.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        aggregators: Sequence[Aggregator],
+        mean_log_degree: float,
+        *,
+        residual: bool,
+        dropout: float,
+        last: bool,
+    ) -> None:
         super().__init__()
-        self.mean_log_degree, self.last = mean_log_degree, last
-        width, self.aggregators, self.residual = method.width, method.aggregators, method.residual
+        self.aggregators, self.mean_log_degree = aggregators, mean_log_degree
+        self.residual, self.last = residual, last
         self.film = nn.Linear(width, 2 * width)
         self.ends = nn.Linear(2 * width, width)
         self.update = nn.Linear((1 + 2 * len(self.aggregators)) * width, width)
         self.out = nn.Linear(width, width)
         self.norm = None if last or self.residual else nn.LayerNorm(width)
-        self.dropout = Dropout(method.dropout)
+        self.dropout = Dropout(dropout)
         if not last:
             self.edge, self.edge_out = nn.Linear(width, width), nn.Linear(width, width)
             self.edge_source, self.edge_target = nn.Linear(width, width), nn.Linear(width, width)
 
-    def forward(self, graph: Graph, into: frozenset[int], next_into: frozenset[int]) -> Graph:
+    def forward(self, graph: GraphFeatures, into: frozenset[int], next_into: frozenset[int]) -> GraphFeatures:
         """Updates the levels `into`, and the edges into `next_into`, the levels that the next layer will update."""
         nodes, updated = graph.nodes, list(graph.nodes)
         weight_i, weight_j = self.ends.weight.chunk(2, 1)
         target, source = [F.linear(x, weight_i, self.ends.bias) for x in nodes], [F.linear(x, weight_j) for x in nodes]
-        blocks = [block for block in graph.edges if block.target in into]
+        blocks = [block for block in graph.unmapped_edges if block.target in into]
         messages: dict[int, list[tuple[Tensor, int]]] = {level: [] for level in into}
         for block in blocks:
-            scale, shift = graph.map_edges(self.film, block).chunk(2, -1)
+            scale, shift = graph.mapped_edges(self.film, block).chunk(2, -1)
             x_i, x_j = block.ends(target[block.target], source[block.source])
             messages[block.target].append((torch.addcmul(shift, scale, x_i + x_j), block.axis))
         for level in into:
@@ -94,15 +115,15 @@ class MessageLayer(nn.Module):
         for block in blocks:
             if block.target in next_into:
                 x_i, x_j = block.ends(target[block.target], source[block.source])
-                hidden = F.silu(graph.map_edges(self.edge, block) + x_i + x_j)
-                edges[block] = graph.edges[block] + self.edge_out(hidden) if self.residual else hidden
-        return Graph(graph.layout, updated, edges, None if self.residual else self.edge_out)
+                hidden = F.silu(graph.mapped_edges(self.edge, block) + x_i + x_j)
+                edges[block] = graph.unmapped_edges[block] + self.edge_out(hidden) if self.residual else hidden
+        return GraphFeatures(graph.layout, updated, edges, None if self.residual else self.edge_out)
 
     def _finish(self, x: Tensor, change: Tensor) -> Tensor:
         if self.residual:
             return x + self.out(self.dropout(F.silu(change)))
-        x = self.out(change)
-        return x if self.norm is None else self.dropout(F.silu(self.norm(x)))
+        mapped: Tensor = self.out(change)
+        return mapped if self.norm is None else self.dropout(F.silu(self.norm(mapped)))
 
 
 def aggregate(messages: list[tuple[Tensor, int]], aggregators: Sequence[Aggregator]) -> Tensor:
@@ -118,8 +139,8 @@ def aggregate(messages: list[tuple[Tensor, int]], aggregators: Sequence[Aggregat
             squares = [(message - mean.unsqueeze(axis)).square().sum(axis) for message, axis in messages]
             parts.append((torch.stack(squares).sum(0) / count + 1e-5).sqrt())
         else:
-            best = amin if name == "min" else amax
-            parts.append(best(torch.stack([best(message, axis) for message, axis in messages]), 0))
+            extremum = amin if name == "min" else amax
+            parts.append(extremum(torch.stack([extremum(message, axis) for message, axis in messages]), 0))
     return torch.cat(parts, -1)
 
 
@@ -152,12 +173,21 @@ class MessagePassing(nn.Module):
         nodes = [(d, n) for layout in layouts for d, n in zip(layout.degrees, layout.widths, strict=True)]
         mean = sum(n * math.log(d + 1) for d, n in nodes) / sum(n for _, n in nodes)
         self.layers = nn.ModuleList(
-            MessageLayer(method, mean, last=number == method.depth - 1) for number in range(method.depth)
+            MessageLayer(
+                method.width,
+                method.aggregators,
+                mean,
+                residual=method.residual,
+                dropout=method.dropout,
+                last=number == method.depth - 1,
+            )
+            for number in range(method.depth)
         )
 
-    def forward(self, networks: Networks) -> Graph:
+    def forward(self, networks: Networks) -> GraphFeatures:
+        """The last layer's nodes; edges where all nodes are read, for editing."""
         layout = self.embedding.slots.check(networks.arch)
-        graph = Graph(layout, self.embedding.nodes(networks, layout), self.embedding.edges(networks, layout))
+        graph = GraphFeatures(layout, self.embedding.nodes(networks, layout), self.embedding.edges(networks, layout))
         into = [frozenset({len(layout.widths) - 1} if self.outputs_only else range(len(layout.widths)))]
         for _ in self.layers:
             into.insert(0, layout.reached(into[0]))
@@ -174,10 +204,11 @@ class GraphReader(nn.Module):
     ) -> None:
         super().__init__()
         self.graph = MessagePassing(method, architectures, train, outputs_only=method.readout == "outputs")
-        self.pool = Readout(method.readout, method.width, self.graph.embedding.slots.outputs)
+        self.pool = GraphReadout(method.readout, method.width, self.graph.embedding.slots.outputs)
         self.read = mlp(self.pool.size, method.width, method.width, output_dim)
 
     def forward(self, networks: Networks) -> Tensor:
+        """Logits or values `[B, output_dim]`."""
         logits: Tensor = self.read(self.pool(self.graph(networks).nodes))
         return logits
 
@@ -187,22 +218,24 @@ class GraphEditor(nn.Module):
 
     def __init__(self, method: NGGNN, architectures: Sequence[Architecture], train: Sequence[Networks]) -> None:
         super().__init__()
-        arch = single(architectures, method.name)
+        arch = require_single_mlp(architectures, method.name)
         self.graph = MessagePassing(method, architectures, train, outputs_only=False)
         self.read_node, self.read_edge = mlp(method.width, method.width, 1), mlp(method.width, method.width, 1)
-        self.edit = Edit(arch)
+        self.edit = NetworkEdit(arch)
 
     def forward(self, networks: Networks) -> Networks:
+        """The edited networks."""
         graph = self.graph(networks)
-        by_layer = {block.layer: block for block in graph.edges if not block.backwards}
+        by_layer = {block.layer: block for block in graph.unmapped_edges if not block.backwards}
         changes = []
         for tensor in networks.arch.tensors:
             if tensor.kind == "weight":
-                first = graph.map_edges(self.read_edge[0], by_layer[tensor.layer])
+                first = graph.mapped_edges(self.read_edge[0], by_layer[tensor.layer])
                 changes.append(self.read_edge[1:](first).flatten(1))
             else:
                 changes.append(self.read_node(graph.nodes[tensor.layer + 1]).flatten(1))
-        return self.edit(networks, torch.cat(changes, 1))
+        edited: Networks = self.edit(networks, torch.cat(changes, 1))
+        return edited
 
 
 class NGGNN(NeuralMethod):
@@ -235,7 +268,7 @@ class NGGNN(NeuralMethod):
     depth: int = 4
     probes: int = 0
     position_embeddings: bool = True
-    readout: Pooling = "outputs"
+    readout: GraphPooling = "outputs"
     residual: bool = False
     aggregators: tuple[Aggregator, ...] = ("mean", "min", "max", "std")
     fourier_features: int = 256
@@ -248,10 +281,12 @@ class NGGNN(NeuralMethod):
     augment: tuple[str, ...] = NAVON
 
     def check(self, task: TaskView) -> None:
+        """Refuse networks of different inputs or outputs; for editing, all but MLPs of one architecture."""
         super().check(task)
-        readable(task.architectures, self.name, editing=task.output == "networks")
+        require_readable(task.architectures, self.name, editing=task.output == "networks")
 
     def build(self, task: TaskView) -> nn.Module:
+        """The reader, for editing the editor."""
         architectures, train = task.architectures, task.splits["train"].groups
         if task.output == "networks":
             return GraphEditor(self, architectures, train)

@@ -22,15 +22,16 @@ from torch.nn import functional as F
 from ..runtime.errors import BadInput
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
-from .contract.method import TaskView
-from .graphs.graph_embedding import GraphEmbedding, Pooling, Readout, mlp
-from .graphs.neural_graph import Layout, readable, single
+from .contract.task_view import TaskView
+from .graphs.graph_embedding import GraphEmbedding
+from .graphs.graph_readout import GraphPooling, GraphReadout, mlp
+from .graphs.neural_graph import GraphLayout, require_readable, require_single_mlp
 from .layers.dropout import Dropout
-from .layers.editing import Edit
+from .layers.network_edit import NetworkEdit
 from .training.augmentation import NAVON
 from .training.neural_method import NeuralMethod
 
-CACHED = 600_000  # numbers: on a CPU what one operation writes should still be in the cache for the next
+MAX_CACHED_NUMBERS = 600_000  # numbers: on a CPU what one operation writes should still be in the cache for the next
 
 
 def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
@@ -43,14 +44,19 @@ def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
 
 
 class RelationalAttention(nn.Module):
-    """Attention of some nodes to all, the edges between them included."""
+    """Attention of some nodes to all, the edges between them included.
 
-    def __init__(self, method: NGT) -> None:
+    Arguments:
+        node_width, edge_width: features of a node and of an edge.
+        width: of queries, keys and values, all heads together.
+    """
+
+    def __init__(self, node_width: int, edge_width: int, width: int, heads: int) -> None:
         super().__init__()
-        self.heads, self.width = method.heads, method.attention_width
-        self.qkv_node = linear(method.width, 3 * self.width, bias=False)
-        self.qkv_edge = linear(method.edge_width, 4 * self.width, bias=False)  # query, key, scale and shift
-        self.out = linear(self.width, method.width)
+        self.heads, self.width = heads, width
+        self.qkv_node = linear(node_width, 3 * width, bias=False)
+        self.qkv_edge = linear(edge_width, 4 * width, bias=False)  # query, key, scale and shift
+        self.out = linear(width, node_width)
         # Sums over a head's channels, and copies of a head's weight to them, are products with this matrix:
         # broadcasting over an axis as short as that is several times slower.
         self.channels: Tensor
@@ -59,8 +65,8 @@ class RelationalAttention(nn.Module):
     def forward(self, asking: Tensor, x: Tensor, edges: Tensor) -> Tensor:
         """asking `[B, M, d]`, x `[B, N, d]`, edges from the one to the other `[B, M, N, e]`; returns `[B, M, d]`."""
         count, rows, columns, _ = edges.shape
-        some = max(1, CACHED // (rows * columns * self.width) if edges.device.type == "cpu" else count)
-        parts = zip(asking.split(some), x.split(some), edges.split(some), strict=True)
+        chunk = max(1, MAX_CACHED_NUMBERS // (rows * columns * self.width) if edges.device.type == "cpu" else count)
+        parts = zip(asking.split(chunk), x.split(chunk), edges.split(chunk), strict=True)
         return torch.cat([self.attend(*part) for part in parts])
 
     def attend(self, asking: Tensor, x: Tensor, edges: Tensor) -> Tensor:
@@ -79,18 +85,20 @@ class RelationalAttention(nn.Module):
         return gathered
 
 
-class EdgeUpdate(nn.Module):
-    """Two steps: from an edge, its reverse and its ends; and from the edge alone."""
+class RelationalEdgeUpdate(nn.Module):
+    """Two steps: from an edge, its reverse and its ends; and from the edge alone.
 
-    def __init__(self, method: NGT) -> None:
+    Arguments:
+        node_width, width: features of a node and of an edge.
+        hidden: width of the MLPs.
+    """
+
+    def __init__(self, node_width: int, width: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        width, hidden = method.edge_width, method.edge_hidden
         self.pair = linear(2 * width, hidden)
-        self.source, self.target = linear(method.width, hidden), linear(method.width, hidden)
-        self.mix = nn.Sequential(nn.GELU(), linear(hidden, width), Dropout(method.dropout))
-        self.mlp = nn.Sequential(
-            linear(width, hidden, bias=False), nn.GELU(), linear(hidden, width), Dropout(method.dropout)
-        )
+        self.source, self.target = linear(node_width, hidden), linear(node_width, hidden)
+        self.mix = nn.Sequential(nn.GELU(), linear(hidden, width), Dropout(dropout))
+        self.mlp = nn.Sequential(linear(width, hidden, bias=False), nn.GELU(), linear(hidden, width), Dropout(dropout))
         self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
 
     def forward(self, source: Tensor, target: Tensor, edges: Tensor, reverse: Tensor) -> Tensor:
@@ -108,7 +116,7 @@ class RelationalLayer(nn.Module):
 
     def __init__(self, method: NGT, *, update_edges: bool) -> None:
         super().__init__()
-        self.attention = RelationalAttention(method)
+        self.attention = RelationalAttention(method.width, method.edge_width, method.attention_width, method.heads)
         self.merge = nn.Sequential(linear(method.width, method.width), Dropout(method.dropout))
         self.mlp = nn.Sequential(
             linear(method.width, method.node_hidden, bias=False),
@@ -117,7 +125,11 @@ class RelationalLayer(nn.Module):
             Dropout(method.dropout),
         )
         self.norms = nn.ModuleList([nn.LayerNorm(method.width), nn.LayerNorm(method.width)])
-        self.update_edges = EdgeUpdate(method) if update_edges else None
+        self.update_edges = (
+            RelationalEdgeUpdate(method.width, method.edge_width, method.edge_hidden, method.dropout)
+            if update_edges
+            else None
+        )
 
     def forward(self, x: Tensor, edges: Tensor, asking: slice, kept: slice) -> tuple[Tensor, Tensor]:
         """The nodes `asking` of x `[B, N, d]` updated, and the edges from those of them that are `kept`.
@@ -166,7 +178,7 @@ class Transformer(nn.Module):
             RelationalLayer(method, update_edges=edges or number < method.depth - 1) for number in range(method.depth)
         )
 
-    def forward(self, networks: Networks) -> tuple[Layout, list[Tensor], Tensor]:
+    def forward(self, networks: Networks) -> tuple[GraphLayout, list[Tensor], Tensor]:
         """The layout, nodes per level (`outputs_only`: of the last), and for editing edges `[B, N, N, e]`."""
         layout = self.embedding.slots.check(networks.arch)
         x = torch.cat(self.embedding.nodes(networks, layout), 1)
@@ -180,7 +192,7 @@ class Transformer(nn.Module):
         nodes = [x] if self.outputs_only else list(x.split(layout.widths, 1))
         return layout, nodes, edges
 
-    def _all_pairs(self, networks: Networks, layout: Layout) -> Tensor:
+    def _all_pairs(self, networks: Networks, layout: GraphLayout) -> Tensor:
         """First features of every pair (source, target) of nodes."""
         absent = self.embedding.embed(networks.params.new_zeros(self.embedding.slots.kernel))
         nodes = sum(layout.widths)
@@ -202,10 +214,11 @@ class TransformerReader(nn.Module):
     ) -> None:
         super().__init__()
         self.graph = Transformer(method, architectures, train, outputs_only=method.readout == "outputs")
-        self.pool = Readout(method.readout, method.width, self.graph.embedding.slots.outputs)
+        self.pool = GraphReadout(method.readout, method.width, self.graph.embedding.slots.outputs)
         self.read = mlp(self.pool.size, 128, output_dim)
 
     def forward(self, networks: Networks) -> Tensor:
+        """Logits or values `[B, output_dim]`."""
         _, nodes, _ = self.graph(networks)
         logits: Tensor = self.read(self.pool(nodes))
         return logits
@@ -216,13 +229,14 @@ class TransformerEditor(nn.Module):
 
     def __init__(self, method: NGT, architectures: Sequence[Architecture], train: Sequence[Networks]) -> None:
         super().__init__()
-        arch = single(architectures, method.name)
+        arch = require_single_mlp(architectures, method.name)
         self.graph = Transformer(method, architectures, train, edges=True)
         self.read_node = mlp(method.width, method.width, 1)
         self.read_edge = mlp(method.edge_width, method.edge_width, 1)
-        self.edit = Edit(arch)
+        self.edit = NetworkEdit(arch)
 
     def forward(self, networks: Networks) -> Networks:
+        """The edited networks."""
         layout, nodes, edges = self.graph(networks)
         changes = []
         for tensor in networks.arch.tensors:
@@ -231,7 +245,8 @@ class TransformerEditor(nn.Module):
                 changes.append(self.read_edge(block.transpose(1, 2)).flatten(1))
             else:
                 changes.append(self.read_node(nodes[tensor.layer + 1]).flatten(1))
-        return self.edit(networks, torch.cat(changes, 1))
+        edited: Networks = self.edit(networks, torch.cat(changes, 1))
+        return edited
 
 
 class NGT(NeuralMethod):
@@ -264,7 +279,7 @@ class NGT(NeuralMethod):
     heads: int = 8
     probes: int = 0
     position_embeddings: bool = True
-    readout: Pooling = "outputs"
+    readout: GraphPooling = "outputs"
     fourier_features: int = 256
     fourier_sigma: float = 1.0
     dropout: float = 0.2
@@ -275,12 +290,14 @@ class NGT(NeuralMethod):
     augment: tuple[str, ...] = NAVON
 
     def check(self, task: TaskView) -> None:
+        """Refuse what `ng-gnn` refuses, and heads that do not divide the attention's width. Raises BadInput."""
         super().check(task)
-        readable(task.architectures, self.name, editing=task.output == "networks")
+        require_readable(task.architectures, self.name, editing=task.output == "networks")
         if self.attention_width % self.heads:
             raise BadInput(f"ng-t: attention_width={self.attention_width} is no multiple of heads={self.heads}")
 
     def build(self, task: TaskView) -> nn.Module:
+        """The reader, for editing the editor."""
         architectures, train = task.architectures, task.splits["train"].groups
         if task.output == "networks":
             return TransformerEditor(self, architectures, train)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ..runtime.errors import BadInput
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
-from .contract.method import TaskView
+from .contract.task_view import TaskView
 from .training.neural_method import NeuralMethod
 
 

@@ -28,15 +28,15 @@ from ..runtime.errors import BadInput
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
 from ..zoo.networks.symmetry import neuron_groups
-from .contract.method import TaskView
-from .graphs.neural_graph import Block, Layout, Slots, readable, single
-from .graphs.scale_layers import MLP, Graph, Invariant, Kind, ScaleLayer
-from .layers.editing import Edit
+from .contract.task_view import TaskView
+from .graphs.neural_graph import EdgeBlock, GraphLayout, Slots, require_readable, require_single_mlp
+from .graphs.scale_equivariant_layers import InvariantMap, NeuronSymmetries, NormedMLP, ScaleGraphFeatures, ScaleLayer
+from .layers.network_edit import NetworkEdit
 from .training.neural_method import NeuralMethod
 
 
 @cache
-def kinds_of(arch: Architecture) -> tuple[Kind, ...]:
+def level_symmetries(arch: Architecture) -> tuple[NeuronSymmetries, ...]:
     """The symmetries of every level's neurons, none for inputs and outputs."""
     kinds: list[set[Literal["sign", "scale"]]] = [set() for _ in range(len(arch.layers) + 1)]
     kind: Literal["sign", "scale"]
@@ -47,13 +47,15 @@ def kinds_of(arch: Architecture) -> tuple[Kind, ...]:
     return tuple(frozenset(kind) for kind in kinds)
 
 
-class ScaleGraph(nn.Module):
+class ScaleMessagePassing(nn.Module):
     """Embeds networks and runs the layers; all levels and edges are kept for editing and for the pooled readout."""
 
     def __init__(self, method: ScaleGMN, architectures: Sequence[Architecture], *, editing: bool) -> None:
         super().__init__()
         self.slots, self.method, self.editing = Slots(architectures), method, editing
-        self.kinds: Kind = frozenset(kind for arch in architectures for level in self._kinds(arch) for kind in level)
+        self.kinds: NeuronSymmetries = frozenset(
+            kind for arch in architectures for level in self._kinds(arch) for kind in level
+        )
         width, slots, self.layers = method.width, self.slots, nn.ModuleList()
         self.embed_node, self.embed_edge = nn.Linear(1, width, bias=False), nn.Linear(slots.kernel, width, bias=False)
         self.positions = nn.Parameter(torch.randn(slots.positions, width))
@@ -74,11 +76,11 @@ class ScaleGraph(nn.Module):
                 )
             )
 
-    def _kinds(self, arch: Architecture) -> tuple[Kind, ...]:
+    def _kinds(self, arch: Architecture) -> tuple[NeuronSymmetries, ...]:
         self.slots.check(arch)
-        return kinds_of(arch) if self.method.symmetry == "auto" else (frozenset(),) * (len(arch.layers) + 1)
+        return level_symmetries(arch) if self.method.symmetry == "auto" else (frozenset(),) * (len(arch.layers) + 1)
 
-    def forward(self, networks: Networks) -> Graph:
+    def forward(self, networks: Networks) -> ScaleGraphFeatures:
         """Nodes `[B, n, width]`; for editing nodes and forward edges with one feature."""
         layout, kinds = self.slots.check(networks.arch), self._kinds(networks.arch)
         if unknown := {kind for level in kinds for kind in level} - self.kinds:
@@ -95,7 +97,9 @@ class ScaleGraph(nn.Module):
             graph = layer(graph, levels, following)
         return graph
 
-    def _embed(self, networks: Networks, layout: Layout, kinds: tuple[Kind, ...]) -> Graph:
+    def _embed(
+        self, networks: Networks, layout: GraphLayout, kinds: tuple[NeuronSymmetries, ...]
+    ) -> ScaleGraphFeatures:
         nodes, positions = [], []
         for level, (n, kind) in enumerate(zip(layout.widths, kinds, strict=True)):
             bias = networks.biases[level - 1] if level else networks.params.new_ones(len(networks), n)
@@ -107,11 +111,13 @@ class ScaleGraph(nn.Module):
             positions.append(position.unsqueeze(0))
         forth = self._edges(networks, layout)
         if not self.method.bidirectional:
-            return Graph(nodes, kinds, forth, {}, None)
+            return ScaleGraphFeatures(nodes, kinds, forth, {}, None)
         back = self._edges(networks, layout, reciprocal=True) if "scale" in self.kinds else forth
-        return Graph(nodes, kinds, forth, {block.reverse: edges for block, edges in back.items()}, positions)
+        return ScaleGraphFeatures(
+            nodes, kinds, forth, {block.reverse: edges for block, edges in back.items()}, positions
+        )
 
-    def _edges(self, networks: Networks, layout: Layout, reciprocal: bool = False) -> dict[Block, Tensor]:
+    def _edges(self, networks: Networks, layout: GraphLayout, reciprocal: bool = False) -> dict[EdgeBlock, Tensor]:
         edges = {}
         for block in layout.blocks:
             if block.layer is None:
@@ -143,20 +149,21 @@ class ScaleReader(nn.Module):
     def __init__(self, method: ScaleGMN, architectures: Sequence[Architecture], output_dim: int) -> None:
         super().__init__()
         width = method.width
-        self.graph = ScaleGraph(method, architectures, editing=False)
+        self.graph = ScaleMessagePassing(method, architectures, editing=False)
         inputs, outputs = self.graph.slots.inputs, self.graph.slots.outputs
         self.hidden = self.first = self.last = None
         if method.readout == "sum":
-            self.hidden = Invariant(width, width, width, self.graph.kinds)
+            self.hidden = InvariantMap(width, width, width, self.graph.kinds)
             size = (1 + inputs + outputs) * width
         elif method.bidirectional:
             self.first, self.last = nn.Linear(inputs * width, width), nn.Linear(outputs * width, width)
             size = 2 * width
         else:
             size = outputs * width
-        self.read = MLP(size, output_dim, width)
+        self.read = NormedMLP(size, output_dim, width)
 
     def forward(self, networks: Networks) -> Tensor:
+        """Logits or values `[B, output_dim]`."""
         graph = self.graph(networks)
         first, last = graph.nodes[0].flatten(1), graph.nodes[-1].flatten(1)
         parts = [last]
@@ -175,18 +182,20 @@ class ScaleEditor(nn.Module):
 
     def __init__(self, method: ScaleGMN, architectures: Sequence[Architecture]) -> None:
         super().__init__()
-        arch = single(architectures, method.name)
-        self.graph = ScaleGraph(method, architectures, editing=True)
-        self.edit = Edit(arch)
+        arch = require_single_mlp(architectures, method.name)
+        self.graph = ScaleMessagePassing(method, architectures, editing=True)
+        self.edit = NetworkEdit(arch)
 
     def forward(self, networks: Networks) -> Networks:
+        """The edited networks."""
         graph = self.graph(networks)
         by_layer = {block.layer: edges for block, edges in graph.forth.items()}
         changes = [
             by_layer[tensor.layer] if tensor.kind == "weight" else graph.nodes[tensor.layer + 1]
             for tensor in networks.arch.tensors
         ]
-        return self.edit(networks, torch.cat([change.flatten(1) for change in changes], 1))
+        edited: Networks = self.edit(networks, torch.cat([change.flatten(1) for change in changes], 1))
+        return edited
 
 
 class ScaleGMN(NeuralMethod):
@@ -228,10 +237,12 @@ class ScaleGMN(NeuralMethod):
     clip_norm: float = 10.0
 
     def check(self, task: TaskView) -> None:
+        """Refuse networks of different inputs or outputs; for editing, all but MLPs of one architecture."""
         super().check(task)
-        readable(task.architectures, self.name, editing=task.output == "networks")
+        require_readable(task.architectures, self.name, editing=task.output == "networks")
 
     def build(self, task: TaskView) -> nn.Module:
+        """The reader, for editing the editor."""
         if task.output == "networks":
             return ScaleEditor(self, task.architectures)
         return ScaleReader(self, task.architectures, task.output_dim)

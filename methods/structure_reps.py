@@ -22,12 +22,14 @@ from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
 from ..zoo.networks.symmetry import neuron_groups
 from ..zoo.storage.zoo import Split
-from .contract.input_checks import finite
-from .contract.linear_readout import Readout
-from .contract.method import Method, TaskView
-from .graphs.topology import Topology
+from .contract.linear_readout import LinearReadout
+from .contract.method import Method
+from .contract.network_checks import require_finite
+from .contract.task_view import TaskView
+from .graphs.graph_topology import GraphTopology
 
-NOISE = 0.1  # standard deviation of edge attention's noise, in those of the weights
+Convolution = Literal["transformer", "gat"]
+NOISE_SCALE = 0.1  # standard deviation of edge attention's noise, in those of the weights
 
 
 class EdgeAttention(nn.Module):
@@ -44,7 +46,8 @@ class EdgeAttention(nn.Module):
         self.score = nn.Linear(width, 1, bias=False)
 
     def forward(self, edges: Tensor, edge_index: Tensor, nodes: int) -> Tensor:
-        noised = edges + NOISE * torch.randn_like(edges) if self.training else edges
+        """Edges `[E, K]` and edge_index `[2, E]`; returns `[nodes, K]`."""
+        noised = edges + NOISE_SCALE * torch.randn_like(edges) if self.training else edges
         transformed = nn.functional.leaky_relu(self.transform(edges))
         scores = self.score(self.project(torch.cat([transformed, edges, noised], 1)))
         alpha = softmax(nn.functional.leaky_relu(scores), edge_index[1], num_nodes=nodes)
@@ -52,21 +55,26 @@ class EdgeAttention(nn.Module):
         return found
 
 
-class Encoder(nn.Module):
-    """Mean and log deviation of every node, each `[N, width]`."""
+class StructureEncoder(nn.Module):
+    """Two layers of message passing, to the mean and the log deviation of every node.
 
-    def __init__(self, method: StructureReps, edge_dim: int) -> None:
+    Arguments:
+        edge_dim: features of an edge, K.
+        attention, conv, eigenvectors, width: as in `StructureReps`.
+    """
+
+    def __init__(self, edge_dim: int, *, attention: bool, conv: Convolution, eigenvectors: int, width: int) -> None:
         super().__init__()
-        width = method.width
-        self.attention = EdgeAttention(edge_dim, width) if method.attention else None
-        conv = TransformerConv if method.conv == "transformer" else GATConv
-        inputs = method.eigenvectors + (edge_dim if method.attention else 0)
-        self.first, self.mean, self.deviation = conv(inputs, width), conv(width, width), conv(width, width)
+        self.attention = EdgeAttention(edge_dim, width) if attention else None
+        layer = TransformerConv if conv == "transformer" else GATConv
+        inputs = eigenvectors + (edge_dim if attention else 0)
+        self.first, self.mean, self.deviation = layer(inputs, width), layer(width, width), layer(width, width)
 
-    def forward(self, places: Tensor, edges: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
-        x = places
+    def forward(self, positions: Tensor, edges: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
+        """Positions `[N, eigenvectors]`, edges `[E, K]`, edge_index `[2, E]`; returns twice `[N, width]`."""
+        x = positions
         if self.attention is not None:
-            x = torch.cat([self.attention(edges, edge_index, len(places)), places], 1)
+            x = torch.cat([self.attention(edges, edge_index, len(positions)), positions], 1)
         x = nn.functional.relu(self.first(x, edge_index))
         return self.mean(x, edge_index), self.deviation(x, edge_index)
 
@@ -74,10 +82,11 @@ class Encoder(nn.Module):
 class StructureReps(Method):
     """A graph auto-encoder's embedding of a network; read by a linear model.
 
-    Where a Laplacian eigenvector points is arbitrary: in training every batch flips each at random.
+    Where a Laplacian eigenvector points is arbitrary: in training every batch flips each at random. The training loop
+    is the encoder's own: without targets there is nothing to validate on and no epoch to choose.
 
     Fields:
-        attention: edge attention (EA); without it, node features are places alone.
+        attention: edge attention (EA); without it, node features are positional alone.
         conv: "transformer" (TC) or "gat" (GC); they pass on node features only, so that weights enter through edge
             attention alone, and without it an embedding knows only the graph.
         features: "laplacian" (LF) or "random" (RF), drawn anew for every network.
@@ -92,7 +101,7 @@ class StructureReps(Method):
     recipe_fields = frozenset(("graphs", "epochs", "batch_size", "lr"))
 
     attention: bool = True
-    conv: Literal["transformer", "gat"] = "transformer"
+    conv: Convolution = "transformer"
     features: Literal["laplacian", "random"] = "laplacian"
     eigenvectors: int = 8
     width: int = 32
@@ -103,22 +112,30 @@ class StructureReps(Method):
     lr: float = 1e-3
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        """Train the encoder on networks alone; where there are targets, fit the linear model to the embeddings."""
         self.device = device
-        self.topologies: dict[Architecture, Topology] = {}
+        self.topologies: dict[Architecture, GraphTopology] = {}
         with torch.random.fork_rng(devices=[device] if device.startswith("cuda") else []):
             torch.manual_seed(seed)
             shares = [-(-self.graphs * len(networks) // len(train)) for networks in train.groups]
             chosen = [n[torch.randperm(len(n))[:share]] for n, share in zip(train.groups, shares, strict=True)]
             self._fit_encoder(chosen)
         if task.output in ("values", "logits"):
-            self.readout = Readout(task.output, task.output_dim, self.alpha)
+            self.readout = LinearReadout(task.output, task.output_dim, self.alpha)
             self.readout.fit(torch.cat([self.transform(networks) for networks in train.groups]), task.targets(train))
 
     def _fit_encoder(self, groups: list[Networks]) -> None:
         """Adam on the reconstruction of edges and non-edges, plus the divergence of the nodes from N(0, 1)."""
         self.edge_dim = max(w[0, 0, 0].numel() for networks in groups for w in networks.weights)
         self.scale = torch.cat([w.flatten() for networks in groups for w in networks.weights]).std()
-        self.model = VGAE(Encoder(self, self.edge_dim)).to(self.device)
+        encoder = StructureEncoder(
+            self.edge_dim,
+            attention=self.attention,
+            conv=self.conv,
+            eigenvectors=self.eigenvectors,
+            width=self.width,
+        )
+        self.model = VGAE(encoder).to(self.device)
         optimizer = torch.optim.Adam(self.model.parameters(), lr=self.lr)
         batches = [(n, rows) for n in groups for rows in torch.arange(len(n)).split(self.batch_size)]
         self.steps = self.epochs * len(batches)
@@ -134,34 +151,34 @@ class StructureReps(Method):
                     advance(1, f"loss {loss.item():.3f}")
 
     def _loss(self, networks: Networks) -> Tensor:
+        """Of one batch, a mean over edges and nodes; as many pairs without an edge are drawn as there are edges."""
         topology = self._topology(networks.arch)
         signs = torch.randint(0, 2, (self.eigenvectors,)) * 2.0 - 1
-        places, edges, edge_index = self._inputs(networks)
-        z = self.model.encode(places * signs.to(places), edges, edge_index)
-        drawn = topology.absent[:, torch.randint(topology.absent.shape[1], (topology.edge_index.shape[1],))]
-        absent = topology.tiled(drawn, len(networks)).to(self.device)
-        loss: Tensor = self.model.recon_loss(z, edge_index, absent) + self.model.kl_loss() / topology.nodes
+        positions, edges, edge_index = self._inputs(networks)
+        z = self.model.encode(positions * signs.to(positions), edges, edge_index)
+        drawn = topology.non_edges[:, torch.randint(topology.non_edges.shape[1], (topology.edge_index.shape[1],))]
+        non_edges = topology.tiled(drawn, len(networks)).to(self.device)
+        loss: Tensor = self.model.recon_loss(z, edge_index, non_edges) + self.model.kl_loss() / topology.nodes
         return loss
 
-    def _topology(self, arch: Architecture) -> Topology:
+    def _topology(self, arch: Architecture) -> GraphTopology:
         if arch not in self.topologies:
-            self.topologies[arch] = Topology(arch, self.eigenvectors)
+            self.topologies[arch] = GraphTopology(arch, self.eigenvectors)
         return self.topologies[arch]
 
     def _inputs(self, networks: Networks) -> tuple[Tensor, Tensor, Tensor]:
+        """Positions `[B * N, eigenvectors]`, edges `[B * E, K]` and edge_index `[2, B * E]` of the encoder."""
         topology = self._topology(networks.arch)
         edges = topology.edges(networks, self.edge_dim) / self.scale
         edge_index = topology.tiled(topology.edge_index, len(networks))
-        places = (
-            topology.laplacian_places(networks) if self.features == "laplacian" else topology.random_places(networks)
-        )
-        return places.to(self.device), edges.to(self.device), edge_index.to(self.device)
+        positions = topology.laplacian_positions if self.features == "laplacian" else topology.random_positions
+        return positions(networks).to(self.device), edges.to(self.device), edge_index.to(self.device)
 
     @torch.no_grad()
     def _nodes(self, networks: Networks) -> Iterator[Tensor]:
         """The nodes' means, `[batch, nodes, width]`, batch by batch."""
         self.model.eval()
-        finite(networks, self.name)
+        require_finite(networks, self.name)
         for i in range(0, len(networks), self.batch_size):
             batch = networks[i : i + self.batch_size]
             yield self.model.encode(*self._inputs(batch)).view(len(batch), -1, self.width).cpu()
@@ -173,6 +190,7 @@ class StructureReps(Method):
         return torch.cat([z.mean(1) for z in self._nodes(networks)])
 
     def node_embeddings(self, networks: Networks) -> list[Tensor]:
+        """The nodes' means, `[B, n, width]` per group of hidden neurons."""
         if not len(networks):
             return [torch.empty(0, group.size, self.width) for group in neuron_groups(networks.arch)]
         z = torch.cat(list(self._nodes(networks)))
@@ -180,12 +198,15 @@ class StructureReps(Method):
         return [levels[group.producers[0] + 1] for group in neuron_groups(networks.arch)]
 
     def predict(self, networks: Networks) -> Tensor:
+        """The linear model's values `[B, 1]` or logits `[B, output_dim]`."""
         return self.readout.predict(self.transform(networks))
 
     @property
     def num_parameters(self) -> int:
+        """Those of the encoder, known after `fit`."""
         return sum(p.numel() for p in self.model.parameters())
 
     @property
     def fit_report(self) -> dict[str, Any]:
+        """The epochs and steps of the encoder."""
         return {"budget": {"epochs": self.epochs, "steps": self.steps, "seconds_limit": None}}

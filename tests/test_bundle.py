@@ -12,7 +12,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from weightbench.benchmarks.records.result import read_results
+from weightbench.benchmarks.records.results_folder import read_results
 from weightbench.zoo.storage.manifest import read_manifest
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -80,7 +80,9 @@ def keep_truth(cell: Cell) -> None:
         write_truth(path, task.zoo)
 
 
-def _measure(cell: Cell, path: Path, device: str, encoder: LastEncoder, place: checkpoint.Place) -> dict[str, Any]:
+def _measure(
+    cell: Cell, path: Path, device: str, encoder: LastEncoder, place: checkpoint.Checkpoints
+) -> dict[str, Any]:
     """All that the record says but for what was asked, by whom and when."""
     task, test = cell.task, cell.task.splits["test"]
     reset_peak_memory()
@@ -111,7 +113,7 @@ def _measure(cell: Cell, path: Path, device: str, encoder: LastEncoder, place: c
     }
 
 
-def _fitted(cell: Cell, device: str, last: LastEncoder, place: checkpoint.Place) -> tuple[Asked, float]:
+def _fitted(cell: Cell, device: str, last: LastEncoder, place: checkpoint.Checkpoints) -> tuple[Asked, float]:
     """The cell's method, fitted, and the seconds that took, also where an encoder was fitted for an earlier cell."""
     kind, method = protocol_of(cell.task), dataclasses.replace(cell.method)  # type: ignore[type-var]
     known = last.encoder if last.key == cell.encoder else None

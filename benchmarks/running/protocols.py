@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ...methods.contract.linear_readout import Readout
+from ...methods.contract.linear_readout import LinearReadout
 from ...methods.contract.method import Method
 from ...runtime.errors import BadInput
 from ...zoo.networks.networks import Networks
@@ -137,7 +137,7 @@ class Representation(Protocol):
         self.readouts = {}
         for key in np.unique(keys):
             rows = torch.from_numpy(keys == key)
-            self.readouts[key] = Readout(self.task.output, self.task.output_dim)
+            self.readouts[key] = LinearReadout(self.task.output, self.task.output_dim)
             self.readouts[key].fit(self.embeddings[rows], targets[rows])
 
     def _keys(self, table: pd.DataFrame) -> np.ndarray:

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from weightbench.benchmarks.records.evidence import truth_paths, write_predictions
+from weightbench.benchmarks.records.predictions import write_predictions
 from weightbench.benchmarks.records.result import Result
+from weightbench.benchmarks.records.results_folder import truth_paths
 from weightbench.leaderboard.board.board import load_boards
 from weightbench.leaderboard.pages.board_files import board_files
 

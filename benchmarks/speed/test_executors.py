@@ -16,7 +16,7 @@ from cloudpickle import register_pickle_by_value
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from weightbench import build_zoo
-from weightbench.benchmarks.running.cell import checked_cell
+from weightbench.benchmarks.running.plan import checked_cell
 from weightbench.benchmarks.running.run import run_cells
 from weightbench.benchmarks.task.task import load_task
 from weightbench.methods.contract.registry import load_method

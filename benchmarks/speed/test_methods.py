@@ -5,9 +5,9 @@
 To see what two cores do as they are best used, by two processes of one thread, start it twice at once with
 OMP_NUM_THREADS=1 and add up.
 
-Training is forward, loss, backward and AdamW as in `methods/training.py`. Rates are also divided by the machine's rate
-of a 2048 x 2048 float32 matrix product, measured in the same run, so that they carry between machines. The networks are
-INRs of digits, fitted here: what they hold does not matter for speed.
+Training is forward, loss, backward and AdamW as in `methods/training/training_loop.py`. Rates are also divided by the
+machine's rate of a 2048 x 2048 float32 matrix product, measured in the same run, so that they carry between machines.
+The networks are INRs of digits, fitted here: what they hold does not matter for speed.
 """
 
 from __future__ import annotations

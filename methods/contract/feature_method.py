@@ -10,11 +10,12 @@ from torch import Tensor
 from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split
-from .linear_readout import Readout
-from .method import Method, TaskView
+from .linear_readout import LinearReadout
+from .method import Method
+from .task_view import TaskView
 
 
-class Summary(Method):
+class FeatureMethod(Method):
     """Write `size` and `transform`; ridge or logistic regression reads the numbers.
 
     Architectures of other depth share the columns: layers are numbered from the input on, missing ones are 0.
@@ -35,7 +36,7 @@ class Summary(Method):
         self.columns = max(self.size(arch) for arch in task.architectures)
         if task.output == "embeddings":
             return
-        self.readout = Readout(task.output, task.output_dim, self.alpha)
+        self.readout = LinearReadout(task.output, task.output_dim, self.alpha)
         self.readout.fit(torch.cat([self.transform(networks) for networks in train.groups]), task.targets(train))
 
     def predict(self, networks: Networks) -> Tensor:

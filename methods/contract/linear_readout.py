@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 
-class Readout:
+class LinearReadout:
     """scikit-learn's linear model on standardised features.
 
     Arguments:

@@ -8,62 +8,18 @@ of every result.
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal, Protocol, dataclass_transform, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, dataclass_transform, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from ...runtime.errors import BadInput, unknown
-from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 from ...zoo.networks.symmetry import Kind
 from ...zoo.storage.zoo import Split
+from .task_view import TaskView
 
 Output = Tensor | Networks
-
-
-class TaskView(Protocol):
-    """What a method may ask of its task.
-
-    `output` says what `predict` returns: "logits" or "values", both a tensor `[B, output_dim]`; "networks", edited
-    `Networks`; or "embeddings": nothing is predicted, `fit` has no targets, and `transform` is what will be called.
-    `inputs_may_move` says that the answer stays where a network's inputs are rotated, shifted or scaled a little.
-    `render` is the zoo's: the images that INRs encode, `[B, height, width]` or `[B, height, width, channels]`.
-    """
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def output(self) -> Literal["logits", "values", "networks", "permutations", "embeddings"]: ...
-
-    @property
-    def metric(self) -> str: ...
-
-    @property
-    def higher_is_better(self) -> bool: ...
-
-    @property
-    def inputs_may_move(self) -> bool: ...
-
-    @property
-    def splits(self) -> dict[str, Split]: ...
-
-    @property
-    def architectures(self) -> list[Architecture]: ...
-
-    @property
-    def output_dim(self) -> int: ...
-
-    def targets(self, split: Split) -> Tensor: ...
-
-    def observe(self, output: Any) -> Tensor: ...
-
-    def loss(self, output: Any, targets: Tensor) -> Tensor: ...
-
-    def quality(self, observed: Tensor, targets: Tensor) -> float: ...
-
-    def render(self, networks: Networks) -> Tensor: ...
 
 
 def _as_text(value: Any) -> str:
@@ -185,14 +141,14 @@ class Method:
         raise TypeError(f"{type(self).__name__} has no node_embeddings method: write one")
 
     def align(self, a: Networks, b: Networks) -> list[Tensor]:
-        """One order `[B, n]` per group of hidden neurons, such that `b.permuted(orders)` is like `a`.
+        """One permutation `[B, n]` per group of hidden neurons, such that `b.permuted(permutations)` is like `a`.
 
         Here the matching with the smallest sum of squared distances between node embeddings.
         """
-        from .neuron_matching import assign, distances
+        from .neuron_matching import linear_assignment, squared_distances
 
         pairs = zip(self.node_embeddings(a), self.node_embeddings(b), strict=True)
-        return [assign(-distances(left, right)) for left, right in pairs]
+        return [linear_assignment(-squared_distances(left, right)) for left, right in pairs]
 
     @classmethod
     def has(cls, verb: Literal["predict", "transform", "align"]) -> bool:

@@ -11,18 +11,18 @@ from ...zoo.networks.networks import Networks
 from ...zoo.networks.symmetry import NeuronGroup
 
 
-def assign(similarity: Tensor) -> Tensor:
+def linear_assignment(similarity: Tensor) -> Tensor:
     """The matching of largest total similarity, `[B, n]`: for each row of `[B, n, n]` its column."""
     found = [linear_sum_assignment(matrix, maximize=True)[1] for matrix in similarity.double().cpu().numpy()]
     return torch.from_numpy(np.stack(found)) if found else torch.empty(similarity.shape[:2], dtype=torch.long)
 
 
-def distances(a: Tensor, b: Tensor) -> Tensor:
+def squared_distances(a: Tensor, b: Tensor) -> Tensor:
     """Squared distances `[B, n, n]` of neurons' features `[B, n, d]`."""
     return torch.cdist(a.double(), b.double()).square()
 
 
-def incoming(networks: Networks, group: NeuronGroup) -> Tensor:
+def incoming_weights(networks: Networks, group: NeuronGroup) -> Tensor:
     """The weights and biases that make a group's neurons, `[B, n, d]`."""
     parts = []
     for layer in group.producers:
@@ -32,7 +32,7 @@ def incoming(networks: Networks, group: NeuronGroup) -> Tensor:
     return torch.cat(parts, 2)
 
 
-def outgoing(networks: Networks, group: NeuronGroup) -> Tensor:
+def outgoing_weights(networks: Networks, group: NeuronGroup) -> Tensor:
     """The weights that read a group's neurons, `[B, n, d]`."""
     parts = []
     for layer, block in group.consumers:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from ...runtime.errors import BadInput, unknown
-from ..training.neural_method import NeuralMethod
 from .builtin import builtin_methods
 from .method import Method
 
@@ -46,7 +45,8 @@ def load_method(reference: str | type[Method] | Method, params: Mapping[str, Any
     if isinstance(reference, Method):
         return reference
     found = load_class(reference) if isinstance(reference, str) else reference
-    return found(**(params or {}))
+    method: Method = found(**(params or {}))
+    return method
 
 
 def reference_of(method: type[Method]) -> str | type[Method]:
@@ -93,23 +93,22 @@ def _from_file(path: Path, class_name: str) -> type[Method]:
 
 
 def _only_method(module: Any, reference: str, class_name: str) -> type[Method]:
+    """The class that a module defines, or the one of its name. A base without a `name` of its own is no method."""
     classes = {
         name: value
         for name, value in vars(module).items()
-        if isinstance(value, type)
-        and issubclass(value, Method)
-        and value not in (Method, NeuralMethod)
-        and value.__module__ == module.__name__
+        if isinstance(value, type) and issubclass(value, Method) and value.__module__ == module.__name__
     }
+    named = {name: value for name, value in classes.items() if hasattr(value, "name")} or classes
     if class_name:
         if class_name not in classes:
             raise unknown(f"method class in {reference}", class_name, classes)
         chosen = classes[class_name]
-    elif len(classes) == 1:
-        chosen = next(iter(classes.values()))
-    elif classes:
+    elif len(named) == 1:
+        (chosen,) = named.values()
+    elif named:
         raise BadInput(
-            f"{reference} has several methods: say {reference}:{sorted(classes)[0]} or another of {sorted(classes)}"
+            f"{reference} has several methods: say {reference}:{sorted(named)[0]} or another of {sorted(named)}"
         )
     else:
         raise BadInput(f"{reference} has no subclass of weightbench.Method or NeuralMethod")

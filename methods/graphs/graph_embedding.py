@@ -1,4 +1,4 @@
-"""First features of a neural graph's nodes and edges, and the pooling of its last (arXiv:2403.12143, sections 2 and 3).
+"""First features of a neural graph's nodes and edges (arXiv:2403.12143, sections 2 and 3).
 
 Nodes start from their bias, edges from their weight, through random Fourier features; position embeddings tell levels,
 inputs and outputs apart, activation embeddings tell activations apart where the zoo has several, and probe features add
@@ -8,8 +8,6 @@ what each neuron answers to learned inputs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,12 +16,10 @@ from torch.nn import functional as F
 from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 from ..layers.fourier_features import FourierFeatures
-from .neural_graph import ACTIVATIONS, Block, Layout, Slots, layout_of
-
-Pooling = Literal["outputs", "sum", "mean", "attention"]
+from .neural_graph import ACTIVATIONS, EdgeBlock, GraphLayout, Slots, layout_of
 
 
-class Statistics(nn.Module):
+class LayerStatistics(nn.Module):
     """One mean and one deviation of the weights, and of the biases, of every layer over the training networks."""
 
     def __init__(self, slots: Slots, train: Sequence[Networks]) -> None:
@@ -47,7 +43,7 @@ class Statistics(nn.Module):
         return (values - self.mean[int(bias), slot]) / self.scale[int(bias), slot]
 
 
-class Probes(nn.Module):
+class ProbeFeatures(nn.Module):
     """Probe features (section 3.3): every neuron's values on k learned inputs of the raw network, a map per level.
 
     A channel is averaged over its feature map, which the published code leaves out (it probes MLPs only).
@@ -95,17 +91,17 @@ class GraphEmbedding(nn.Module):
         self.slots, self.reverse = Slots(architectures), reverse
         for arch in architectures:
             self.slots.check(arch)
-        self.normalise = Statistics(self.slots, train)
+        self.normalise = LayerStatistics(self.slots, train)
         self.node_waves = FourierFeatures(1, fourier_features, fourier_sigma)
         self.edge_waves = FourierFeatures((3 if reverse else 1) * self.slots.kernel, fourier_features, fourier_sigma)
         self.embed_node, self.node_in = nn.Linear(self.node_waves.size, node_width), nn.Linear(node_width, node_width)
         self.embed_edge, self.edge_in = nn.Linear(self.edge_waves.size, edge_width), nn.Linear(edge_width, edge_width)
-        self.probes = Probes(probes, self.slots, node_width) if probes else None
+        self.probes = ProbeFeatures(probes, self.slots, node_width) if probes else None
         self.positions = nn.Parameter(torch.randn(self.slots.positions, node_width)) if position_embeddings else None
         kinds = {activation for arch in architectures for activation in layout_of(arch).activations[1:-1]}
         self.activations = nn.Embedding(len(ACTIVATIONS), node_width) if len(kinds) > 1 else None
 
-    def nodes(self, networks: Networks, layout: Layout) -> list[Tensor]:
+    def nodes(self, networks: Networks, layout: GraphLayout) -> list[Tensor]:
         """`[B, n, node_width]` per level."""
         arch, nodes = networks.arch, []
         probed = self.probes(networks, layout.widths) if self.probes is not None else None
@@ -124,7 +120,7 @@ class GraphEmbedding(nn.Module):
             nodes.append(x)
         return nodes
 
-    def edges(self, networks: Networks, layout: Layout) -> dict[Block, Tensor]:
+    def edges(self, networks: Networks, layout: GraphLayout) -> dict[EdgeBlock, Tensor]:
         """Features of all edges, in both directions where `reverse`; residual ones are alike, `[1, 1, 1, d]`."""
         edges = {}
         for block in layout.blocks:
@@ -147,27 +143,3 @@ class GraphEmbedding(nn.Module):
             values = torch.cat([nothing, values, values] if backwards else [values, nothing, values], -1)
         embedded: Tensor = self.edge_in(self.embed_edge(self.edge_waves(values)))
         return embedded
-
-
-class Readout(nn.Module):
-    """Nodes `[B, n, width]` per level to `[B, size]`: the outputs side by side, or all nodes pooled."""
-
-    def __init__(self, pooling: Pooling, width: int, outputs: int) -> None:
-        super().__init__()
-        self.pooling = pooling
-        self.size = outputs * width if pooling == "outputs" else width
-        self.score = nn.Linear(width, 1) if pooling == "attention" else None
-
-    def forward(self, nodes: Sequence[Tensor]) -> Tensor:
-        if self.pooling == "outputs":
-            return nodes[-1].flatten(1)
-        x = torch.cat(list(nodes), 1)
-        if self.score is not None:
-            return (self.score(x).softmax(1) * x).sum(1)
-        return x.sum(1) if self.pooling == "sum" else x.mean(1)
-
-
-def mlp(*sizes: int) -> nn.Sequential:
-    """Linear maps with a ReLU between them."""
-    layers = [part for pair in pairwise(sizes) for part in (nn.Linear(*pair), nn.ReLU())]
-    return nn.Sequential(*layers[:-1])

@@ -26,7 +26,7 @@ from ...zoo.networks.architecture import Activation, ActivationName, Add, Archit
 ACTIVATIONS: tuple[ActivationName, ...] = get_args(ActivationName)
 
 
-class Block(NamedTuple):
+class EdgeBlock(NamedTuple):
     """The edges of the weight matrix `layer`, or neuron to neuron (None, residual), from a level to another.
 
     Their features are `[B, out, in, d]`, `[B, n, 1, d]` for residual ones, in both directions.
@@ -38,8 +38,8 @@ class Block(NamedTuple):
     backwards: bool = False
 
     @property
-    def reverse(self) -> Block:
-        return Block(self.target, self.source, self.layer, not self.backwards)
+    def reverse(self) -> EdgeBlock:
+        return EdgeBlock(self.target, self.source, self.layer, not self.backwards)
 
     @property
     def axis(self) -> int:
@@ -52,7 +52,7 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Layout:
+class GraphLayout:
     """The graph of an architecture.
 
     Arguments:
@@ -63,7 +63,7 @@ class Layout:
     """
 
     widths: tuple[int, ...]
-    blocks: tuple[Block, ...]
+    blocks: tuple[EdgeBlock, ...]
     activations: tuple[int, ...]
     kernel: int
 
@@ -87,16 +87,16 @@ class Layout:
 
 
 @cache
-def layout_of(arch: Architecture) -> Layout:
+def layout_of(arch: Architecture) -> GraphLayout:
     """Raises BadInput for a residual connection between levels of different width."""
     widths, activations, kernel = [arch.input_shape[0]], ["identity"], 1
-    blocks: list[Block] = []
-    residual: list[Block] = []
+    blocks: list[EdgeBlock] = []
+    residual: list[EdgeBlock] = []
     after: list[int] = []  # level after each operation
     for operation in arch.operations:
         match operation:
             case Linear() | Conv2d():
-                blocks.append(Block(len(blocks), len(blocks) + 1, len(blocks)))
+                blocks.append(EdgeBlock(len(blocks), len(blocks) + 1, len(blocks)))
                 kernel = max(kernel, math.prod(operation.weight_shape[1:]) // widths[-1])
                 widths.append(operation.weight_shape[0])
                 activations.append("identity")
@@ -106,10 +106,12 @@ def layout_of(arch: Architecture) -> Layout:
                 origin = 0 if source < 0 else after[source]
                 if widths[origin] != widths[-1]:
                     raise BadInput(f"{arch}: a residual edge joins levels of {widths[origin]} and {widths[-1]} neurons")
-                residual.append(Block(origin, len(blocks), None))
+                residual.append(EdgeBlock(origin, len(blocks), None))
         after.append(len(blocks))
     names: Sequence[str] = ACTIVATIONS
-    return Layout(tuple(widths), tuple(dict.fromkeys(blocks + residual)), tuple(map(names.index, activations)), kernel)
+    return GraphLayout(
+        tuple(widths), tuple(dict.fromkeys(blocks + residual)), tuple(map(names.index, activations)), kernel
+    )
 
 
 class Slots:
@@ -126,19 +128,19 @@ class Slots:
         self.layers = max(len(arch.layers) for arch in architectures)
         self.kernel = max(layout.kernel for layout in layouts)
 
-    def check(self, arch: Architecture) -> Layout:
+    def check(self, arch: Architecture) -> GraphLayout:
         """The graph. Raises BadInput for an architecture that is deeper, or reads or writes something else."""
         layout = layout_of(arch)
-        for what, found, most in (
+        for what, found, limit in (
             ("layers", len(arch.layers), self.layers),
             ("values per edge", layout.kernel, self.kernel),
         ):
-            if found > most:
-                raise BadInput(f"{arch} has {found} {what}, the graph network was built for at most {most}: train anew")
+            if found > limit:
+                raise BadInput(f"{arch} has {found} {what}, the method was built for at most {limit}: train anew")
         ends, expected = (layout.widths[0], layout.widths[-1]), (self.inputs, self.outputs)
         if ends != expected:
             raise BadInput(
-                f"{arch} has {ends[0]} inputs and {ends[1]} outputs, the graph network was built for {expected[0]} "
+                f"{arch} has {ends[0]} inputs and {ends[1]} outputs, the method was built for {expected[0]} "
                 f"and {expected[1]}: train anew"
             )
         return layout
@@ -162,17 +164,17 @@ class Slots:
         return self.inputs + self.layers - 1 + self.outputs
 
 
-def single(architectures: Sequence[Architecture], name: str) -> Architecture:
+def require_single_mlp(architectures: Sequence[Architecture], name: str) -> Architecture:
     """The one architecture of an editing task. Raises BadInput for several, and for networks that are no MLPs."""
     if len(architectures) != 1 or layout_of(architectures[0]).kernel > 1:
         raise BadInput(f"{name} edits MLPs of one architecture, not {', '.join(map(str, architectures))}")
     return architectures[0]
 
 
-def readable(architectures: Sequence[Architecture], name: str, *, editing: bool) -> None:
+def require_readable(architectures: Sequence[Architecture], name: str, *, editing: bool) -> None:
     """Refuse, before a fit, what a graph network cannot read or edit. Raises BadInput."""
     if editing:
-        single(architectures, name)
+        require_single_mlp(architectures, name)
     ends = {(layout_of(arch).widths[0], layout_of(arch).widths[-1]) for arch in architectures}
     if len(ends) > 1:
         raise BadInput(f"{name} takes networks of equal inputs and outputs, this zoo has {sorted(ends)}")

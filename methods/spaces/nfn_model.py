@@ -11,13 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from ...zoo.networks.networks import Networks
-from ..contract.method import TaskView
-from ..layers.editing import Edit
+from ..contract.task_view import TaskView
+from ..layers.batch_norm import BatchNorm, BatchNorms
 from ..layers.fourier_features import FourierFeatures
-from ..layers.normalisation import Normalise
+from ..layers.network_edit import NetworkEdit
+from ..layers.tensor_normalisation import TensorNormalisation
 from ..training.neural_method import NeuralMethod
-from .nf_layers import NFLinear
-from .weight_space import BatchNorm, BatchNorms, WeightSpace, repeat
+from .level_pooling import insert_levels
+from .nfn_linear import NFNLinear
+from .weight_space import WeightSpace
 
 
 class NFNMethod(NeuralMethod):
@@ -72,7 +74,7 @@ class NFNMethod(NeuralMethod):
         return NFNReader(self, networks, task.output_dim)
 
 
-class PlaceCode(nn.Module):
+class PositionCode(nn.Module):
     """Tells layers apart, and every input and output: a sinusoidal code of its number, constant elsewhere.
 
     With it NP-NFNs, for which inputs and outputs are permutable, learn functions of networks whose ends keep their
@@ -94,7 +96,7 @@ class PlaceCode(nn.Module):
         for number, (tensor, block) in enumerate(zip(space.arch.tensors, space.blocks, strict=True)):
             total = layers[tensor.layer].expand(*(space.sizes[level] for level in block.levels), block.fixed, -1)
             for level in set(block.levels) & set(ends):
-                place = repeat(ends[level].unsqueeze(0), (level,), block.levels)
+                place = insert_levels(ends[level].unsqueeze(0), (level,), block.levels)
                 total = total + place.squeeze(0).unsqueeze(-2)
             self.register_buffer(f"code_{number}", total.contiguous())
 
@@ -111,11 +113,11 @@ class NFN(nn.Module):
         super().__init__()
         self.space = space = WeightSpace(networks.arch, method.name, permute_ends=method.permute_ends)
         self.dropout = method.dropout
-        self.normalise = Normalise(networks) if method.normalise else nn.Identity()
+        self.normalise = TensorNormalisation(networks) if method.normalise else nn.Identity()
         self.fourier = FourierFeatures(1, method.fourier_features, method.fourier_sigma)
-        self.code = PlaceCode(space, method.bands, method.highest_frequency) if method.bands else None
+        self.code = PositionCode(space, method.bands, method.highest_frequency) if method.bands else None
         first = self.fourier.size + (self.code.channels if self.code else 0)
-        self.layers = nn.ModuleList(NFLinear(space, *pair) for pair in pairwise([first, *channels]))
+        self.layers = nn.ModuleList(NFNLinear(space, *pair) for pair in pairwise([first, *channels]))
         norms = [BatchNorms(n, len(space.blocks)) if method.normalise else nn.Identity() for n in channels[:-1]]
         self.norms = nn.ModuleList(norms)
 
@@ -164,7 +166,7 @@ class NFNEditor(nn.Module):
 
     def __init__(self, method: NFNMethod, networks: Networks) -> None:
         super().__init__()
-        self.nfn, self.edit = NFN(method, networks, [method.width] * method.depth + [1]), Edit(networks.arch)
+        self.nfn, self.edit = NFN(method, networks, [method.width] * method.depth + [1]), NetworkEdit(networks.arch)
 
     def forward(self, networks: Networks) -> Networks:
         return self.edit(networks, self.nfn.space.params(self.nfn(networks)))

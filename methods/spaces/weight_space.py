@@ -11,23 +11,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import combinations
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...runtime.errors import BadInput
 from ...zoo.networks.architecture import Add, Architecture
 from ...zoo.networks.networks import Networks
-from ..contract.input_checks import require
-from ..layers.extrema import amax
-
-Levels = tuple[int, ...]
-Pooling = Literal["mean", "max"]
+from ..contract.network_checks import require_architecture
+from .level_pooling import Levels
 
 
-class Block(NamedTuple):
+class ParameterBlock(NamedTuple):
     """One weight or bias, as features `[B, *levels, fixed]`.
 
     Arguments:
@@ -35,14 +31,14 @@ class Block(NamedTuple):
         fixed: number of positions that keep their places, folded into the channels.
         at_border: has inputs or outputs among its fixed positions.
         split: its shape with neurons and what belongs to each of them apart, `[out, in, rest...]`.
-        order: of the axes of `split` so that the permutable ones come first.
+        axes: of `split`, in the order that puts the permutable ones first.
     """
 
     levels: Levels
     fixed: int
     at_border: bool
     split: tuple[int, ...]
-    order: tuple[int, ...]
+    axes: tuple[int, ...]
 
 
 class WeightSpace:
@@ -61,7 +57,7 @@ class WeightSpace:
         self.arch, self.method = arch, method
         last = len(arch.layers)
         self.sizes = [arch.input_shape[0], *(layer.weight_shape[0] for layer in arch.layers)]
-        self.blocks: list[Block] = []
+        self.blocks: list[ParameterBlock] = []
         for tensor in arch.tensors:
             ends = [tensor.layer + 1, tensor.layer] if tensor.kind == "weight" else [tensor.layer + 1]
             sizes = [self.sizes[level] for level in ends]
@@ -69,7 +65,7 @@ class WeightSpace:
             kept = [i for i, level in enumerate(ends) if permute_ends or 0 < level < last]
             moved = [i for i in range(len(split)) if i not in kept]
             self.blocks.append(
-                Block(
+                ParameterBlock(
                     tuple(ends[i] for i in kept),
                     math.prod(split[i] for i in moved),
                     not permute_ends and (0 in ends or last in ends),
@@ -80,11 +76,11 @@ class WeightSpace:
 
     def features(self, networks: Networks) -> list[Tensor]:
         """Per weight and bias `[B, *levels, fixed]`. Raises BadInput for networks of another architecture."""
-        require(networks, self.arch, self.method)
+        require_architecture(networks, self.arch, self.method)
         features = []
         for tensor, block in zip(self.arch.tensors, self.blocks, strict=True):
             values = networks.params[:, tensor.start : tensor.stop].unflatten(1, block.split)
-            values = values.permute(0, *(axis + 1 for axis in block.order))
+            values = values.permute(0, *(axis + 1 for axis in block.axes))
             features.append(values.flatten(1 + len(block.levels)))
         return features
 
@@ -92,84 +88,7 @@ class WeightSpace:
         """The inverse of `features`: `[B, P]`."""
         rows = []
         for block, values in zip(self.blocks, features, strict=True):
-            moved = values.reshape(len(values), *(block.split[axis] for axis in block.order))
-            back = [block.order.index(axis) + 1 for axis in range(len(block.order))]
+            moved = values.reshape(len(values), *(block.split[axis] for axis in block.axes))
+            back = [block.axes.index(axis) + 1 for axis in range(len(block.axes))]
             rows.append(moved.permute(0, *back).flatten(1))
         return torch.cat(rows, 1)
-
-
-def pools(x: Tensor, levels: Levels, pooling: Pooling) -> dict[Levels, Tensor]:
-    """`x [B, *levels, C]` pooled to every subset of its levels."""
-    if len(levels) < 2:
-        return {levels: x} | ({(): x.mean(1) if pooling == "mean" else amax(x, 1)} if levels else {})
-    if pooling == "mean":
-        x, rows, columns = Means.apply(x)
-        return {levels: x, levels[:1]: rows, levels[1:]: columns, (): rows.mean(1)}
-    rows, columns = amax(x, 2), amax(x, 1)
-    return {levels: x, levels[:1]: rows, levels[1:]: columns, (): amax(rows, 1)}
-
-
-def subsets(levels: Levels) -> list[Levels]:
-    """All subsets, larger ones first."""
-    return [part for size in range(len(levels), -1, -1) for part in combinations(levels, size)]
-
-
-def repeat(x: Tensor, levels: Levels, target: Levels) -> Tensor:
-    """`x [B, *levels, C]` with an axis of length one for every level that only the target has."""
-    for axis, level in enumerate(target, 1):
-        if level not in levels:
-            x = x.unsqueeze(axis)
-    return x
-
-
-class Means(torch.autograd.Function):
-    """`x [B, n, m, C]`, its mean over m and over n: the gradient is put together in one pass over memory."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        return x.view_as(x), x.mean(2), x.mean(1)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        total = (rows / grad.shape[2]).unsqueeze(2) + (columns / grad.shape[1]).unsqueeze(1)
-        return total.add_(grad)
-
-
-class Mix(torch.autograd.Function):
-    """`x W^T + rows + columns` for `x [B, n, m, C]`, rows `[B, n, 1, D]` and columns `[B, 1, m, D]`."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        total = rows + columns
-        x, weight = x.to(total.dtype), weight.to(total.dtype)  # under autocast
-        ctx.save_for_backward(x, weight)
-        total.flatten(0, 2).addmm_(x.flatten(0, 2), weight.T)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, Tensor]:
-        x, weight = ctx.saved_tensors
-        flat = grad.flatten(0, 2)
-        for_x = (flat @ weight).view(x.shape) if ctx.needs_input_grad[0] else None
-        return for_x, flat.T @ x.flatten(0, 2), grad.sum(2, keepdim=True), grad.sum(1, keepdim=True)
-
-
-class BatchNorm(nn.BatchNorm1d):
-    """Over all but the last axis. A single row has no variance: it is normalised by the running statistics."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        rows = x.reshape(-1, self.num_features)
-        if self.training and len(rows) == 1:
-            rows = nn.functional.batch_norm(rows, self.running_mean, self.running_var, self.weight, self.bias)
-            return rows.view(x.shape)
-        return super().forward(rows).view(x.shape)
-
-
-class BatchNorms(nn.ModuleList):
-    """One for every weight and bias."""
-
-    def __init__(self, channels: int, tensors: int) -> None:
-        super().__init__(BatchNorm(channels) for _ in range(tensors))
-
-    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        return [norm(x) for norm, x in zip(self, features, strict=True)]

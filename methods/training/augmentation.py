@@ -42,8 +42,8 @@ def scale(networks: Networks, generator: torch.Generator) -> Networks:
     return _moved(networks, "scale", generator)
 
 
-def phase(networks: Networks, generator: torch.Generator, most: int = 4) -> Networks:
-    """Sine neurons shifted by up to `most` half periods, their outgoing weights flipped after an odd number.
+def phase(networks: Networks, generator: torch.Generator, maximum: int = 4) -> Networks:
+    """Sine neurons shifted by up to `maximum` half periods, their outgoing weights flipped after an odd number.
 
     Preserves every network's function: sin(omega_0 (w x + b + k pi / omega_0)) = (-1)^k sin(omega_0 (w x + b)).
     """
@@ -58,8 +58,8 @@ def phase(networks: Networks, generator: torch.Generator, most: int = 4) -> Netw
         elif isinstance(operation, Activation) and operation.name == "sine" and isinstance(previous, Linear | Conv2d):
             behind[layer] = operation.omega_0
         previous = operation
-    groups = symmetry.neuron_groups(arch, "sign")
-    shifts = [torch.randint(-most, most + 1, (len(networks), group.size), generator=generator) for group in groups]
+    groups, batch = symmetry.neuron_groups(arch, "sign"), len(networks)
+    shifts = [torch.randint(-maximum, maximum + 1, (batch, group.size), generator=generator) for group in groups]
     for group, shift in zip(groups, shifts, strict=True):
         if group.producers[0] not in behind or networks.biases[group.producers[0]] is None:
             shift.zero_()
@@ -74,24 +74,24 @@ def phase(networks: Networks, generator: torch.Generator, most: int = 4) -> Netw
     return moved
 
 
-def translation(networks: Networks, generator: torch.Generator, most: float = 0.25) -> Networks:
-    """The inputs of INRs shifted by t in [-most, most] per coordinate: f(x) becomes f(x + t), exactly."""
-    shift = _uniform(networks, generator, networks.arch.input_shape[0], most)
+def translation(networks: Networks, generator: torch.Generator, maximum: float = 0.25) -> Networks:
+    """The inputs of INRs shifted by t in [-maximum, maximum] per coordinate: f(x) becomes f(x + t), exactly."""
+    shift = _uniform(networks, generator, networks.arch.input_shape[0], maximum)
     return _inputs_moved(networks, None, shift)
 
 
-def rotation(networks: Networks, generator: torch.Generator, most: float = 45.0) -> Networks:
-    """The inputs of INRs of images rotated by up to `most` degrees: f(x) becomes f(R x), exactly."""
+def rotation(networks: Networks, generator: torch.Generator, maximum: float = 45.0) -> Networks:
+    """The inputs of INRs of images rotated by up to `maximum` degrees: f(x) becomes f(R x), exactly."""
     if networks.arch.input_shape != (2,):
         raise BadInput(f"augmentation rotation takes networks with two inputs, not {networks.arch}")
-    angle = _uniform(networks, generator, 1, math.radians(most))[:, 0]
+    angle = _uniform(networks, generator, 1, math.radians(maximum))[:, 0]
     rows = [torch.stack([angle.cos(), -angle.sin()], 1), torch.stack([angle.sin(), angle.cos()], 1)]
     return _inputs_moved(networks, torch.stack(rows, 1), None)
 
 
-def zoom(networks: Networks, generator: torch.Generator, most: float = 0.2) -> Networks:
-    """The inputs of INRs scaled by s in [1 - most, 1 + most]: f(x) becomes f(s x), exactly."""
-    factor = 1 + _uniform(networks, generator, 1, most)[:, :, None]
+def zoom(networks: Networks, generator: torch.Generator, maximum: float = 0.2) -> Networks:
+    """The inputs of INRs scaled by s in [1 - maximum, 1 + maximum]: f(x) becomes f(s x), exactly."""
+    factor = 1 + _uniform(networks, generator, 1, maximum)[:, :, None]
     return _inputs_moved(networks, factor * torch.eye(networks.arch.input_shape[0]).to(factor), None)
 
 
@@ -110,13 +110,13 @@ def dropout(networks: Networks, generator: torch.Generator, p: float = 0.01) -> 
     return Networks(networks.arch, networks.params * kept / (1 - p))
 
 
-def quantile(networks: Networks, generator: torch.Generator, most: float = 0.1) -> Networks:
-    """The smallest parameters of every tensor set to zero, a share drawn from [0, most] per network and tensor."""
+def quantile(networks: Networks, generator: torch.Generator, maximum: float = 0.1) -> Networks:
+    """The smallest parameters of every tensor set to zero, a share drawn from [0, maximum] per network and tensor."""
     params = networks.params.clone()
     for tensor in networks.arch.tensors:
         values = params[:, tensor.start : tensor.stop]
         rank = values.abs().argsort(1).argsort(1)
-        share = most * torch.rand(len(values), 1, generator=generator).to(values.device)
+        share = maximum * torch.rand(len(values), 1, generator=generator).to(values.device)
         values.masked_fill_(rank + 1 <= share * values.shape[1], 0.0)
     return Networks(networks.arch, params)
 
@@ -168,9 +168,9 @@ def _moved(networks: Networks, kind: symmetry.Kind, generator: torch.Generator) 
     return networks.transformed(kind, symmetry.sample(networks.arch, kind, len(networks), generator))
 
 
-def _uniform(networks: Networks, generator: torch.Generator, size: int, most: float) -> Tensor:
-    """`[B, size]` in [-most, most]."""
-    return most * (2 * torch.rand(len(networks), size, generator=generator) - 1).to(networks.params)
+def _uniform(networks: Networks, generator: torch.Generator, size: int, maximum: float) -> Tensor:
+    """`[B, size]` in [-maximum, maximum]."""
+    return maximum * (2 * torch.rand(len(networks), size, generator=generator) - 1).to(networks.params)
 
 
 def _inputs_moved(networks: Networks, matrix: Tensor | None, shift: Tensor | None) -> Networks:

@@ -14,12 +14,12 @@ import torch
 
 from ...runtime.files import atomically, make_folder
 
-EVERY = 20.0  # seconds between two writes, at least: short trainings need none
-SHARE = 0.02  # of the time, at most, goes into writing: large models wait longer
+WRITE_INTERVAL_S = 20.0  # seconds between two writes, at least: short trainings need none
+WRITE_TIME_SHARE = 0.02  # of the time, at most, goes into writing: large models wait longer
 
 
 @dataclass
-class Place:
+class Checkpoints:
     """Where the trainings of a method keep their state.
 
     Attributes:
@@ -42,13 +42,13 @@ class Place:
             path.unlink(missing_ok=True)
 
 
-_place: ContextVar[Place | None] = ContextVar("place", default=None)
+_place: ContextVar[Checkpoints | None] = ContextVar("place", default=None)
 
 
 @contextlib.contextmanager
-def kept_in(stem: Path) -> Iterator[Place]:
+def kept_in(stem: Path) -> Iterator[Checkpoints]:
     """Trainings inside keep their state in files that begin so; removed when all end, kept when they are cut off."""
-    place = Place(stem, time.monotonic() + EVERY)
+    place = Checkpoints(stem, time.monotonic() + WRITE_INTERVAL_S)
     token = _place.set(place)
     try:
         yield place
@@ -107,4 +107,4 @@ def save(device: str, *, seconds: float, **state: Any) -> None:
     with atomically(place.path) as stream:
         torch.save(state, stream)
     written = time.monotonic()
-    place.due = written + max(EVERY, (written - started) / SHARE)
+    place.due = written + max(WRITE_INTERVAL_S, (written - started) / WRITE_TIME_SHARE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,47 +16,30 @@ from ...runtime import distributed
 from ...runtime.progress import track
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split
+from ..contract.task_view import TaskView
 from . import checkpoint
-
-if TYPE_CHECKING:
-    from ..contract.method import TaskView
-    from .augmentation import Augmentation
-    from .neural_method import NeuralMethod
+from .augmentation import Augmentation
+from .training_fields import TrainingFields
 
 
 class NotFinite(FloatingPointError):
     """The loss became NaN or infinite."""
 
 
-class InUnitsOf(nn.Module):
-    """Turns a module's answers, in standard deviations from the mean of `targets [N, d]`, into values."""
-
-    def __init__(self, targets: Tensor, module: nn.Module) -> None:
-        super().__init__()
-        self.module = module
-        self.mean: Tensor
-        self.scale: Tensor
-        self.register_buffer("mean", targets.mean(0))
-        self.register_buffer("scale", targets.std(0) + 1e-8)
-
-    def forward(self, networks: Networks) -> Tensor:
-        values: Tensor = self.mean + self.scale * self.module(networks)
-        return values
-
-
 class LossOf(nn.Module):
-    """The loss as a module's output, which is a tensor for every task."""
+    """A module's loss as output, a tensor for every task: what DistributedDataParallel can wrap."""
 
     def __init__(self, module: nn.Module, task: TaskView) -> None:
         super().__init__()
         self.module, self.task = module, task
 
     def forward(self, networks: Networks, targets: Tensor) -> Tensor:
+        """The task's loss `[]` on targets `[B, ...]`."""
         return self.task.loss(self.module(networks), targets)
 
 
 def train(
-    method: NeuralMethod,
+    method: TrainingFields,
     module: nn.Module,
     task: TaskView,
     train: Split,
@@ -180,7 +163,7 @@ def _parts(batch: Tensor, accumulate: int) -> Iterator[tuple[Tensor, float]]:
         yield rows if len(rows) else batch[:1], processes * len(rows) / len(batch)  # none: the others wait for this one
 
 
-def _scheduler(method: NeuralMethod, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
+def _scheduler(method: TrainingFields, optimizer: torch.optim.Optimizer, steps: int) -> LRScheduler:
     if method.schedule == "one-cycle":
         return OneCycleLR(optimizer, method.lr, total_steps=max(steps, 1) + 1)
 

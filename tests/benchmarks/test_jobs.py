@@ -18,8 +18,8 @@ from raw_data import write_all
 from small_work import fits, shrunk, write_suite
 
 import weightbench as wb
-from weightbench.benchmarks.records.result import read_results
-from weightbench.benchmarks.running.cell import plan
+from weightbench.benchmarks.records.results_folder import read_results
+from weightbench.benchmarks.running.plan import plan
 from weightbench.benchmarks.running.suite import load_suite
 from weightbench.zoo.build.build_zoo import build_zoo
 

@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 import weightbench as wb
-from weightbench.benchmarks.records.evidence import identity, read_predictions, write_predictions
-from weightbench.benchmarks.records.result import read_results
+from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
+from weightbench.benchmarks.records.results_folder import read_results
+from weightbench.benchmarks.records.zoo_identity import identity
 from weightbench.benchmarks.task.task import load_task
 from weightbench.leaderboard.pages.result_pictures import draw_results
 from weightbench.zoo.build.build_zoo import build_zoo

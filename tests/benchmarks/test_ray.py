@@ -22,7 +22,7 @@ import torch
 from small_work import fits, shrunk, write_suite
 
 import weightbench as wb
-from weightbench.benchmarks.records.result import read_results
+from weightbench.benchmarks.records.results_folder import read_results
 
 pytest.importorskip("ray")
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import weightbench as wb
-from weightbench.benchmarks.records.result import read_result, read_results
+from weightbench.benchmarks.records.results_folder import read_result, read_results
 
 PLUGIN = '''
 import torch
@@ -155,7 +155,7 @@ def test_an_editing_task_refuses_logits(small_zoo: Path, tmp_path: Path, cli) ->
 
 @pytest.mark.parametrize("what", ["predictions", "record", "claim", "errors"])
 def test_tampered_evidence_is_found(what: str, small_zoo: Path, tmp_path: Path, cli) -> None:
-    from weightbench.benchmarks.records.evidence import read_predictions, write_predictions
+    from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
 
     out = tmp_path / "runs"
     wb.run(wb.load_method("mlp", epochs=1), task="inr-dilation", zoo=small_zoo, out=out)

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 import weightbench as wb
-from weightbench.benchmarks.metrics.scoring import regression_scores, retrieval_scores
-from weightbench.benchmarks.records.result import read_results
+from weightbench.benchmarks.metrics.metrics import regression_scores, retrieval_scores
+from weightbench.benchmarks.records.results_folder import read_results
 from weightbench.benchmarks.task.task import load_task
 from weightbench.zoo.networks import symmetry
 from weightbench.zoo.networks.networks import Networks
@@ -150,7 +150,7 @@ def test_within_run_scores_are_averaged_over_runs(planted, tmp_path: Path) -> No
     (result,) = wb.run(
         "weight-norms", task="property", zoo=planted, target="mean_weight", split="within-run", out=tmp_path
     )
-    from weightbench.benchmarks.records.evidence import read_predictions
+    from weightbench.benchmarks.records.predictions import read_predictions
 
     path = next(path for path, found in read_results(tmp_path) if found == result)
     ids, arrays = read_predictions(path.with_name(result.predictions.file), result.predictions.sha256)

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import weightbench as wb
-from weightbench.benchmarks.records.evidence import identity
-from weightbench.benchmarks.records.result import Result, read_results, results_folder
+from weightbench.benchmarks.records.result import Result
+from weightbench.benchmarks.records.results_folder import read_results, results_folder
+from weightbench.benchmarks.records.zoo_identity import identity
 from weightbench.leaderboard.board.board import load_boards
 from weightbench.leaderboard.board.ranking import rankings
 from weightbench.leaderboard.pages.board_files import board_files

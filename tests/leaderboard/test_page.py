@@ -13,7 +13,7 @@ import planted_zoo
 import pytest
 
 import weightbench as wb
-from weightbench.benchmarks.records.result import read_results
+from weightbench.benchmarks.records.results_folder import read_results
 from weightbench.leaderboard.pages.board_files import write_board
 
 RECORDS = Path(__file__).parent.parent / "fixtures" / "records" / "1"

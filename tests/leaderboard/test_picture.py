@@ -72,7 +72,7 @@ def test_inrs_before_editing_are_rendered_by_the_part_of_a_zoo_in_the_cache(
 
 
 def test_learning_curves_are_of_every_epoch(runs: Path) -> None:
-    from weightbench.benchmarks.records.result import read_result
+    from weightbench.benchmarks.records.results_folder import read_result
 
     result = read_result(next(runs.glob("property/*/mlp/*/seed-0.json")))
     assert result.curves is not None

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import r2_score
 
-from weightbench.benchmarks.metrics.items import Items, regression_items, share_of
+from weightbench.benchmarks.metrics.metric import Items, share_of
+from weightbench.benchmarks.metrics.metrics import regression_items
 from weightbench.leaderboard.evidence.intervals import Ranked, Units, analyse, average_ranks, holm, tie_groups
 
 Draw = Callable[[np.random.Generator], list[Items]]

@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import weightbench as wb
-from weightbench.benchmarks.records.evidence import read_predictions, write_predictions
-from weightbench.benchmarks.records.result import Result, read_result, read_results
+from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
+from weightbench.benchmarks.records.result import Result
+from weightbench.benchmarks.records.results_folder import read_result, read_results
 from weightbench.leaderboard.board.command import command
 from weightbench.zoo.exchange.import_zoo import import_zoo
 from weightbench.zoo.recipes.catalogue import STANDARD, catalogue_entry

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 import weightbench as wb
-from weightbench.benchmarks.records.result import read_results
-from weightbench.benchmarks.running.cell import checked_cell
+from weightbench.benchmarks.records.results_folder import read_results
+from weightbench.benchmarks.running.plan import checked_cell
 from weightbench.benchmarks.running.run import run_cells
 from weightbench.methods.contract.registry import load_class
 from weightbench.methods.training import checkpoint
@@ -34,8 +34,8 @@ def cut_after(monkeypatch: pytest.MonkeyPatch):
 
         monkeypatch.setattr(checkpoint, "save", save)
 
-    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
-    monkeypatch.setattr(checkpoint, "SHARE", math.inf)
+    monkeypatch.setattr(checkpoint, "WRITE_INTERVAL_S", 0.0)
+    monkeypatch.setattr(checkpoint, "WRITE_TIME_SHARE", math.inf)
     yield cut
     monkeypatch.undo()
 
@@ -143,7 +143,7 @@ class Embeds(wb.Method):
 
 
 def test_earlier_seconds_of_a_shared_encoder_count_once(small_zoo: Path, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoint, "WRITE_INTERVAL_S", 0.0)
     zoo = wb.load_zoo(small_zoo)
     tasks = [wb.load_task("property", zoo, target=name, protocol="representation") for name in ("psnr", "label")]
     cells = [checked_cell(task, Embeds(), 0, tmp_path) for task in tasks]
@@ -154,15 +154,15 @@ def test_earlier_seconds_of_a_shared_encoder_count_once(small_zoo: Path, tmp_pat
 
 
 def test_a_write_that_takes_long_is_repeated_later(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
-    monkeypatch.setattr(checkpoint, "SHARE", 1e-6)
+    monkeypatch.setattr(checkpoint, "WRITE_INTERVAL_S", 0.0)
+    monkeypatch.setattr(checkpoint, "WRITE_TIME_SHARE", 1e-6)
     with checkpoint.kept_in(tmp_path / "state") as place:
         checkpoint.load("cpu")
         checkpoint.save("cpu", seconds=1.0, parts=[torch.zeros(1000)])
         written = place.path.read_bytes()
         checkpoint.save("cpu", seconds=2.0, parts=[torch.ones(1000)])
         assert place.path.read_bytes() == written
-        monkeypatch.setattr(checkpoint, "SHARE", 1.0)
+        monkeypatch.setattr(checkpoint, "WRITE_TIME_SHARE", 1.0)
         place.due = 0.0
         checkpoint.save("cpu", seconds=3.0, parts=[torch.ones(1000)])
         assert [path.name for path in tmp_path.iterdir()] == [place.path.name]
@@ -172,8 +172,8 @@ def test_a_write_that_takes_long_is_repeated_later(tmp_path: Path, monkeypatch) 
 
 
 def test_a_write_that_fails_leaves_the_last_state(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(checkpoint, "EVERY", 0.0)
-    monkeypatch.setattr(checkpoint, "SHARE", math.inf)
+    monkeypatch.setattr(checkpoint, "WRITE_INTERVAL_S", 0.0)
+    monkeypatch.setattr(checkpoint, "WRITE_TIME_SHARE", math.inf)
     with checkpoint.kept_in(tmp_path / "state") as place:
         checkpoint.load("cpu")
         checkpoint.save("cpu", seconds=1.0)

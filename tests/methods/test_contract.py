@@ -11,11 +11,12 @@ import torch
 
 import weightbench as wb
 from weightbench.benchmarks.running.method_check import CHECKS, brief, check, tasks_for
-from weightbench.benchmarks.running.protocols import Sealed, Supervised
+from weightbench.benchmarks.running.protocols import Supervised
 from weightbench.benchmarks.running.symmetry_audit import audit
+from weightbench.benchmarks.running.views import Sealed
 from weightbench.benchmarks.task.task import load_task
-from weightbench.methods.contract.method import TaskView
 from weightbench.methods.contract.registry import load_class, method_names
+from weightbench.methods.contract.task_view import TaskView
 
 SMALL = {
     "width": 8,

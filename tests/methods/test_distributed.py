@@ -11,13 +11,13 @@ import pytest
 import torch
 
 import weightbench as wb
-from weightbench.benchmarks.records.result import read_results
+from weightbench.benchmarks.records.results_folder import read_results
 
 METHOD = '''
 import os
 from pathlib import Path
 from weightbench.methods.ng_gnn import NGGNN
-from weightbench.zoo import progress
+from weightbench.runtime import progress
 
 progress.LOG_EVERY = 0.0
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import weightbench as wb
 from weightbench.methods.dwsnet import DWSLayer
-from weightbench.methods.spaces.nf_layers import NFLinear
+from weightbench.methods.spaces.nfn_linear import NFNLinear
 from weightbench.methods.spaces.weight_space import WeightSpace
 from weightbench.zoo.networks import symmetry
 from weightbench.zoo.networks.architecture import Activation, Add, Conv2d, Flatten, GlobalAvgPool2d, Linear
@@ -115,14 +115,16 @@ def test_a_layer_spans_all_equivariant_maps(kind: str, sizes: tuple[int, ...]) -
     torch.manual_seed(0)
     arch = wb.Architecture.mlp(sizes, "tanh")
     space = WeightSpace(arch, kind, permute_ends=kind == "np")
-    method = wb.load_method("dwsnet", set_layer="deepsets", pooling="mean")
     unit = wb.Networks(arch, torch.eye(arch.num_params).double())
     zero = wb.Networks(arch, torch.zeros(1, arch.num_params).double())
     maps = []
     group = list(elements(sizes, ends=kind == "np"))
     dimension = sum((g == torch.arange(len(g))).sum().item() ** 2 for g in group) / len(group)
     for _ in range(int(dimension) + 10):
-        layer = (DWSLayer(method, space, 1, 1, 1) if kind == "dws" else NFLinear(space, 1, 1)).double()
+        if kind == "dws":
+            layer = DWSLayer(space, 1, 1, set_layer="deepsets", heads=1, pooling="mean").double()
+        else:
+            layer = NFNLinear(space, 1, 1).double()
         with torch.no_grad():
             made = space.params(layer(space.features(unit))) - space.params(layer(space.features(zero)))
         maps.append(made.flatten() / made.norm())

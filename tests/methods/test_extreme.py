@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from weightbench.methods.layers.extrema import amax, amin
+from weightbench.methods.layers.axis_extrema import amax, amin
 
 
 @settings(deadline=None)

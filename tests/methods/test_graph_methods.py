@@ -13,7 +13,7 @@ from torch import nn
 
 import weightbench as wb
 from weightbench.methods import ng_t
-from weightbench.methods.graphs.neural_graph import Layout
+from weightbench.methods.graphs.neural_graph import GraphLayout
 from weightbench.zoo.networks import symmetry
 from weightbench.zoo.networks.architecture import (
     Activation,
@@ -301,7 +301,9 @@ def test_working_for_the_reached_levels_alone_changes_no_output(monkeypatch, nam
     arch = Architecture(input_shape=(2,), operations=(*arch.operations[:-1], Add(source=3), arch.operations[-1]))
     networks, module = random_networks(arch, 3), build(name, arch, **params)
     outputs = module(networks)
-    monkeypatch.setattr(Layout, "reached", lambda layout, levels, backwards=True: frozenset(range(len(layout.widths))))
+    monkeypatch.setattr(
+        GraphLayout, "reached", lambda layout, levels, backwards=True: frozenset(range(len(layout.widths)))
+    )
     torch.testing.assert_close(module(networks), outputs)
 
 

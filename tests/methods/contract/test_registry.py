@@ -22,6 +22,17 @@ class Mine(wb.Method):
     version = "3"
 """
 
+WITH_BASE = """
+import weightbench as wb
+
+class Base(wb.Method):
+    tasks = ("property",)
+
+class Mine(Base):
+    paper = ""
+    name = "mine"
+"""
+
 
 @pytest.mark.parametrize(("name", "module"), builtin_methods().items())
 def test_every_file_of_methods_and_baselines_is_one_method_of_its_name(name: str, module: str) -> None:
@@ -40,6 +51,17 @@ def test_built_in_methods_are_listed_without_importing_them() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == f"{len(builtin_methods())} set()"
     assert set(builtin_methods()) <= set(method_names())
+
+
+def test_a_base_without_a_name_is_no_method(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(WITH_BASE)
+    assert load_class(str(path)).name == "mine"
+    path.write_text(WITH_BASE.replace('    name = "mine"\n', ""))
+    with pytest.raises(wb.BadInput, match="several methods"):
+        load_class(str(path))
+    with pytest.raises(wb.BadInput, match="sets no `name`"):
+        load_class(f"{path}:Mine")
 
 
 def test_an_edited_plug_in_is_another_version(tmp_path: Path) -> None:

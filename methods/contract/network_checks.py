@@ -1,4 +1,4 @@
-"""What a method that is tied to one architecture asks of its input."""
+"""Refusals of networks that a method cannot read: of another architecture, or with non-finite parameters."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 
 
-def require(networks: Networks, arch: Architecture, method: str = "the method") -> Networks:
+def require_architecture(networks: Networks, arch: Architecture, method: str = "the method") -> Networks:
     """`networks`, if they are of the architecture that a method was built for. Raises BadInput."""
     if networks.arch != arch:
         raise BadInput(f"{method} was built for {arch}, is given {networks.arch}: fit it to those")
     return networks
 
 
-def finite(networks: Networks, method: str) -> Networks:
+def require_finite(networks: Networks, method: str) -> Networks:
     """`networks`, if all parameters are finite: scikit-learn's trees would take NaN for "missing". Raises BadInput."""
     wrong = (~torch.isfinite(networks.params)).any(1).nonzero().flatten().tolist()
     if wrong:

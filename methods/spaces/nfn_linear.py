@@ -12,10 +12,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .weight_space import Block, Levels, Mix, WeightSpace, pools, subsets
+from .level_pooling import Levels, MatrixMix, level_subsets, pool_to_subsets
+from .weight_space import ParameterBlock, WeightSpace
 
 
-class NFLinear(nn.Module):
+class NFNLinear(nn.Module):
     """An equivariant linear layer on features `[B, *levels, fixed * channels]`.
 
     It is the paper's HNP-equivariant layer where inputs and outputs keep their places, else its NP-equivariant one. It
@@ -32,19 +33,19 @@ class NFLinear(nn.Module):
         self.targets = nn.ModuleList()
         for target in space.blocks:
             maps = []
-            for levels in subsets(target.levels):
+            for levels in level_subsets(target.levels):
                 with_means = needs_means(target, levels)
                 sources = [source for source in space.blocks if set(levels) <= set(source.levels)]
                 positions = sum(source.fixed + (with_means and source.at_border) for source in sources)
                 maps.append(nn.Linear(positions * channels_in, target.fixed * channels_out))
-            self.targets.append(Target(target.levels, maps))
+            self.targets.append(TargetMaps(target.levels, maps))
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
-        pooled = [pools(x, block.levels, "mean") for x, block in zip(features, self.blocks, strict=True)]
+        pooled = [pool_to_subsets(x, block.levels, "mean") for x, block in zip(features, self.blocks, strict=True)]
         gathered: dict[tuple[Levels, bool], Tensor] = {}
         outputs = []
         for block, target in zip(self.blocks, self.targets, strict=True):
-            wanted = [(levels, needs_means(block, levels)) for levels in subsets(block.levels)]
+            wanted = [(levels, needs_means(block, levels)) for levels in level_subsets(block.levels)]
             for levels, with_means in set(wanted) - set(gathered):
                 gathered[levels, with_means] = self.gather(pooled, levels, with_means)
             outputs.append(target([gathered[key] for key in wanted]))
@@ -61,7 +62,7 @@ class NFLinear(nn.Module):
         return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
 
 
-class Target(nn.Module):
+class TargetMaps(nn.Module):
     """The maps of one weight or bias, a linear one for every subset of its levels."""
 
     def __init__(self, levels: Levels, maps: list[nn.Linear]) -> None:
@@ -79,9 +80,9 @@ class Target(nn.Module):
         matrix, rows, columns, everything = self.maps
         x, for_rows, for_columns, for_all = gathered
         spread = (everything(for_all) + matrix.bias).unsqueeze(1) + rows(for_rows)
-        mixed: Tensor = Mix.apply(x, matrix.weight, spread.unsqueeze(2), columns(for_columns).unsqueeze(1))
+        mixed: Tensor = MatrixMix.apply(x, matrix.weight, spread.unsqueeze(2), columns(for_columns).unsqueeze(1))
         return mixed
 
 
-def needs_means(target: Block, levels: Levels) -> bool:
+def needs_means(target: ParameterBlock, levels: Levels) -> bool:
     return not levels or len(target.levels) == 2

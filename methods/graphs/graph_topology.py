@@ -1,8 +1,9 @@
-"""Graphs of networks of one architecture, batched as torch_geometric batches graphs; places of nodes in them."""
+"""Graphs of networks of one architecture, batched as torch_geometric batches graphs; positional features of nodes."""
 
 from __future__ import annotations
 
 import zlib
+from itertools import pairwise
 
 import numpy as np
 import scipy.sparse
@@ -32,15 +33,26 @@ def laplacian_features(edge_index: Tensor, nodes: int, k: int) -> Tensor:
     return nn.functional.pad(found, (0, k - found.shape[1]))
 
 
-class Topology:
-    """Networks of one architecture as one large graph; each has the same nodes and edges."""
+class GraphTopology:
+    """Networks of one architecture as one large graph; each has the same nodes and edges, those of `to_pyg`.
+
+    Arguments:
+        eigenvectors: how many positional features a node has, k.
+
+    Attributes:
+        nodes: how many a network has, N.
+        edge_index: `[2, E]`, the weights layer by layer, then residual edges.
+        non_edges: `[2, pairs]`, the pairs of nodes without an edge.
+    """
 
     def __init__(self, arch: Architecture, eigenvectors: int) -> None:
         template = Networks(arch, torch.zeros(1, arch.num_params)).to_pyg()[0]
         self.edge_index, self.nodes = template.edge_index, int(template.num_nodes)
+        self.widths = [arch.input_shape[0], *(layer.weight_shape[0] for layer in arch.layers)]
+        self.residual_edges = int((template.edge_type == 1).sum())
         linked = torch.zeros(self.nodes, self.nodes, dtype=torch.bool)
         linked[self.edge_index[0], self.edge_index[1]] = True
-        self.absent = (~(linked | linked.T)).triu(1).nonzero().T  # pairs of nodes without an edge
+        self.non_edges = (~(linked | linked.T)).triu(1).nonzero().T
         self.laplacian = laplacian_features(self.edge_index, self.nodes, eigenvectors)
 
     def tiled(self, edge_index: Tensor, batch: int) -> Tensor:
@@ -49,15 +61,21 @@ class Topology:
         return (edge_index.unsqueeze(1) + offsets).flatten(1)
 
     def edges(self, networks: Networks, edge_dim: int) -> Tensor:
-        """Weights and kernels `[B * E, edge_dim]`, the shorter ones padded with zeros."""
-        found = torch.stack([graph.edge_attr for graph in networks.to_pyg()])
-        return nn.functional.pad(found, (0, edge_dim - found.shape[2])).flatten(0, 1)
+        """Weights and kernels `[B * E, edge_dim]` in the order of `edge_index`; residual edges have a weight of 1.
 
-    def laplacian_places(self, networks: Networks) -> Tensor:
+        Shorter ones are padded with zeros, longer ones cut.
+        """
+        batch = len(networks)
+        layers = zip(networks.weights, pairwise(self.widths), strict=True)
+        features = [weight.reshape(batch, n_out * n_in, -1) for weight, (n_in, n_out) in layers]
+        features.append(networks.params.new_ones(batch, self.residual_edges, 1))
+        return torch.cat([nn.functional.pad(x, (0, edge_dim - x.shape[2])) for x in features], 1).flatten(0, 1)
+
+    def laplacian_positions(self, networks: Networks) -> Tensor:
         """Laplacian features of every node, `[B * N, k]`."""
         return self.laplacian.repeat(len(networks), 1)
 
-    def random_places(self, networks: Networks) -> Tensor:
+    def random_positions(self, networks: Networks) -> Tensor:
         """Random features of every node, `[B * N, k]`, drawn anew for each network: its weights are the seed."""
         seeds = [zlib.crc32(row.numpy().tobytes()) for row in networks.params]
         draws = [torch.randn(self.laplacian.shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]

@@ -9,7 +9,7 @@ from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 
 
-class Edit(nn.Module):
+class NetworkEdit(nn.Module):
     """theta' = theta + gamma_t * change: one learned gamma per tensor t, at first 0.01 (Zhou et al. 2023)."""
 
     def __init__(self, arch: Architecture) -> None:

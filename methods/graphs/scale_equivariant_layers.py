@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..layers.dropout import Dropout
-from .neural_graph import Block
+from .neural_graph import EdgeBlock
 
-Kind = frozenset[Literal["sign", "scale"]]
+NeuronSymmetries = frozenset[Literal["sign", "scale"]]
 
 
-class MLP(nn.Module):
+class NormedMLP(nn.Module):
     """Linear, LayerNorm, SiLU, Linear, of features and perhaps of others beside them."""
 
     def __init__(self, inputs: int, outputs: int, hidden: int, extra: int = 0) -> None:
@@ -32,7 +32,7 @@ class MLP(nn.Module):
         return F.silu(self.norm(hidden))
 
     def forward(self, x: Tensor, extra: Tensor | None = None, before: nn.Linear | None = None) -> Tensor:
-        """The MLP of [x, extra]; of [W x + 2 b, extra] with the weight and bias of `before`, see `Canonical`."""
+        """The MLP of [x, extra], `[..., outputs]`; with `before` of [W x + 2 b, extra], see `CanonicalFeatures`."""
         weight: Tensor = self.first.weight[:, : self.inputs]
         bias: Tensor = self.first.bias
         if before is not None:
@@ -44,14 +44,14 @@ class MLP(nn.Module):
         return mapped
 
 
-class Canonical(nn.Module):
+class CanonicalFeatures(nn.Module):
     """What of x `[..., d]` no sign and no scale changes: with n = x / |x| where scales count, rho(n) + rho(-n)."""
 
-    def __init__(self, width: int, hidden: int, kinds: Kind) -> None:
+    def __init__(self, width: int, hidden: int, kinds: NeuronSymmetries) -> None:
         super().__init__()
-        self.rho = MLP(width, width, hidden) if "sign" in kinds else None
+        self.rho = NormedMLP(width, width, hidden) if "sign" in kinds else None
 
-    def forward(self, x: Tensor, kind: Kind) -> tuple[Tensor, nn.Linear | None]:
+    def forward(self, x: Tensor, kind: NeuronSymmetries) -> tuple[Tensor, nn.Linear | None]:
         """The features, and rho's last linear map if it is still to be applied to them (twice its bias)."""
         if "scale" in kind:
             x = F.normalize(x, dim=-1)
@@ -62,55 +62,55 @@ class Canonical(nn.Module):
         return self.rho.act(bias + hidden) + self.rho.act(bias - hidden), self.rho.second
 
 
-class Invariant(nn.Module):
+class InvariantMap(nn.Module):
     """An MLP of the canonical features; a plain MLP of x where a level has no symmetry."""
 
-    def __init__(self, inputs: int, outputs: int, hidden: int, kinds: Kind, extra: int = 0) -> None:
+    def __init__(self, inputs: int, outputs: int, hidden: int, kinds: NeuronSymmetries, extra: int = 0) -> None:
         super().__init__()
-        self.canonical = Canonical(inputs, hidden, kinds)
-        self.plain = MLP(inputs, outputs, hidden, extra)
-        self.by_kind = nn.ModuleDict({kind: MLP(inputs, outputs, hidden, extra) for kind in sorted(kinds)})
+        self.canonical = CanonicalFeatures(inputs, hidden, kinds)
+        self.plain = NormedMLP(inputs, outputs, hidden, extra)
+        self.by_kind = nn.ModuleDict({kind: NormedMLP(inputs, outputs, hidden, extra) for kind in sorted(kinds)})
 
-    def forward(self, x: Tensor, kind: Kind, extra: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, kind: NeuronSymmetries, extra: Tensor | None = None) -> Tensor:
         read = self.by_kind["sign" if "sign" in kind else "scale"] if kind else self.plain
         features, last = self.canonical(x, kind)
         mapped: Tensor = read(features, extra, last)
         return mapped
 
 
-class Equivariant(nn.Module):
+class EquivariantMap(nn.Module):
     """f(x) = W x * invariant(x)."""
 
-    def __init__(self, inputs: int, outputs: int, hidden: int, kinds: Kind, extra: int = 0) -> None:
+    def __init__(self, inputs: int, outputs: int, hidden: int, kinds: NeuronSymmetries, extra: int = 0) -> None:
         super().__init__()
         self.linear = nn.Linear(inputs, outputs, bias=False)
-        self.invariant = Invariant(inputs, outputs, hidden, kinds, extra)
+        self.invariant = InvariantMap(inputs, outputs, hidden, kinds, extra)
 
-    def forward(self, x: Tensor, kind: Kind, extra: Tensor | None = None) -> Tensor:
+    def forward(self, x: Tensor, kind: NeuronSymmetries, extra: Tensor | None = None) -> Tensor:
         mapped: Tensor = self.linear(x) * self.invariant(x, kind, extra)
         return mapped
 
 
 @dataclass(frozen=True)
-class Graph:
+class ScaleGraphFeatures:
     """Nodes `[B, n, d]` and symmetries per level, edges in both directions, position embeddings that messages read."""
 
     nodes: list[Tensor]
-    kinds: tuple[Kind, ...]
-    forth: dict[Block, Tensor]
-    back: dict[Block, Tensor]
+    kinds: tuple[NeuronSymmetries, ...]
+    forth: dict[EdgeBlock, Tensor]
+    back: dict[EdgeBlock, Tensor]
     extra: list[Tensor] | None
 
 
-class Messages(nn.Module):
+class ScaleMessages(nn.Module):
     """Sums of messages f(W_e e_ij * W_v x_j) into a level, in one direction."""
 
-    def __init__(self, width: int, kinds: Kind, extra: int) -> None:
+    def __init__(self, width: int, kinds: NeuronSymmetries, extra: int) -> None:
         super().__init__()
         self.node, self.edge = nn.Linear(width, width, bias=False), nn.Linear(width, width, bias=False)
-        self.map = Equivariant(width, width, width, kinds, extra)
+        self.map = EquivariantMap(width, width, width, kinds, extra)
 
-    def forward(self, graph: Graph, edges: dict[Block, Tensor], level: int) -> Tensor:
+    def forward(self, graph: ScaleGraphFeatures, edges: dict[EdgeBlock, Tensor], level: int) -> Tensor:
         """`[B, n, d]`."""
         total = torch.zeros_like(graph.nodes[level])
         for block, features in edges.items():
@@ -121,16 +121,16 @@ class Messages(nn.Module):
         return total
 
 
-class EdgeUpdate(nn.Module):
+class ScaleEdgeUpdate(nn.Module):
     """e_ij' = W e_ij * phi(invariant(x_j), invariant(x_i))."""
 
-    def __init__(self, width: int, outputs: int, kinds: Kind) -> None:
+    def __init__(self, width: int, outputs: int, kinds: NeuronSymmetries) -> None:
         super().__init__()
         self.linear = nn.Linear(width, outputs, bias=False)
-        self.canonical = Canonical(width, width, kinds)
-        self.ends = MLP(2 * width, outputs, width)
+        self.canonical = CanonicalFeatures(width, width, kinds)
+        self.ends = NormedMLP(2 * width, outputs, width)
 
-    def forward(self, graph: Graph, edges: dict[Block, Tensor]) -> dict[Block, Tensor]:
+    def forward(self, graph: ScaleGraphFeatures, edges: dict[EdgeBlock, Tensor]) -> dict[EdgeBlock, Tensor]:
         of_source, of_target = self.ends.first.weight.chunk(2, 1)
         sources, targets = [], []
         for x, kind in zip(graph.nodes, graph.kinds, strict=True):
@@ -158,7 +158,7 @@ class ScaleLayer(nn.Module):
     def __init__(
         self,
         width: int,
-        kinds: Kind,
+        kinds: NeuronSymmetries,
         *,
         both: bool,
         extra: int,
@@ -168,14 +168,14 @@ class ScaleLayer(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        self.forth, self.back = Messages(width, kinds, extra), Messages(width, kinds, extra) if both else None
-        self.update = Equivariant((3 if both else 2) * width, outputs or width, width, kinds, extra)
+        self.forth, self.back = ScaleMessages(width, kinds, extra), ScaleMessages(width, kinds, extra) if both else None
+        self.update = EquivariantMap((3 if both else 2) * width, outputs or width, width, kinds, extra)
         self.skip = nn.Linear(width, width, bias=False) if skip else None
         self.dropout = Dropout(dropout)
-        self.edge_forth = EdgeUpdate(width, outputs, kinds) if outputs else None
-        self.edge_back = EdgeUpdate(width, outputs, kinds) if outputs and own_back else None
+        self.edge_forth = ScaleEdgeUpdate(width, outputs, kinds) if outputs else None
+        self.edge_back = ScaleEdgeUpdate(width, outputs, kinds) if outputs and own_back else None
 
-    def forward(self, graph: Graph, into: frozenset[int], following: frozenset[int]) -> Graph:
+    def forward(self, graph: ScaleGraphFeatures, into: frozenset[int], following: frozenset[int]) -> ScaleGraphFeatures:
         """Updates the levels `into`, and the edges that messages into the levels `following` are read from."""
         nodes = [self._node(graph, level) if level in into else x for level, x in enumerate(graph.nodes)]
         forth, back = graph.forth, graph.back
@@ -189,7 +189,7 @@ class ScaleLayer(nn.Module):
                 back = self.edge_back(graph, {b: e for b, e in back.items() if b.target in following})
         return replace(graph, nodes=nodes, forth=forth, back=back)
 
-    def _node(self, graph: Graph, level: int) -> Tensor:
+    def _node(self, graph: ScaleGraphFeatures, level: int) -> Tensor:
         x = graph.nodes[level]
         parts = [x, self.forth(graph, graph.forth, level)]
         if self.back is not None:

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from ...zoo.networks.networks import Networks
-from ..contract.input_checks import require
+from ..contract.network_checks import require_architecture
 
 
-class Normalise(nn.Module):
+class TensorNormalisation(nn.Module):
     """Shifts and scales every tensor of the networks to mean 0 and deviation 1 over the training set.
 
     Arguments:
@@ -32,5 +32,5 @@ class Normalise(nn.Module):
         self.register_buffer("scale", scale)
 
     def forward(self, networks: Networks) -> Networks:
-        require(networks, self.arch)
+        require_architecture(networks, self.arch)
         return Networks(networks.arch, (networks.params - self.mean) / self.scale)

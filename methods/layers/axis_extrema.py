@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 
-class Extreme(torch.autograd.Function):
+class AxisExtremum(torch.autograd.Function):
     """Tied values share the gradient, as in `torch.amax`, which counts them in 64-bit integers: nine times as long."""
 
     @staticmethod
@@ -28,11 +28,11 @@ class Extreme(torch.autograd.Function):
 
 def amax(x: Tensor, axis: int) -> Tensor:
     """`x.amax(axis)`."""
-    largest: Tensor = Extreme.apply(x, axis, torch.amax)
+    largest: Tensor = AxisExtremum.apply(x, axis, torch.amax)
     return largest
 
 
 def amin(x: Tensor, axis: int) -> Tensor:
     """`x.amin(axis)`."""
-    smallest: Tensor = Extreme.apply(x, axis, torch.amin)
+    smallest: Tensor = AxisExtremum.apply(x, axis, torch.amin)
     return smallest

@@ -1,0 +1,50 @@
+"""The settings of the training loop, as hyperparameters of a method."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from ...runtime.errors import BadInput
+from ..contract.method import Method
+from ..contract.task_view import TaskView
+from .augmentation import compose
+
+
+class TrainingFields(Method):
+    """A method with what `training_loop.train` has to know.
+
+    Fields:
+        epochs, batch_size, lr, weight_decay, warmup_steps, clip_norm: as everywhere; clip_norm 0 does not clip.
+        schedule: "constant" after the warm-up, "cosine" down to 0, or "one-cycle" (Smith and Topin 2019).
+        patience: stop after that many epochs without a better validation score; 0 never stops early.
+        augment: names of `augmentation.AUGMENTATIONS` for training batches, for instance ("rotation", "noise=0.3").
+            Those that change a network's function are left out where that may change the answer: everywhere but in
+            tasks whose `inputs_may_move`, such as classification of INRs.
+        accumulate: take every batch in that many parts, for one that does not fit the device; the loss stays the same.
+        precision: "bf16" computes the forward pass of training in bfloat16 where torch's autocast does; parameters,
+            validation and prediction stay in float32.
+    """
+
+    recipe_fields: ClassVar[frozenset[str]] = frozenset(
+        ("epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "clip_norm", "schedule", "patience", "augment")
+    ) | {"accumulate"}
+    later_fields: ClassVar[frozenset[str]] = frozenset(("accumulate", "precision"))
+
+    epochs: int = 100
+    batch_size: int = 64
+    lr: float = 1e-3
+    weight_decay: float = 5e-4
+    warmup_steps: int = 0
+    clip_norm: float = 0.0
+    schedule: Literal["constant", "cosine", "one-cycle"] = "constant"
+    patience: int = 0
+    augment: tuple[str, ...] = ()
+    accumulate: int = 1
+    precision: Literal["float32", "bf16"] = "float32"
+
+    def check(self, task: TaskView) -> None:
+        """Refuse what a method refuses, unknown augmentations and an impossible `accumulate`. Raises BadInput."""
+        super().check(task)
+        if self.accumulate < 1:
+            raise BadInput(f"parameter accumulate of {self.name} is {self.accumulate}: parts of a batch, 1 or more")
+        compose(self.augment)

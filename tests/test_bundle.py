@@ -11,8 +11,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from recorded import read_results
 
-from weightbench.benchmarks.records.results_folder import read_results
 from weightbench.zoo.storage.manifest import read_manifest
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -13,19 +13,19 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from weightbench.benchmarks.records.predictions import write_predictions
 from weightbench.benchmarks.records.result import Result
-from weightbench.benchmarks.records.results_folder import truth_paths
+from weightbench.benchmarks.records.results_folder import ResultsFolder, read_result
 from weightbench.leaderboard.board.board import load_boards
 from weightbench.leaderboard.pages.board_files import board_files
 
 METHODS, BOARDS, NETWORKS = 50, 20, 500
-RECORD = next(Path("tests/fixtures/records/1").glob("inr-classification/*/mlp/*/seed-0.json"))
+RECORD = next(Path("tests/fixtures/records/2").glob("inr-classification/*/mlp/*/seed-0.json"))
 
 
 @pytest.fixture(scope="session")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("thousand")
     random = np.random.default_rng(0)
-    template = Result.model_validate_json(RECORD.read_bytes())
+    template = read_result(RECORD)
     for number in range(BOARDS):
         recipe = f"{number:064x}"
         ids, labels = [f"{i:04d}" for i in range(NETWORKS)], random.integers(0, 10, NETWORKS)
@@ -37,7 +37,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "neurons": "{}",
         }
         about_zoo = template.zoo.model_copy(update={"name": f"zoo-{number}", "recipe_sha256": recipe})
-        path = truth_paths(folder, about_zoo, template.task.options)[0]
+        path = ResultsFolder(folder).truth_paths(template.spec._replace(zoo=about_zoo))[0]
         path.parent.mkdir(exist_ok=True)
         pq.write_table(table.replace_schema_metadata(about), path)
         for method in range(METHODS):
@@ -49,7 +49,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
             score = 100 * float((logits.argmax(1) == labels).mean())
             record |= {"score": score, "scores": {"accuracy": score}}
             result = Result.model_validate(record)
-            path = folder / result.place
+            path = folder / result.path
             path.parent.mkdir(parents=True)
             sha256 = write_predictions(path.with_suffix(".safetensors"), ids, {"logits": logits})
             record["predictions"] = {"file": "seed-0.safetensors", "sha256": sha256, "n": NETWORKS}

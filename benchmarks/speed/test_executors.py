@@ -16,7 +16,8 @@ from cloudpickle import register_pickle_by_value
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from weightbench import build_zoo
-from weightbench.benchmarks.running.plan import checked_cell
+from weightbench.benchmarks.records.results_folder import ResultsFolder
+from weightbench.benchmarks.running.plan import planned_cell
 from weightbench.benchmarks.running.run import run_cells
 from weightbench.benchmarks.task.task import load_task
 from weightbench.methods.contract.registry import load_method
@@ -61,9 +62,9 @@ def _wall(executor: Executor, zoo: Zoo, out: Path, cells: int) -> float:
     method = out.parent / "sleeper.py"
     method.write_text(METHOD)
     task = load_task("inr-classification", zoo)
-    planned = [checked_cell(task, load_method(str(method)), seed, out) for seed in range(cells)]
+    planned = [planned_cell(task, load_method(str(method)), seed, ResultsFolder(out)) for seed in range(cells)]
     started = time.perf_counter()
-    results = run_cells(planned, device="cpu", tell=lambda text: None, executor=executor)
+    results = run_cells(planned, device="cpu", executor=executor)
     assert {result.status for result in results} == {"ok"}
     return time.perf_counter() - started
 

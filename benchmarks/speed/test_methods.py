@@ -16,7 +16,8 @@ import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from weightbench.benchmarks.task.task import Task, load_task
+from weightbench.benchmarks.task.learned_task import LearnedTask
+from weightbench.benchmarks.task.task import load_task
 from weightbench.methods.contract.registry import load_class, load_method, method_names
 from weightbench.methods.training.neural_method import NeuralMethod
 from weightbench.runtime.machine import peak_memory_mb, reset_peak_memory
@@ -33,7 +34,7 @@ NAMES = [" ".join([name, *(f"{k}={v}" for k, v in given.items())]) for name, giv
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
+def task(tmp_path_factory: pytest.TempPathFactory) -> LearnedTask:
     """INR classification on a small zoo of the shape."""
     folder = tmp_path_factory.mktemp("speed")
     recipe = (STANDARD / "digits-inrs.toml").read_text()
@@ -59,7 +60,7 @@ def record(benchmark: BenchmarkFixture, networks: int, gflops: float, module: to
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize(("name", "given"), METHODS, ids=NAMES)
 def test_training(
-    benchmark: BenchmarkFixture, task: Task, gflops: float, name: str, given: dict[str, object], batch: int
+    benchmark: BenchmarkFixture, task: LearnedTask, gflops: float, name: str, given: dict[str, object], batch: int
 ) -> None:
     method = load_method(name, given)
     assert isinstance(method, NeuralMethod)
@@ -83,7 +84,7 @@ def test_training(
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize(("name", "given"), METHODS, ids=NAMES)
 def test_prediction(
-    benchmark: BenchmarkFixture, task: Task, gflops: float, name: str, given: dict[str, object], batch: int
+    benchmark: BenchmarkFixture, task: LearnedTask, gflops: float, name: str, given: dict[str, object], batch: int
 ) -> None:
     method = load_method(name, given)
     assert isinstance(method, NeuralMethod)

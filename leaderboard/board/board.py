@@ -53,6 +53,11 @@ class Board:
         return [row.results for row in self.evidence]
 
     @property
+    def points(self) -> list[list[list[float]]]:
+        """True and predicted values of the first seed of each row; none for other answers."""
+        return [row.points for row in self.evidence]
+
+    @property
     def chosen(self) -> str:
         """The task's options as text: those that say something."""
         return str(self.options).strip()

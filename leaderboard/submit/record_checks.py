@@ -11,7 +11,7 @@ from typing import Any
 
 from ...benchmarks.records import zoo_identity
 from ...benchmarks.records.result import Result
-from ...benchmarks.records.results_folder import Record, ResultsFolder, read_record
+from ...benchmarks.records.results_folder import Record, ResultsFolder, read_record, read_result
 from ...runtime.errors import BadInput
 from ...zoo.storage.manifest import LOCAL, VERSION, ZOO_NAME
 
@@ -29,8 +29,7 @@ def checked_record(path: Path, runs: ResultsFolder) -> Record:
             raise BadInput(f"{part}: is a link; submit real files")
     if (size := path.stat().st_size) > RECORD_LIMIT:
         raise BadInput(f"{path}: the record has {size:,} bytes, at most {RECORD_LIMIT:,} are taken")
-    record = read_record(path)
-    result = record.result
+    result = read_result(path)
     for place, value in _leaves(json.loads(path.read_bytes())):
         if isinstance(value, float) and not math.isfinite(value):
             raise BadInput(f"{path}: {place}: is {value}; records hold finite numbers")
@@ -57,7 +56,7 @@ def checked_record(path: Path, runs: ResultsFolder) -> Record:
     if result.cost and min(v for v in result.cost.model_dump().values() if v is not None) < 0:
         raise BadInput(f"{path}: cost: holds a negative number")
     _check_variant(path, result)
-    return record
+    return read_record(path)
 
 
 def _check_variant(path: Path, result: Result) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ...benchmarks.metrics.metrics import metric_of
 from ...benchmarks.records.result import Result, same_score
 from ...benchmarks.records.results_folder import TRUTHS, Record, ResultsFolder, read_result
 from ...runtime.errors import BadInput, unknown
@@ -112,9 +113,10 @@ def _check_task(path: Path, result: Result, zoo: Zoo | None) -> None:
         raise BadInput(f"{path}: task.name: {unknown('task', result.task.name, task_names())}")
     known = task_class(result.task.name)
     task = known(zoo, result.task.options) if zoo else known
-    for name in ("version", "metric", "unit", "higher_is_better"):
-        said, is_so = getattr(result.task, name), getattr(task, name, None)
-        if is_so is not None and said != is_so:
+    metric = metric_of(getattr(task, "metric", result.task.metric))  # without the zoo, some tasks do not know it
+    facts = {"version": task.version, "metric": metric.name, "unit": metric.unit}
+    for name, is_so in (facts | {"higher_is_better": metric.higher_is_better}).items():
+        if (said := getattr(result.task, name)) != is_so:
             raise BadInput(f"{path}: task.{name}: says {said!r}, the task has {is_so!r}; run the cell again")
 
 

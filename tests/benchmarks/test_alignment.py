@@ -10,11 +10,11 @@ import pandas as pd
 import planted_zoo
 import pytest
 import torch
+from recorded import read_results
 
 import weightbench as wb
 from weightbench.benchmarks.metrics.alignment import trained_pairs
 from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
-from weightbench.benchmarks.records.results_folder import read_results
 from weightbench.benchmarks.task.network_pairs import Pairs, copies, line_losses
 from weightbench.leaderboard.pages.result_pictures import draw_results
 from weightbench.methods.contract.method import Method

@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 import torch
 from raw_data import write_all
+from recorded import read_results
 from small_work import fits, shrunk, write_suite
 
 import weightbench as wb
-from weightbench.benchmarks.records.results_folder import read_results
-from weightbench.benchmarks.running.plan import plan
+from weightbench.benchmarks.records.results_folder import ResultsFolder
+from weightbench.benchmarks.running.plan import plan, requests_of
 from weightbench.benchmarks.running.suite import load_suite
 from weightbench.zoo.build.build_zoo import build_zoo
 
@@ -40,7 +41,7 @@ def test_two_processes_give_the_results_of_one(small_zoo: Path, tmp_path: Path, 
     torch.set_num_threads(before)
     two = wb.run(methods, **settings, out=tmp_path / "two", jobs=2)
     assert [r.score for r in one] == [r.score for r in two]
-    assert [r.spec_hash for r in one] == [r.spec_hash for r in two]
+    assert [r.spec.hash for r in one] == [r.spec.hash for r in two]
     assert [r.predictions.sha256 for r in one] == [r.predictions.sha256 for r in two]
 
 
@@ -161,11 +162,11 @@ def test_status_looks_for_no_raw_data_and_a_run_does_before_its_first_fit(
 def test_a_cell_travels_as_data(suite, small_zoo: Path, tmp_path: Path) -> None:
     import pickle
 
-    (cell,) = plan(load_suite(str(suite([3]))), seeds=None, out=tmp_path)
+    (cell,) = plan(requests_of(load_suite(str(suite([3])))), [3], ResultsFolder(tmp_path))
     content = pickle.dumps(cell)
     assert len(content) < 5000  # no tensors, no tables
     there = pickle.loads(content)
-    assert (there.path, there.title, there.parts) == (cell.path, cell.title, cell.parts)
+    assert (there.title, there.spec, there.folder) == (cell.title, cell.spec, cell.folder)
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "many"])

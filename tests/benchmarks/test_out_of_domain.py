@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from recorded import read_results
 
 import weightbench as wb
 from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
-from weightbench.benchmarks.records.results_folder import read_results
-from weightbench.benchmarks.records.zoo_identity import identity
+from weightbench.benchmarks.records.zoo_identity import ZooIdentity
 from weightbench.benchmarks.task.task import load_task
 from weightbench.leaderboard.pages.result_pictures import draw_results
 from weightbench.zoo.build.build_zoo import build_zoo
@@ -49,7 +49,7 @@ def test_both_zoos_have_a_score_from_their_own_images(small_zoo: Path, other: wb
     run = {"task": "inr-dilation", "zoo": small_zoo, "also": str(other.folder), "out": tmp_path}
     (result,) = wb.run(Brighter, **run)
     assert result.error is None
-    assert result.task.options.also == identity("other-inrs", "1.0.0", other.manifest.recipe_sha256)
+    assert result.task.options.also == str(ZooIdentity("other-inrs", "1.0.0", other.manifest.recipe_sha256))
     assert list(result.scores) == ["dilation-mse", "dilation-mse.other-inrs"]
     for zoo, found in zip((wb.load_zoo(small_zoo), other), result.scores.values(), strict=True):
         dilated = torch.nn.functional.max_pool2d(zoo.images("test")[:, None], 3, 1, 1)[:, 0]
@@ -63,7 +63,7 @@ def test_both_zoos_have_a_score_from_their_own_images(small_zoo: Path, other: wb
         assert image.height > 350  # rows for both zoos
     assert wb.run(Brighter, **run) == [result]  # kept
     (plain,) = wb.run(Brighter, task="inr-dilation", zoo=small_zoo, out=tmp_path)
-    assert plain.spec_hash != result.spec_hash
+    assert plain.spec.hash != result.spec.hash
     assert plain.score == result.score
 
 
@@ -84,7 +84,7 @@ def test_submission_scores_both_anew(small_zoo: Path, other: wb.Zoo, tmp_path: P
     assert "neither on this machine" in err
     code, _, err = cli(*submit, "--zoo", other.folder)
     assert code == 0, err
-    assert len(list((home / "zoos").iterdir())) == 2
+    assert len(list((home / "results" / "zoos").iterdir())) == 2
     (before,) = wb.boards(home / "results").values()
     assert before["more"][0].keys() == {"dilation-mse.other-inrs"}
     ((path, result),) = read_results(home / "results")

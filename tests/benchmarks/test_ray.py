@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from recorded import read_results
 from small_work import fits, shrunk, write_suite
 
 import weightbench as wb
-from weightbench.benchmarks.records.results_folder import read_results
 
 pytest.importorskip("ray")
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from recorded import read_results
 
 import weightbench as wb
-from weightbench.benchmarks.records.results_folder import read_result, read_results
+from weightbench.benchmarks.records.results_folder import read_result
 
 PLUGIN = '''
 import torch
@@ -188,7 +189,7 @@ def test_tampered_evidence_is_found(what: str, small_zoo: Path, tmp_path: Path, 
 
 def test_records_survive_a_round_trip(small_zoo: Path, tmp_path: Path) -> None:
     result = wb.run(wb.load_method("weight-stats", trees=2), task="inr-classification", zoo=small_zoo, out=tmp_path)[0]
-    path = tmp_path / f"inr-classification/digits-inrs/weight-stats/{result.spec_hash}/seed-0.json"
+    path = tmp_path / f"inr-classification/digits-inrs/weight-stats/{result.spec.hash}/seed-0.json"
     assert read_result(path) == result
     assert result.environment["threads"] == torch.get_num_threads()
     assert result.environment["jobs"] == 1

@@ -13,11 +13,13 @@ import pandas as pd
 import planted_zoo
 import pyarrow.parquet as pq
 import pytest
+from recorded import read_results
 
 import weightbench as wb
+from weightbench.benchmarks.records.migration import migrate
 from weightbench.benchmarks.records.result import Result
-from weightbench.benchmarks.records.results_folder import read_results, results_folder
-from weightbench.benchmarks.records.zoo_identity import identity
+from weightbench.benchmarks.records.results_folder import ResultsFolder, read_record, read_result
+from weightbench.benchmarks.records.zoo_identity import ZooIdentity
 from weightbench.leaderboard.board.board import load_boards
 from weightbench.leaderboard.board.ranking import rankings
 from weightbench.leaderboard.pages.board_files import board_files
@@ -30,8 +32,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """A results folder of version 1's records: five methods, two seeds, two tasks, one failure."""
-    return Path(shutil.copytree(RECORDS / "1", tmp_path / "results"))
+    """A results folder: five methods, two seeds, two tasks, one failure."""
+    return Path(shutil.copytree(RECORDS / "2", tmp_path / "results"))
 
 
 @pytest.mark.parametrize("folder", sorted(RECORDS.iterdir()), ids=lambda folder: f"schema {folder.name}")
@@ -104,18 +106,24 @@ def moved_to(results: Path, zoo: str, *, version: str = "1.0.0", recipe_sha256: 
     """As if the records were of another zoo, by default the catalogue's."""
     recipe_sha256 = recipe_sha256 or catalogue_entry(zoo).recipe_sha256
     for path in sorted(results.glob("zoos/*")):
-        path.rename(path.with_name(f"{identity(zoo, version, recipe_sha256)}.parquet"))
+        path.rename(path.with_name(f"{ZooIdentity(zoo, version, recipe_sha256)}.parquet"))
     rewritten(
         results,
         lambda record: record["zoo"].update(name=zoo, version=version, recipe_sha256=recipe_sha256),
     )
-    for path, result in read_results(results):
-        target = (results / result.place).parent
+    put_in_place(results)
+    shutil.rmtree(results / "inr-classification" / "digits-inrs")
+    shutil.rmtree(results / "inr-dilation" / "digits-inrs")
+
+
+def put_in_place(results: Path) -> None:
+    """Move changed records, and their predictions, where their content says."""
+    for path in ResultsFolder(results).record_paths():
+        result = read_result(path)
+        target = (results / result.path).parent
         target.mkdir(parents=True, exist_ok=True)
         for file in path.parent.glob(f"seed-{result.seed}.*"):
             file.rename(target / file.name)
-    shutil.rmtree(results / "inr-classification" / "digits-inrs")
-    shutil.rmtree(results / "inr-dilation" / "digits-inrs")
 
 
 def test_printed_numbers_stand_beside_the_rows_that_they_belong_to(results: Path) -> None:
@@ -276,7 +284,7 @@ def test_rows_of_one_method_say_what_tells_them_apart(results: Path) -> None:
             record = json.loads(path.read_text())
             change(record["method"])
             result = Result.model_validate(record)
-            moved = results / result.place
+            moved = results / result.path
             moved.parent.mkdir(exist_ok=True)
             moved.write_bytes(result.to_json())
             shutil.copyfile(path.with_suffix(".safetensors"), moved.with_suffix(".safetensors"))
@@ -291,7 +299,7 @@ def test_rows_of_one_method_say_what_tells_them_apart(results: Path) -> None:
     assert called() == {f"mlp (epochs={epochs})", "mlp (epochs=99)"}, "one setting is enough"
     beside(lambda method: method["params"].update(epochs=99))
     assert called() == {f"mlp (epochs={epochs}, lr={lr})", f"mlp (epochs=99, lr={lr / 2})", f"mlp (epochs=99, lr={lr})"}
-    beside(lambda method: method.update(source_sha256="0" * 64))
+    beside(lambda method: method.update(version="2"))
     ours = mlp.name[:4]
     assert f"mlp (epochs={epochs}, lr={lr}) #{ours}" in called()
     assert len(called()) == 4
@@ -303,9 +311,7 @@ def test_zoo_versions_options_and_tasks_have_boards_of_their_own(results: Path) 
             record["task"]["options"]["split"] = "within-run"
 
     rewritten(results, other_options)
-    for path, result in read_results(results):
-        if path.parent.name != result.spec_hash:
-            path.parent.rename(path.parent.with_name(result.spec_hash)) if path.parent.exists() else None
+    put_in_place(results)
     for truth in list(results.glob("zoos/*")):
         shutil.copyfile(truth, truth.with_name(f"{truth.stem}-within-run.parquet"))
     boards = wb.boards(results)
@@ -318,11 +324,25 @@ def test_zoo_versions_options_and_tasks_have_boards_of_their_own(results: Path) 
 @pytest.mark.parametrize("place", ["/seed-0.json", "seed-0.json", "/a/b/c/d/seed-0.json"])
 def test_a_record_tells_its_place_in_a_results_folder(results: Path, place: str) -> None:
     path, result = read_results(results)[0]
-    assert results / result.place == path
-    assert results_folder(path, result) == results
-    assert results_folder(Path(result.place), result) == Path()
+    assert results / result.path == path
+    assert read_record(path).folder == ResultsFolder(results)
+    wrong = results / place.lstrip("/")
+    wrong.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, wrong)
     with pytest.raises(BadInput, match="its content belongs at inr-classification/digits-inrs/"):
-        results_folder(Path(place), result)
+        read_record(wrong)
+
+
+def test_records_of_an_earlier_schema_are_moved_once(tmp_path: Path) -> None:
+    """The same boards, from records that say which version of a method they are of."""
+    old = Path(shutil.copytree(RECORDS / "1", tmp_path / "old"))
+    new = Path(shutil.copytree(RECORDS / "1", tmp_path / "new"))
+    assert migrate(ResultsFolder(new)) == 13
+    assert migrate(ResultsFolder(new)) == 0
+    assert board_files(load_boards(old)) == board_files(load_boards(new))
+    assert all(json.loads(path.read_text())["schema"] == 2 for path in ResultsFolder(new).record_paths())
+    shutil.copytree(new, old, dirs_exist_ok=True)  # both beside each other: the later ones count
+    assert board_files(load_boards(old)) == board_files(load_boards(new))
 
 
 def test_a_record_in_the_wrong_place_is_refused(results: Path, cli) -> None:
@@ -468,7 +488,7 @@ def test_what_the_page_carries_is_what_its_authors_published() -> None:
     import hashlib
     import tomllib
 
-    folder = ROOT / "leaderboard" / "vendor"
+    folder = ROOT / "leaderboard" / "pages" / "vendor"
     listed = tomllib.loads((folder / "vendor.toml").read_text())
     assert set(listed) == {file.name for file in folder.iterdir() if ".min." in file.name}
     for name, about in listed.items():

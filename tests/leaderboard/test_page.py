@@ -11,9 +11,9 @@ from typing import Any
 
 import planted_zoo
 import pytest
+from recorded import read_results
 
 import weightbench as wb
-from weightbench.benchmarks.records.results_folder import read_results
 from weightbench.leaderboard.pages.board_files import write_board
 
 RECORDS = Path(__file__).parent.parent / "fixtures" / "records" / "1"

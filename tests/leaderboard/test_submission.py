@@ -13,11 +13,12 @@ import numpy as np
 import published
 import pyarrow.parquet as pq
 import pytest
+from recorded import read_results
 
 import weightbench as wb
 from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
 from weightbench.benchmarks.records.result import Result
-from weightbench.benchmarks.records.results_folder import read_result, read_results
+from weightbench.benchmarks.records.results_folder import read_result
 from weightbench.leaderboard.board.command import command
 from weightbench.zoo.exchange.import_zoo import import_zoo
 from weightbench.zoo.recipes.catalogue import STANDARD, catalogue_entry
@@ -60,7 +61,7 @@ def edit(path: Path, **changes) -> None:
 
 def rehome(path: Path) -> Path:
     """Move a record and its predictions to where their content says, as a careful forger would."""
-    home = path.parents[4] / read_result(path).place
+    home = path.parents[4] / read_result(path).path
     home.parent.mkdir(parents=True, exist_ok=True)
     for file in path.parent.glob("seed-0.*"):
         file.rename(home.with_name(file.name))
@@ -85,7 +86,7 @@ def test_honest_results_are_copied_and_make_a_board(runs: Path, submit, cli, tmp
     assert [p.relative_to(home / "results") for p, _ in read_results(home / "results")] == [
         p.relative_to(runs) for p, _ in read_results(runs)
     ]
-    assert len(list((home / "zoos").iterdir())) == 1
+    assert len(list((home / "results" / "zoos").iterdir())) == 1
     assert all(r.zoo.reference and r.method.reference for _, r in read_results(runs))
     assert not any(r.zoo.reference or r.method.reference for _, r in read_results(home / "results")), "places of mine"
     assert not list(home.rglob("*.traceback.txt"))
@@ -267,7 +268,7 @@ CLASSIFICATION = {
     "negative cost": (edited(cost__fit_s=-1.0), "cost: holds a negative number"),
     "oversized": (_oversized, "has 67,108,865 bytes, at most 67,108,864 are taken"),
     "garbage": (_garbage, "not a predictions file"),
-    "future": (edited(schema=2), "schema: found 2, this version reads 1: update weightbench"),
+    "future": (edited(schema=3), "schema: found 3, this version reads 1 and 2: update weightbench"),
     "unknown field": (edited(bribe=1), "bribe: Extra inputs"),
     "not json": (lambda path: path.write_text("{"), "the file: Invalid JSON"),
     "path": (edited(method__name="../../../../etc"), "method.name: '../../../../etc' is refused"),

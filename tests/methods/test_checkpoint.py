@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from recorded import read_results
 
 import weightbench as wb
-from weightbench.benchmarks.records.results_folder import read_results
-from weightbench.benchmarks.running.plan import checked_cell
+from weightbench.benchmarks.records.results_folder import ResultsFolder
+from weightbench.benchmarks.running.plan import planned_cell
 from weightbench.benchmarks.running.run import run_cells
 from weightbench.methods.contract.registry import load_class
 from weightbench.methods.training import checkpoint
@@ -146,7 +147,7 @@ def test_earlier_seconds_of_a_shared_encoder_count_once(small_zoo: Path, tmp_pat
     monkeypatch.setattr(checkpoint, "WRITE_INTERVAL_S", 0.0)
     zoo = wb.load_zoo(small_zoo)
     tasks = [wb.load_task("property", zoo, target=name, protocol="representation") for name in ("psnr", "label")]
-    cells = [checked_cell(task, Embeds(), 0, tmp_path) for task in tasks]
+    cells = [planned_cell(task, Embeds(), 0, ResultsFolder(tmp_path)) for task in tasks]
     with pytest.raises(KeyboardInterrupt):
         run_cells(cells, device="cpu", tell=print)
     found = [result.cost.fit_s for result in run_cells(cells, device="cpu", tell=print) if result.cost]

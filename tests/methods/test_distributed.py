@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from recorded import read_results
 
 import weightbench as wb
-from weightbench.benchmarks.records.results_folder import read_results
 
 METHOD = '''
 import os

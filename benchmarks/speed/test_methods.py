@@ -41,7 +41,9 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> LearnedTask:
     changed = recipe.replace("[2, 16, 16, 1]", "[2, 32, 32, 1]").replace('"digits-inrs"', '"speed-inrs"')
     assert changed != recipe
     (folder / "speed-inrs.toml").write_text(changed)
-    return load_task("inr-classification", build_zoo(str(folder / "speed-inrs.toml"), limit=40, out=folder / "zoo"))
+    found = load_task("inr-classification", build_zoo(str(folder / "speed-inrs.toml"), limit=40, out=folder / "zoo"))
+    assert isinstance(found, LearnedTask)
+    return found
 
 
 def record(benchmark: BenchmarkFixture, networks: int, gflops: float, module: torch.nn.Module) -> None:

@@ -10,6 +10,8 @@ from ..task.column_task import ColumnTask
 
 
 class AccuracyDecoding(ColumnTask):
+    """Values: the accuracy or R2 of each network, by default on its test items."""
+
     name = "accuracy-decoding"
     family = "property"
     description = "Predict a network's score on its test data, or training data (--target train)"

@@ -7,6 +7,8 @@ from .accuracy_decoding import AccuracyDecoding
 
 
 class GeneralizationGap(AccuracyDecoding):
+    """Values: the difference of two scores of each network."""
+
     name = "generalization-gap"
     description = "Predict by how much a network does better on its training data than on its test data"
     metric = "kendall-tau"

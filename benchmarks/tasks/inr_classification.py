@@ -6,6 +6,8 @@ from ..task.column_task import ColumnTask
 
 
 class INRClassification(ColumnTask):
+    """Logits over the classes of the source images."""
+
     name = "inr-classification"
     description = "Tell the class of an image from the weights of its INR"
     needs = ("label",)

@@ -17,7 +17,7 @@ from ..task.second_zoo import SecondZooTask
 
 
 class INRDilation(SecondZooTask):
-    """See above."""
+    """Edited networks, judged by what they render."""
 
     name = "inr-dilation"
     description = "Edit an INR so that it renders its image dilated by 3x3"

@@ -6,6 +6,8 @@ from .property import Property
 
 
 class NetworkClassification(Property):
+    """Logits over the values of a column of text."""
+
     name = "network-classification"
     family = "property"
     description = "Tell how a network was made: its optimizer, source, variant or init (--target)"

@@ -17,6 +17,8 @@ from .property import Property
 
 
 class NetworkRetrieval(Property):
+    """Embeddings or logits, whose nearest neighbours are to be of the same kind."""
+
     name = "network-retrieval"
     family = "property"
     description = "Find the networks nearest in embedding that were made alike (--target)"

@@ -25,6 +25,8 @@ NOISE = {"exact-copies": 0.0, "copies": 0.1, "noisy-copies": 0.5}  # in standard
 
 
 class NeuronAlignment(Task):
+    """Permutations of the neurons of every second network of a pair."""
+
     name = "neuron-alignment"
     description = "Match neurons of a network and its copy, or of two networks (--target copies, trained, ...)"
     output = "permutations"
@@ -48,6 +50,7 @@ class NeuronAlignment(Task):
         return given or "copies"
 
     def ready(self) -> None:
+        """Load the data that losses are measured on. Raises BadInput where they are missing."""
         if self.trained:
             self._evaluator  # noqa: B018  # raises where the source data are not there
 
@@ -66,9 +69,11 @@ class NeuronAlignment(Task):
         return [copies(group, ids, noise) for group, ids in zip(test.groups, test.group_ids, strict=True)]
 
     def inputs(self, split: Split) -> list[Pairs]:
+        """Pairs of test networks, one batch per architecture."""
         return self._pairs
 
     def ids(self, split: Split) -> list[str]:
+        """The first network of every pair."""
         return [split.ids[row] for row in trained_pairs(split.table)[0]] if self.trained else split.ids
 
     def evidence(self, observed: Tensor, split: Split) -> Arrays:

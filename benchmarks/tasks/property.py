@@ -7,6 +7,8 @@ from ..task.column_task import ColumnTask
 
 
 class Property(ColumnTask):
+    """Logits or values, as the column's type is."""
+
     name = "property"
     description = "Predict any column of the zoo's table, or the difference of two (--target)"
 

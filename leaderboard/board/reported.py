@@ -63,6 +63,7 @@ class ReportedTable(BaseModel):
 
     @property
     def title(self) -> str:
+        """The task and zoo that it is about, with the options."""
         chosen = ", ".join(str(value) for _, value in sorted(self.options.items()))
         return f"{self.task} on {self.zoo}" + (f" ({chosen})" if chosen else "")
 
@@ -103,6 +104,7 @@ def published() -> list[ReportedTable]:
 
 
 def reported_tables(task: str, zoo: str, options: dict[str, Any]) -> list[ReportedTable]:
+    """The tables about a task on a zoo, with these options."""
     return [table for table in published() if table.fits(task, zoo, options)]
 
 

@@ -27,6 +27,7 @@ class Pair:
 
     @property
     def ours(self) -> str:
+        """The measured score with deviation and interval."""
         text = f"{self.row['score']:.2f}" + ("" if pd.isna(self.row["std"]) else f" ± {self.row['std']:.2f}")
         return text if pd.isna(self.row["low"]) else f"{text} ({self.row['low']:.2f} to {self.row['high']:.2f})"
 

@@ -25,8 +25,8 @@ from ..storage.zoo_folder import move_in, sole_writer
 from ..training.trainer import compiler
 from ..training.zoo_builder import ZooBuilder
 from .build_plan import BuildPlan
-from .finish import finish_zoo
-from .shards import Shards
+from .finish_zoo import finish_zoo
+from .training_shards import Shards
 
 
 def build_zoo(

@@ -27,7 +27,7 @@ from ..storage.manifest import MANIFEST, RELEASE, VERSION, ZOO_NAME, read_manife
 from ..storage.origin import Origin, read_origin, write_origin
 from ..storage.zoo import Zoo, open_zoo
 from ..storage.zoo_folder import move_in, sole_writer
-from .hub import KIND, Repository, plain_errors, tag_of
+from .hub_repository import KIND, Repository, plain_errors, tag_of
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile

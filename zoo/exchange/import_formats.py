@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from ...runtime.errors import unknown
 
 if TYPE_CHECKING:
-    from .reading.listing import Listing
-    from .reading.shapes import Shapes
+    from .reading.network_listing import Listing
+    from .reading.network_reader import Shapes
 
 
 class Importer(Protocol):

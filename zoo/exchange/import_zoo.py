@@ -16,7 +16,7 @@ import pandas as pd
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import cache_dir, make_folder
 from ...runtime.progress import track
-from ..build.finish import finish_zoo
+from ..build.finish_zoo import finish_zoo
 from ..networks.architecture import ActivationName, Architecture
 from ..recipes.catalogue import zoo_names
 from ..recipes.recipe import BUILDER, recipe_digest
@@ -29,9 +29,9 @@ from ..storage.zoo_folder import sole_writer
 from .import_formats import load_importer
 from .reading.archives import unpacked
 from .reading.inr_images import image_shape
-from .reading.labels import add_labels, read_labels
-from .reading.listing import ARCHITECTURE, FILE, GROUP, SPLIT, Listing, Network
-from .reading.shapes import Order, Shapes, key_of, read_architectures
+from .reading.label_table import add_labels, read_labels
+from .reading.network_listing import ARCHITECTURE, FILE, GROUP, SPLIT, Listing, Network
+from .reading.network_reader import Order, Shapes, key_of, read_architectures
 
 MAX_ARCHITECTURES = 256
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ...runtime.errors import BadInput
 from ...runtime.files import file_sha256
-from ..storage.card import PICTURE, card
+from ..storage.dataset_card import PICTURE, card
 from ..storage.manifest import MANIFEST
-from ..storage.picture import draw
 from ..storage.zoo import Zoo
-from .hub import KIND, Repository, plain_errors, tag_of
+from ..storage.zoo_picture import draw
+from .hub_repository import KIND, Repository, plain_errors, tag_of
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,9 @@ from ....runtime.errors import BadInput
 from ...storage.manifest import Rendering
 from ..reading.archives import files
 from ..reading.inr_images import image_source
-from ..reading.listing import MAX_CLASSES, Listing, Network
-from ..reading.shapes import Shapes
-from ..reading.state_dict import read_state_dict
+from ..reading.network_listing import MAX_CLASSES, Listing, Network
+from ..reading.network_reader import Shapes
+from ..reading.state_dict_files import read_state_dict
 
 MNIST = re.compile(r"(?:.*/)?[^/]*_(?P<part>training|testing)_(?P<label>\d{1,4})_(?P<item>\d{1,9})/(?:.*/)?[^/]+\.pth")
 FASHION = re.compile(r"(?:.*/)?(?P<part>train|test)/model_(?P<item>\d{1,9})\.pth")

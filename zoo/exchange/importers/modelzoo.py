@@ -29,9 +29,9 @@ from ...networks.architecture import (
 )
 from ...storage.manifest import SourceInfo
 from ..reading.archives import first_line, natural
-from ..reading.listing import Listing, Network
-from ..reading.shapes import Shapes
-from ..reading.state_dict import read_state_dict
+from ..reading.network_listing import Listing, Network
+from ..reading.network_reader import Shapes
+from ..reading.state_dict_files import read_state_dict
 
 # Their names: ours, with type and meaning.
 CONFIG: dict[str, tuple[str, type, str]] = {

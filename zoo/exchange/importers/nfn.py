@@ -17,9 +17,9 @@ from ....runtime.errors import BadInput
 from ...storage.manifest import Rendering
 from ..reading.archives import files
 from ..reading.inr_images import image_source
-from ..reading.listing import Listing, Network
-from ..reading.shapes import Shapes
-from ..reading.state_dict import read_state_dict
+from ..reading.network_listing import Listing, Network
+from ..reading.network_reader import Shapes
+from ..reading.state_dict_files import read_state_dict
 
 NAME = re.compile(r"(?:.*/)?[^/]*?(?:_aug(?P<copy>\d{1,9}))?_(?P<label>\d{1,4})s/net(?P<item>\d{1,9})\.pth")
 CUTS = (45_000, 50_000)

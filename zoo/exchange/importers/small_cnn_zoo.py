@@ -22,8 +22,8 @@ from ....runtime.errors import BadInput
 from ...networks.architecture import ActivationName, Architecture
 from ...storage.manifest import SourceInfo
 from ..reading.archives import first_line
-from ..reading.listing import Listing, Network
-from ..reading.shapes import Shapes
+from ..reading.network_listing import Listing, Network
+from ..reading.network_reader import Shapes
 
 # Their names: ours, with the meaning.
 COLUMNS = {

@@ -16,9 +16,9 @@ import torch
 from ....runtime.errors import BadInput
 from ...storage.manifest import SourceInfo
 from ..reading.archives import files
-from ..reading.listing import ARCHITECTURE, Listing, Network
-from ..reading.shapes import Shapes, read_architectures
-from ..reading.state_dict import OTHER, TORCH, check_tensor, npz_shapes, read_npz, read_state_dict
+from ..reading.network_listing import ARCHITECTURE, Listing, Network
+from ..reading.network_reader import Shapes, read_architectures
+from ..reading.state_dict_files import OTHER, TORCH, check_tensor, npz_shapes, read_npz, read_state_dict
 
 LABELS, ARCHITECTURES = "labels.csv", "architectures.json"  # beside state dicts that `zoo export` wrote
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from ....runtime.errors import BadInput
 from ...networks.architecture import Activation, ActivationName, Architecture, Linear, Operation
 from ...storage.manifest import FILE_NAME
-from .state_dict import MAX_PARAMS, StateDict
+from .state_dict_files import MAX_PARAMS, StateDict
 
 Order = Literal["out-in", "in-out"]
 

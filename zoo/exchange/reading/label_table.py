@@ -9,7 +9,7 @@ import pandas as pd
 from ....runtime.errors import BadInput
 from ...recipes.splits import SPLITS
 from .archives import first_line
-from .listing import ARCHITECTURE, FILE, GROUP, MAX_CLASSES, SPLIT, Listing
+from .network_listing import ARCHITECTURE, FILE, GROUP, MAX_CLASSES, SPLIT, Listing
 
 RESERVED = ("params", "image")
 TEXT = ("id", FILE, GROUP, SPLIT, ARCHITECTURE)

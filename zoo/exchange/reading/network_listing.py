@@ -12,7 +12,7 @@ import pandas as pd
 
 from ...networks.architecture import Architecture
 from ...storage.manifest import Rendering, SourceInfo
-from .shapes import Shapes
+from .network_reader import Shapes
 
 # What the table may have besides figures and labels; all text.
 FILE, GROUP, SPLIT, ARCHITECTURE = "file", "group", "split", "architecture"

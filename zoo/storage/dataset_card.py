@@ -136,7 +136,7 @@ def write_card(zoo: Zoo) -> None:
     A machine that has torch but not what draws and describes, as the bundle meets them, builds the zoo without.
     """
     try:
-        from .picture import draw
+        from .zoo_picture import draw
 
         text = card(zoo)
     except ModuleNotFoundError as error:

@@ -83,7 +83,7 @@ def test_a_zoo_is_built_and_a_suite_run_with_what_is_there(tmp_path: Path) -> No
         return done.stderr
 
     said = call("zoo", "build", "digits-inrs", "--limit", 30, "--out", "zoo", "--device", "cpu")
-    assert re.search(r"digits-inrs: no card beside it, for want of \w+", said)
+    assert re.search(r"digits-inrs: no card beside it, because \w+ is missing", said)
     assert read_manifest(tmp_path / "zoo")[0].splits.keys() == {"train", "val", "test"}
     (tmp_path / "own.toml").write_text(
         'description = "a test"\nseeds = [0]\n[[runs]]\ntask = "inr-classification"\nzoo = "zoo"\n'

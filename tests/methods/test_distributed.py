@@ -19,7 +19,7 @@ from pathlib import Path
 from weightbench.methods.ng_gnn import NGGNN
 from weightbench.runtime import progress
 
-progress.LOG_EVERY = 0.0
+progress.LOG_SECONDS = 0.0
 
 class Watched:
     def __init__(self, task, log):

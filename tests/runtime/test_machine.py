@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 WORK = """
-from weightbench.zoo.machine import peak_memory_mb, reset_peak_memory, tune_process
+from weightbench.runtime.machine import peak_memory_mb, reset_peak_memory, tune_process
 tune_process()
 import torch
 earlier = [torch.ones(250_000) for _ in range(400)]

@@ -17,7 +17,7 @@ Value = TypeVar("Value")
 
 
 def rank() -> int:
-    """Of this process; 0 for the first."""
+    """The rank of this process; 0 for the first."""
     return int(os.environ.get("RANK", 0))
 
 
@@ -30,7 +30,7 @@ def size() -> int:
 def together(device: str) -> Iterator[None]:
     """Connect the processes: NCCL between GPUs, gloo between CPUs.
 
-    A process that fails leaves without goodbye: torchrun then ends the others, which may be waiting for it.
+    A process that fails ends without closing the group: torchrun then ends the others, which may be waiting for it.
     """
     if device.startswith("cuda"):
         torch.cuda.set_device(device)

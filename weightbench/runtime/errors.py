@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 class BadInput(ValueError):
-    """Something the user gave is wrong; the message says what was found, what was expected and the mend."""
+    """Something the user gave is wrong; the message says what was found, what was expected and how to fix it."""
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> BadInput:

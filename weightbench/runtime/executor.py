@@ -44,7 +44,7 @@ class Executor(Protocol):
         """Yield (index of the item, `work(item)`) as they are done, in any order.
 
         `work`, items and outcomes are pickled unless `here`. An error of `work` is raised here. A piece whose process
-        died may run again, so that `work` writes its files atomically and looks for them first.
+        died may run again, so that `work` must write its files atomically and do nothing twice.
 
         Arguments:
             folder: where the work writes; other machines must see the same one.

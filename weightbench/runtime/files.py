@@ -58,6 +58,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def file_sha256(path: Path) -> str:
+    """sha256 of a file's bytes, in hexadecimal."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 

@@ -67,7 +67,7 @@ def reset_peak_memory() -> None:
 
 
 def peak_memory_mb(device: str) -> int:
-    """Most memory held since `reset_peak_memory`, in MB: of the GPU, or resident memory of the process."""
+    """The maximum of memory held since `reset_peak_memory`, in MB: of the GPU, or resident memory of the process."""
     if device.startswith("cuda"):
         import torch
 
@@ -97,6 +97,7 @@ def commit() -> tuple[str | None, bool | None]:
 
 @cache
 def cpu_name() -> str:
+    """The processor's model name, else its architecture."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-LOG_EVERY = 20.0  # seconds between lines where there is no terminal
+LOG_SECONDS = 20.0  # seconds between lines where there is no terminal
 
 Advance = Callable[..., None]  # advance(n=1, note="", fresh=True)
 console = Console(stderr=True, highlight=False)
@@ -80,7 +80,7 @@ def _log_lines(description: str, total: int, unit: str) -> Advance:
         done += n
         found += n * (not fresh)
         now = time.monotonic()
-        if now - last < LOG_EVERY:
+        if now - last < LOG_SECONDS:
             return
         last = now
         rate = (done - found) / (now - started)

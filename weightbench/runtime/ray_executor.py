@@ -90,7 +90,7 @@ def _check_answers(address: str) -> None:
     if not re.fullmatch(r"[^/\s]+:\d+", address):
         raise BadInput(f"--address {address}: write HOST:PORT, which `ray start --head` prints")
     host, _, port = address.rpartition(":")
-    mend = "start one with `ray start --head`, or leave --address out (and RAY_ADDRESS unset) for one on this machine"
+    remedy = "start one with `ray start --head`, or leave --address out (and RAY_ADDRESS unset) for one on this machine"
     check = [sys.executable, "-m", "ray.scripts.scripts", "health-check", "--skip-version-check", "--address", address]
 
     def ask() -> tuple[bool, bool]:
@@ -112,14 +112,14 @@ def _check_answers(address: str) -> None:
             f"--address {address}: the cluster asks for its token: copy its head's {TOKEN_FILE} to this machine"
         )
     if not answers:
-        raise BadInput(f"--address {address}: no Ray cluster answers there: {mend}")
+        raise BadInput(f"--address {address}: no Ray cluster answers there: {remedy}")
 
 
 class RayExecutor:
     """The cluster that this process is connected to. A piece of work has `threads` processors, and a GPU on cuda.
 
     Arguments:
-        jobs: how many pieces run at once at most; None for as many as there is room for.
+        jobs: how many pieces run at once; None for as many as there is room for.
         memory: GB of each; Ray counts them, it does not enforce them.
     """
 

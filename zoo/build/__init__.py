@@ -1,1 +1,1 @@
-"""From a recipe to a zoo folder, resumable and whole or not at all."""
+"""From a recipe to a zoo folder, resumable, complete or not there."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..recipes.raw_data import Source, load_source
-from ..recipes.recipe import Entry, INRRecipe
+from ..recipes.recipe import INRRecipe, ZooEntry
 from ..recipes.splits import split_items
 from ..training.inr_builder import INRBuilder
 from ..training.run_builder import RunBuilder
@@ -25,7 +25,7 @@ class BuildPlan:
         source_dir: with the raw data sets; None to download them.
     """
 
-    entry: Entry
+    entry: ZooEntry
     limit: int | None
     seed: int | None
     device: str

@@ -1,4 +1,4 @@
-"""Building a zoo: chunk by chunk and segment by segment, resumable after a kill, whole or not at all."""
+"""Building a zoo, chunk by chunk and segment by segment: resumable after a kill, its folder complete or not there."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from ..recipes.raw_data import SOURCES, Source, raw_data_dir
 from ..recipes.recipe import BUILDER, INRRecipe, recipe_digest
 from ..storage.checksums import OTHER_FILES
 from ..storage.manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, read_manifest
-from ..storage.network_writer import NetworksWriter, Stored
+from ..storage.network_writer import NetworksWriter, StoredNetworks
 from ..storage.tables import ROW_GROUP
 from ..storage.zoo import Zoo, open_zoo
 from ..storage.zoo_folder import move_in, sole_writer
 from ..training.trainer import compiler
 from ..training.zoo_builder import ZooBuilder
 from .build_plan import BuildPlan
-from .finish import finish_zoo
-from .shards import Shards
+from .finish_zoo import finish_zoo
+from .training_shards import TrainingShards
 
 
 def build_zoo(
@@ -93,7 +93,7 @@ def _build(name: str, plan: BuildPlan, out: Path | None, executor: Executor, *, 
             "engine": compiler(),
         }
         work = make_folder(out.with_name(f".{out.name}.building"))
-        shards = Shards(builder, work, digest(build | {"recipe_sha256": recipe_sha256}))
+        shards = TrainingShards(builder, work, digest(build | {"recipe_sha256": recipe_sha256}))
         build["engine"] = shards.train(plan, executor)
         finished = work / "zoo"
         shutil.rmtree(finished, ignore_errors=True)
@@ -162,7 +162,7 @@ def _holds(out: Path, recipe_sha256: str) -> bool:
     return True
 
 
-def _store(builder: ZooBuilder[Any], shards: Shards, folder: Path) -> Stored:
+def _store(builder: ZooBuilder[Any], shards: TrainingShards, folder: Path) -> StoredNetworks:
     """Write every split's files."""
     writer = NetworksWriter(folder)
     for split, members in builder.members.items():
@@ -179,7 +179,7 @@ def _store(builder: ZooBuilder[Any], shards: Shards, folder: Path) -> Stored:
 
 
 def _batches(builder: ZooBuilder[Any], members: list[Any]) -> Iterator[tuple[str, list[Any]]]:
-    """Members in their order, neighbours of one architecture together, at most a row group of networks at a time."""
+    """Members in their order, neighbours of one architecture together, up to a row group of networks at a time."""
     size = max(1, ROW_GROUP * sum(map(len, builder.members.values())) // builder.networks)
     for key, group in groupby(members, builder.architecture):
         alike = list(group)

@@ -26,7 +26,7 @@ def evaluator_of(zoo: Zoo, source_dir: Path | None = None) -> INREvaluator | Run
 def recipe_of(zoo: Zoo) -> INRRecipe | RunRecipe:
     """How a zoo's networks were trained. Raises BadInput for imported ones, and for a recipe that cannot be read."""
     if zoo.manifest.imported:
-        raise BadInput(f"{zoo.folder}: was imported, without the data that its figures come from")
+        raise BadInput(f"{zoo.folder}: was imported, without the data that its scores come from")
     content = {key: value for key, value in zoo.manifest.recipe.items() if key not in ("splits", "sources")}
     try:
         recipe: INRRecipe | RunRecipe = TypeAdapter(Recipe).validate_python(content)

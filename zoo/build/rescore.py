@@ -1,4 +1,4 @@
-"""Deriving a zoo's stored figures (PSNR, losses, accuracies) anew from its weights and the source data."""
+"""Deriving a zoo's stored scores (PSNR, losses, accuracies) anew from its weights and the source data."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ RTOL, ATOL = 1e-3, 2e-3  # an input on the border between two classes may fall t
 
 
 def rescore(zoo: Zoo, *, rows: int = 64, source_dir: Path | None = None) -> dict[str, float]:
-    """The largest difference between stored and new figures, over about `rows` networks of all architectures.
+    """The largest difference between stored and new scores, over about `rows` networks of all architectures.
 
-    Raises BadInput for figures that differ by more than rounding, and for source data of another checksum.
+    Raises BadInput for scores that differ by more than rounding, and for source data of another checksum.
     """
     evaluator = evaluator_of(zoo, source_dir)
     groups = [

@@ -21,13 +21,13 @@ from ...runtime.files import cache_dir, file_sha256, make_folder
 from ...runtime.progress import Advance, track
 from ..build.build_zoo import build_zoo
 from ..recipes.catalogue import catalogue_entry, published_sha256, zoo_names
-from ..recipes.recipe import Entry
+from ..recipes.recipe import ZooEntry
 from ..storage.checksums import seal
 from ..storage.manifest import MANIFEST, RELEASE, VERSION, ZOO_NAME, read_manifest
 from ..storage.origin import Origin, read_origin, write_origin
 from ..storage.zoo import Zoo, open_zoo
 from ..storage.zoo_folder import move_in, sole_writer
-from .hub import KIND, Repository, plain_errors, tag_of
+from .hub_repository import REPO_TYPE, Repository, plain_errors, tag_of
 
 if TYPE_CHECKING:
     from huggingface_hub.hf_api import RepoFile
@@ -37,8 +37,8 @@ TAG = re.compile(f"v({RELEASE})")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where to look: a repository and a commit or tag; None for the version's own tag."""
+class DownloadSource:
+    """A repository that may serve the zoo, and the commit or tag; None for the version's own tag."""
 
     repository: Repository
     revision: str | None
@@ -52,7 +52,7 @@ def get_zoo(
     out: Path | None = None,
     wait: bool = False,
 ) -> Zoo:
-    """Download a published zoo, or return the one that is on this machine, verified; a damaged one is mended.
+    """Download a published zoo, or return the one on this machine, verified; damaged files are fetched anew.
 
     Arguments:
         reference: "name" or "name@version"; without a version the catalogue's, or else the repository's newest.
@@ -63,7 +63,7 @@ def get_zoo(
         wait: for another process that writes the same folder, instead of refusing.
 
     A zoo that is published nowhere yet, or that no mirror gives, is built where its recipe is in the catalogue, and a
-    line on stderr says so. Raises BadInput for what cannot be had, and for data that are not what they should be.
+    line on stderr says so. Raises BadInput for a zoo that cannot be got, and for data of another checksum.
     """
     name, _, version = reference.partition("@")
     if not REFERENCE.fullmatch(reference):
@@ -84,14 +84,14 @@ def get_zoo(
         known = _on_this_machine(out, name, version, pin, anew=bool(revision))
         if known is not None:
             return known
-        places = _places(entry, version, repo_id, revision, out)
+        sources = _download_sources(entry, version, repo_id, revision, out)
         refusals = []
-        for place in places:
+        for source in sources:
             try:
-                return _download(place, name, version, pin, out)
+                return _download(source, name, version, pin, out)
             except BadInput as error:
                 refusals.append(str(error))
-                if place is not places[-1]:
+                if source is not sources[-1]:
                     print(f"{error}; trying the next mirror", file=sys.stderr)
     if repo_id or entry is None or entry.version != version:
         raise BadInput("; ".join(refusals) or f"{reference} is not published here: say --repo-id ORG/NAME")
@@ -116,39 +116,41 @@ def _on_this_machine(out: Path, name: str, version: str, pin: str | None, *, ane
     return zoo
 
 
-def _places(entry: Entry | None, version: str, repo_id: str | None, revision: str | None, out: Path) -> list[Place]:
+def _download_sources(
+    entry: ZooEntry | None, version: str, repo_id: str | None, revision: str | None, out: Path
+) -> list[DownloadSource]:
     if repo_id:
-        return [Place(Repository.parse(repo_id), revision)]
+        return [DownloadSource(Repository.parse(repo_id), revision)]
     origin = read_origin(out)
-    places = [Place(Repository.parse(origin.repository), origin.revision)] if origin else []
+    sources = [DownloadSource(Repository.parse(origin.repository), origin.revision)] if origin else []
     if entry is not None and entry.version == version:
-        places += [Place(Repository.parse(mirror.repo), mirror.revision) for mirror in entry.mirrors]
-    return places
+        sources += [DownloadSource(Repository.parse(mirror.repo), mirror.revision) for mirror in entry.mirrors]
+    return sources
 
 
 def _newest_version(repository: Repository) -> str:
     with plain_errors(repository):
-        refs = repository.api.list_repo_refs(repository.repo_id, repo_type=KIND)
+        refs = repository.api.list_repo_refs(repository.repo_id, repo_type=REPO_TYPE)
     found = [tuple(map(int, match[1].split("."))) for ref in refs.tags if (match := TAG.fullmatch(ref.name))]
     if not found:
         raise BadInput(f"{repository}: has no version tag such as v1.0.0: say --revision with a commit")
     return ".".join(map(str, max(found)))
 
 
-def _download(place: Place, name: str, version: str, pin: str | None, out: Path) -> Zoo:
+def _download(source: DownloadSource, name: str, version: str, pin: str | None, out: Path) -> Zoo:
     """Fetch what is not there yet, verify all of it, put it in place."""
-    repository = place.repository
+    repository = source.repository
     stage = make_folder(out.with_name(f".{out.name}.downloading"))
     with plain_errors(repository):
-        revision = _commit_of(repository, place.revision or tag_of(version))
-        source = _Commit(repository, revision)
-        source.fetch(MANIFEST, source.checksum(MANIFEST), stage)
+        revision = _commit_of(repository, source.revision or tag_of(version))
+        commit = _RepositoryCommit(repository, revision)
+        commit.fetch(MANIFEST, commit.checksum(MANIFEST), stage)
         manifest, sha256 = read_manifest(stage)
         if (manifest.name, manifest.version) != (name, version):
-            raise BadInput(f"{source}: holds {manifest.name}@{manifest.version}, not {name}@{version}")
+            raise BadInput(f"{commit}: holds {manifest.name}@{manifest.version}, not {name}@{version}")
         if pin is not None and sha256 != pin:
-            raise BadInput(f"{source}: its zoo.json has sha256 {sha256}, the catalogue expects {pin}: not used")
-        _refuse_another_zoo(out, sha256, source)
+            raise BadInput(f"{commit}: its zoo.json has sha256 {sha256}, the catalogue expects {pin}: not used")
+        _refuse_another_zoo(out, sha256, commit)
         missing = [file for file in manifest.files if _sha256_or_none(out / file.path) != file.sha256]
         megabytes = sum(file.bytes for file in missing) // 1_000_000
         with track(f"get {name}@{version}", megabytes, "MB") as advance:
@@ -156,7 +158,7 @@ def _download(place: Place, name: str, version: str, pin: str | None, out: Path)
                 if _sha256_or_none(stage / file.path) == file.sha256:  # an interrupted download left it
                     advance(file.bytes // 1_000_000, fresh=False)
                     continue
-                source.fetch(file.path, ("sha256", file.sha256), stage, advance)
+                commit.fetch(file.path, ("sha256", file.sha256), stage, advance)
     write_origin(stage, Origin(str(repository), tag_of(version), revision))
     seal(stage, manifest)
     shutil.rmtree(stage / ".cache", ignore_errors=True)  # the client's notes
@@ -173,7 +175,7 @@ def _commit_of(repository: Repository, revision: str) -> str:
     return found
 
 
-def _refuse_another_zoo(out: Path, sha256: str, source: _Commit) -> None:
+def _refuse_another_zoo(out: Path, sha256: str, commit: _RepositoryCommit) -> None:
     """One's own build (other low bits) is not overwritten by a download, nor one download by another."""
     try:
         zoo = open_zoo(out)
@@ -181,7 +183,7 @@ def _refuse_another_zoo(out: Path, sha256: str, source: _Commit) -> None:
         return
     if zoo.manifest_sha256 != sha256:
         raise BadInput(
-            f"{out}: holds another {zoo.name}@{zoo.version} than {source} "
+            f"{out}: holds another {zoo.name}@{zoo.version} than {commit} "
             "(an own build, perhaps): choose another --out, or remove that folder"
         )
 
@@ -190,13 +192,13 @@ def _sha256_or_none(path: Path) -> str | None:
     return file_sha256(path) if path.is_file() else None
 
 
-class _Commit:
+class _RepositoryCommit:
     """One commit of a repository, and what the Hub says its files hash to."""
 
     def __init__(self, repository: Repository, revision: str) -> None:
         self.repository, self.revision = repository, revision
         entries: Iterable[Any] = repository.api.list_repo_tree(
-            repository.repo_id, repo_type=KIND, revision=revision, recursive=True
+            repository.repo_id, repo_type=REPO_TYPE, revision=revision, recursive=True
         )
         self.files: dict[str, RepoFile] = {entry.path: entry for entry in entries if hasattr(entry, "blob_id")}
 
@@ -211,14 +213,14 @@ class _Commit:
         return ("sha256", found.lfs.sha256) if found.lfs else ("git", found.blob_id)
 
     def fetch(self, path: str, checksum: tuple[str, str], stage: Path, advance: Advance | None = None) -> None:
-        """Download a file into `stage` and hash it; a wrong one is asked for once more, then refused."""
+        """Download a file into `stage` and hash it; a wrong one is downloaded once more, then refused."""
         if path not in self.files:
             raise BadInput(f"{self}: lacks {path}, which its zoo.json names: its owner must push again")
         for _ in range(2):
             self.repository.api.hf_hub_download(
                 self.repository.repo_id,
                 path,
-                repo_type=KIND,
+                repo_type=REPO_TYPE,
                 revision=self.revision,
                 local_dir=stage,
                 force_download=True,
@@ -247,7 +249,8 @@ def _reporting_to(advance: Advance | None) -> Any:
 
     class Reporting(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **(kwargs | {"disable": True}))
+            # tqdm has no types, which only the strict check asks for.
+            super().__init__(*args, **(kwargs | {"disable": True}))  # type: ignore[no-untyped-call, unused-ignore]
             self.received = int(kwargs.get("initial") or 0)
 
         def update(self, n: float | None = 1) -> bool | None:

@@ -27,11 +27,11 @@ from ..storage.zoo import Zoo
 from ..storage.zoo_folder import sole_writer
 from .importers.state_dicts import ARCHITECTURES, LABELS
 
-EXPORTS = ("state-dicts", "npz")
+EXPORT_FORMATS = ("state-dicts", "npz")
 
 
 def export_zoo(zoo: Zoo, format: str, out: Path) -> None:
-    """Write the networks of a zoo to `out`, whole or not at all.
+    """Write the networks of a zoo to `out`, completely or not at all.
 
     Arguments:
         format: "state-dicts", a safetensors file per network, `SPLIT/ID.safetensors`, with the names of the equal
@@ -39,8 +39,8 @@ def export_zoo(zoo: Zoo, format: str, out: Path) -> None:
 
     Images and other arrays stay behind. Raises BadInput for an unknown format and a folder that holds something.
     """
-    if format not in EXPORTS:
-        raise unknown("export format", format, EXPORTS)
+    if format not in EXPORT_FORMATS:
+        raise unknown("export format", format, EXPORT_FORMATS)
     make_folder(out.parent)
     with sole_writer(out):
         if out.exists() and (not out.is_dir() or any(out.iterdir())):

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 from ...runtime.errors import unknown
 
 if TYPE_CHECKING:
-    from .reading.listing import Listing
-    from .reading.shapes import Shapes
+    from .reading.network_listing import NetworkListing
+    from .reading.network_reader import NetworkReader
 
 
 class Importer(Protocol):
     """What a file of the folder has."""
 
-    def find(self, folder: Path, shapes: Shapes) -> Listing:
+    def find(self, folder: Path, reader: NetworkReader) -> NetworkListing:
         """List the networks of a folder and say how they are read. Raises BadInput for a folder of something else."""
         ...
 

@@ -1,4 +1,4 @@
-"""`import_zoo`: networks that were made elsewhere become an ordinary zoo, whole or not at all."""
+"""`import_zoo`: networks that were made elsewhere become an ordinary zoo, complete or not at all."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ import pandas as pd
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import cache_dir, make_folder
 from ...runtime.progress import track
-from ..build.finish import finish_zoo
+from ..build.finish_zoo import finish_zoo
 from ..networks.architecture import ActivationName, Architecture
 from ..recipes.catalogue import zoo_names
 from ..recipes.recipe import BUILDER, recipe_digest
 from ..recipes.splits import SPLITS, split_groups
 from ..storage.manifest import RELEASE, ZOO_NAME, Manifest
-from ..storage.network_writer import NetworksWriter, Stored
+from ..storage.network_writer import NetworksWriter, StoredNetworks
 from ..storage.tables import ROW_GROUP
 from ..storage.zoo import Zoo, open_zoo
 from ..storage.zoo_folder import sole_writer
 from .import_formats import load_importer
 from .reading.archives import unpacked
 from .reading.inr_images import image_shape
-from .reading.labels import add_labels, read_labels
-from .reading.listing import ARCHITECTURE, FILE, GROUP, SPLIT, Listing, Network
-from .reading.shapes import Order, Shapes, key_of, read_architectures
+from .reading.label_table import add_labels, read_labels
+from .reading.network_listing import ARCHITECTURE, FILE, GROUP, SPLIT, ImportedNetwork, NetworkListing
+from .reading.network_reader import AxisOrder, NetworkReader, key_of, read_architectures
 
 MAX_ARCHITECTURES = 256
 
@@ -79,12 +79,12 @@ def import_zoo(
         try:
             finished = make_folder(work / "zoo")
             folder = path if path.suffix.lower() == ".npz" and path.is_file() else unpacked(path, work / "unpacked")
-            shapes = Shapes(
+            reader = NetworkReader(
                 activation=activation,  # type: ignore[arg-type]
                 order=order,  # type: ignore[arg-type]
                 architectures=read_architectures(arch) if arch else {},
             )
-            listing = importer.find(folder, shapes)
+            listing = importer.find(folder, reader)
             if labels := labels or listing.labels:
                 add_labels(listing, read_labels(labels), labels)
                 if ARCHITECTURE in listing.table and not listing.reads_architecture:
@@ -111,23 +111,23 @@ def _check_arguments(name: str, version: str, activation: str | None, order: str
         raise BadInput(f"--version {version}: three numbers, for instance 1.0.0")
     if activation is not None and activation not in get_args(ActivationName):
         raise unknown("activation", activation, get_args(ActivationName))
-    if order is not None and order not in get_args(Order):
-        raise unknown("order", order, get_args(Order))
+    if order is not None and order not in get_args(AxisOrder):
+        raise unknown("order", order, get_args(AxisOrder))
 
 
 @dataclass
-class _Found:
-    """What was read: `architectures` by key, the files that hold the networks, and a checksum of it all."""
+class _Imported:
+    """What was read: `architectures` by key, the files that hold the networks, and a checksum of all of it."""
 
     folder: Path
     architectures: dict[str, Architecture] = field(default_factory=dict)
-    stored: Stored = field(default_factory=Stored)
+    stored: StoredNetworks = field(default_factory=StoredNetworks)
     content_sha256: str = ""
 
 
-def _store(listing: Listing, path: Path, folder: Path, drop_diverged: bool) -> _Found:
+def _store(listing: NetworkListing, path: Path, folder: Path, drop_diverged: bool) -> _Imported:
     """Write the networks of a listing, a row group at a time. Raises BadInput for the first one that cannot be used."""
-    table, found = listing.table, _Found(folder)
+    table, found = listing.table, _Imported(folder)
     repeated = table["id"][table["id"].duplicated()]
     if len(repeated):
         first, second = table.loc[table["id"] == repeated.iloc[0], FILE].iloc[:2]
@@ -167,9 +167,11 @@ def _store(listing: Listing, path: Path, folder: Path, drop_diverged: bool) -> _
     return found
 
 
-def _manifest(listing: Listing, found: _Found, format: str, name: str, version: str, license: str | None) -> Manifest:
+def _manifest(
+    listing: NetworkListing, found: _Imported, format: str, name: str, version: str, license: str | None
+) -> Manifest:
     stored, archs = found.stored, found.architectures
-    assumed = [*listing.shapes.notes, *listing.notes]
+    assumed = [*listing.reader.notes, *listing.notes]
     if stored.dropped.duplicates:
         assumed.append(f"{stored.dropped.duplicates:,} networks equal another up to neuron order and were left out")
     recipe: dict[str, Any] = {
@@ -204,7 +206,7 @@ def _manifest(listing: Listing, found: _Found, format: str, name: str, version: 
     )
 
 
-def _key(network: Network, architectures: dict[str, Architecture]) -> str:
+def _key(network: ImportedNetwork, architectures: dict[str, Architecture]) -> str:
     """The key of a network's architecture, which is given one when it is the first of its kind."""
     wanted = key = network.key or key_of(network.arch)
     number = 1

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ...runtime.errors import BadInput
 from ...runtime.files import file_sha256
-from ..storage.card import PICTURE, card
+from ..storage.dataset_card import PICTURE, card
 from ..storage.manifest import MANIFEST
-from ..storage.picture import draw
 from ..storage.zoo import Zoo
-from .hub import KIND, Repository, plain_errors, tag_of
+from ..storage.zoo_picture import draw
+from .hub_repository import REPO_TYPE, Repository, plain_errors, tag_of
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ def push_zoo(zoo: Zoo, address: str, *, private: bool = False) -> Published:
     """
     repository, tag = Repository.parse(address), tag_of(zoo.version)
     with plain_errors(repository):
-        repository.api.create_repo(repository.repo_id, repo_type=KIND, private=private, exist_ok=True)
-        refs = repository.api.list_repo_refs(repository.repo_id, repo_type=KIND)
+        repository.api.create_repo(repository.repo_id, repo_type=REPO_TYPE, private=private, exist_ok=True)
+        refs = repository.api.list_repo_refs(repository.repo_id, repo_type=REPO_TYPE)
         tags = {ref.name: ref.target_commit for ref in refs.tags}
         if tag in tags:
             there = _manifest_sha256(repository, tags[tag])
@@ -51,7 +51,7 @@ def push_zoo(zoo: Zoo, address: str, *, private: bool = False) -> Published:
             return Published(repository, tag, tags[tag], there, fresh=False)
         head = next(ref.target_commit for ref in refs.branches if ref.name == "main")
         revision = _commit(repository, zoo, head)
-        repository.api.create_tag(repository.repo_id, repo_type=KIND, tag=tag, revision=revision)
+        repository.api.create_tag(repository.repo_id, repo_type=REPO_TYPE, tag=tag, revision=revision)
     return Published(repository, tag, revision, zoo.manifest_sha256, fresh=True)
 
 
@@ -65,7 +65,7 @@ def _commit(repository: Repository, zoo: Zoo, head: str) -> str:
     files: dict[str, str | bytes] = {file.path: str(zoo.folder / file.path) for file in zoo.manifest.files}
     files |= {MANIFEST: str(zoo.folder / MANIFEST), PICTURE: str(picture)}
     files["README.md"] = card(zoo, str(repository)).encode()
-    known = repository.api.list_repo_tree(repository.repo_id, repo_type=KIND, revision=head, recursive=True)
+    known = repository.api.list_repo_tree(repository.repo_id, repo_type=REPO_TYPE, revision=head, recursive=True)
     gone = [entry.path for entry in known if entry.path.startswith("data/") and entry.path.endswith(".parquet")]
     operations: list[CommitOperationAdd | CommitOperationDelete] = [
         CommitOperationAdd(path, content) for path, content in files.items()
@@ -74,7 +74,7 @@ def _commit(repository: Repository, zoo: Zoo, head: str) -> str:
     return repository.api.create_commit(
         repository.repo_id,
         operations,
-        repo_type=KIND,
+        repo_type=REPO_TYPE,
         commit_message=f"{zoo.name} {zoo.version}",
         parent_commit=head,
     ).oid
@@ -83,6 +83,6 @@ def _commit(repository: Repository, zoo: Zoo, head: str) -> str:
 def _manifest_sha256(repository: Repository, revision: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         path = repository.api.hf_hub_download(
-            repository.repo_id, MANIFEST, repo_type=KIND, revision=revision, local_dir=folder
+            repository.repo_id, MANIFEST, repo_type=REPO_TYPE, revision=revision, local_dir=folder
         )
         return file_sha256(Path(path))

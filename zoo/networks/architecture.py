@@ -22,6 +22,8 @@ class _Operation(BaseModel):
 
 
 class Linear(_Operation):
+    """A fully connected layer, y = W x + b, with W `[out, in]`."""
+
     op: Literal["linear"] = "linear"
     in_features: PositiveInt
     out_features: PositiveInt
@@ -29,15 +31,19 @@ class Linear(_Operation):
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
+        """`(out, in)`."""
         return (self.out_features, self.in_features)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """`(out,)`. Raises ValueError unless it is given `(in,)`."""
         if shape != (self.in_features,):
             raise ValueError(f"linear takes {(self.in_features,)}, is given {shape}")
         return (self.out_features,)
 
 
 class Conv2d(_Operation):
+    """A convolution of `[in, height, width]` with kernels `[out, in, *kernel_size]`, zero-padded on every side."""
+
     op: Literal["conv2d"] = "conv2d"
     in_channels: PositiveInt
     out_channels: PositiveInt
@@ -48,9 +54,11 @@ class Conv2d(_Operation):
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
+        """`(out, in, kernel height, kernel width)`."""
         return (self.out_channels, self.in_channels, *self.kernel_size)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """`(out, height, width)`. Raises ValueError for other channels, and where the kernel does not fit."""
         if len(shape) != 3 or shape[0] != self.in_channels:
             raise ValueError(f"conv2d takes ({self.in_channels}, height, width), is given {shape}")
         height, width = (
@@ -70,33 +78,43 @@ class Activation(_Operation):
     omega_0: float = 1.0
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape stays."""
         return shape
 
 
 class Pool2d(_Operation):
+    """The maximum or mean of squares of `kernel_size` side by side; incomplete ones at the edge are left out."""
+
     op: Literal["pool2d"] = "pool2d"
     kind: Literal["max", "avg"] = "max"
     kernel_size: PositiveInt = 2
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """`(channels, height, width)`. Raises ValueError for what is no image or smaller than the kernel."""
         if len(shape) != 3 or min(shape[1:]) < self.kernel_size:
             raise ValueError(f"pool2d of {self.kernel_size} takes (channels, height, width), is given {shape}")
         return (shape[0], shape[1] // self.kernel_size, shape[2] // self.kernel_size)
 
 
 class GlobalAvgPool2d(_Operation):
+    """The mean over all positions: `[channels, height, width]` to `[channels]`."""
+
     op: Literal["global-avg-pool2d"] = "global-avg-pool2d"
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """`(channels,)`. Raises ValueError for what is no image."""
         if len(shape) != 3:
             raise ValueError(f"global-avg-pool2d takes (channels, height, width), is given {shape}")
         return (shape[0],)
 
 
 class Flatten(_Operation):
+    """All values in one row, channel by channel."""
+
     op: Literal["flatten"] = "flatten"
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """`(values,)`."""
         return (math.prod(shape),)
 
 
@@ -107,6 +125,7 @@ class Add(_Operation):
     source: int = Field(ge=-1)
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape stays; that the other summand has it too, `Architecture.shapes` checks."""
         return shape
 
 
@@ -218,6 +237,7 @@ class Architecture(BaseModel):
 
     @property
     def output_shape(self) -> tuple[int, ...]:
+        """The network's output for one input."""
         return self.shapes[-1]
 
     @cached_property

@@ -104,7 +104,7 @@ def _conv2d(layer: Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Te
     batch = weight.shape[0]
     shared = x.stride(0) == 0 and batch > 1  # the same inputs for all: an ordinary convolution with B * out channels
     stacked = x[0] if shared else x.transpose(0, 1).flatten(1, 2)
-    out = F.conv2d(
+    out: Tensor = F.conv2d(
         stacked.contiguous(memory_format=torch.channels_last),
         weight.flatten(0, 1),
         None if bias is None else bias.flatten(),
@@ -112,4 +112,5 @@ def _conv2d(layer: Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Te
         padding=layer.padding,
         groups=1 if shared else batch,
     )
-    return out.unflatten(1, (batch, layer.out_channels)).transpose(0, 1)
+    out = out.unflatten(1, (batch, layer.out_channels))
+    return out.transpose(0, 1)

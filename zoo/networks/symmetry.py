@@ -19,9 +19,9 @@ from .evaluation import split_params
 
 Kind = Literal["permutation", "sign", "scale"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-ODD = {"sine", "tanh", "identity"}
-HOMOGENEOUS = {"relu", "leaky-relu", "identity"}
-LARGEST_SCALE = 4.0  # sampled scales are log-uniform in [1/4, 4]
+ODD_ACTIVATIONS = {"sine", "tanh", "identity"}
+HOMOGENEOUS_ACTIVATIONS = {"relu", "leaky-relu", "identity"}
+MAX_SCALE = 4.0  # sampled scales are log-uniform in [1/4, 4]
 
 
 @dataclass
@@ -56,9 +56,9 @@ def neuron_groups(arch: Architecture, kind: Kind = "permutation") -> list[Neuron
                 current, block = len(groups) - 1, 1
                 layer += 1
             case Activation(name=name):
-                if name not in ODD:
+                if name not in ODD_ACTIVATIONS:
                     groups[current].kinds.discard("sign")
-                if name not in HOMOGENEOUS:
+                if name not in HOMOGENEOUS_ACTIVATIONS:
                     groups[current].kinds.discard("scale")
             case Pool2d(kind="max"):
                 groups[current].kinds.discard("sign")
@@ -95,7 +95,7 @@ def sample(arch: Architecture, kind: Kind, batch: int, generator: torch.Generato
         elif kind == "sign":
             elements.append(torch.where(noise < 0.5, -1.0, 1.0))
         else:
-            elements.append(LARGEST_SCALE ** (2 * noise - 1))
+            elements.append(MAX_SCALE ** (2 * noise - 1))
     return elements
 
 

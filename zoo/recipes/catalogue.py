@@ -12,15 +12,15 @@ from pydantic import ValidationError
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import cache_dir
 from ..storage.manifest import LOCAL, MANIFEST, RELEASE
-from .recipe import Entry
+from .recipe import ZooEntry
 
 STANDARD = Path(__file__).parents[1] / "standard"
 
 
-def read_entry(path: Path) -> Entry:
-    """The zoo that a TOML file describes. Raises BadInput that names the file, the field and the mend."""
+def read_entry(path: Path) -> ZooEntry:
+    """The zoo that a TOML file describes. Raises BadInput that names the file, the field and what it may be."""
     try:
-        entry = Entry.model_validate(tomllib.loads(path.read_text()))
+        entry = ZooEntry.model_validate(tomllib.loads(path.read_text()))
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -45,16 +45,16 @@ def zoo_names() -> list[str]:
 
 
 @cache
-def _standard(name: str) -> Entry:
+def _standard(name: str) -> ZooEntry:
     return read_entry(STANDARD / f"{name}.toml")
 
 
-def catalogue() -> list[Entry]:
+def catalogue() -> list[ZooEntry]:
     """Every standard zoo."""
     return [_standard(name) for name in zoo_names()]
 
 
-def catalogue_entry(reference: str) -> Entry:
+def catalogue_entry(reference: str) -> ZooEntry:
     """The entry for "name", "name@version" or the path of one's own TOML file.
 
     Raises BadInput with the nearest names.
@@ -76,7 +76,7 @@ def published_sha256(name: str, version: str) -> str | None:
     return entry.manifest_sha256 if entry is not None and entry.version == version else None
 
 
-def default_folder(entry: Entry) -> Path:
+def default_folder(entry: ZooEntry) -> Path:
     """Where a whole build of `entry` lives."""
     return cache_dir() / "zoos" / f"{entry.name}@{entry.version}"
 
@@ -118,6 +118,6 @@ def locate(reference: str | Path) -> Path:
     return default_folder(entry).with_name(f"{name}@{version or entry.version}")
 
 
-def is_built(entry: Entry) -> bool:
+def is_built(entry: ZooEntry) -> bool:
     """Whether the zoo is on this machine, from the catalogue's raw data or one's own."""
     return (locate(entry.name) / MANIFEST).exists()

@@ -12,7 +12,15 @@ from typing import Any
 import numpy as np
 
 from ...runtime.errors import BadInput, unknown
-from .raw_data_files import IDX, Part, from_hub, from_sklearn, read_idx, read_npz, read_parquet_images
+from .raw_data_files import (
+    IDX_PREFIXES,
+    ImagesAndLabels,
+    from_hub,
+    from_sklearn,
+    read_idx,
+    read_npz,
+    read_parquet_images,
+)
 
 DIGITS = [str(digit) for digit in range(10)]
 FASHION = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"]
@@ -180,8 +188,8 @@ def load_covertype(folder: Path | None) -> Source:
 
 
 @dataclass(frozen=True)
-class RawData:
-    """A raw data set: how it is loaded (from a folder, if given) and on what terms."""
+class SourceEntry:
+    """How a raw data set is loaded (from a folder, if given), on what terms, and what to cite."""
 
     load: Callable[[Path | None], Source]
     license: str
@@ -189,32 +197,32 @@ class RawData:
 
 
 SOURCES = {
-    "digits": RawData(
+    "digits": SourceEntry(
         load_digits,
         "CC BY 4.0",
         "Alpaydin and Kaynak 1998, Optical Recognition of Handwritten Digits (UCI), from scikit-learn",
     ),
-    "moons": RawData(load_moons, "BSD-3-Clause", "Two moons, scikit-learn's make_moons (Pedregosa et al. 2011)"),
-    "mnist": RawData(
+    "moons": SourceEntry(load_moons, "BSD-3-Clause", "Two moons, scikit-learn's make_moons (Pedregosa et al. 2011)"),
+    "mnist": SourceEntry(
         load_mnist, "CC BY-SA 3.0", "LeCun, Cortes and Burges 1998, The MNIST database of handwritten digits"
     ),
-    "fashion-mnist": RawData(
+    "fashion-mnist": SourceEntry(
         load_fashion_mnist, "MIT", "Xiao, Rasul and Vollgraf 2017, Fashion-MNIST, arXiv:1708.07747"
     ),
-    "cifar10": RawData(
+    "cifar10": SourceEntry(
         load_cifar10,
         "unspecified; free for research",
         "Krizhevsky 2009, Learning multiple layers of features from tiny images",
     ),
-    "imagenet10": RawData(
+    "imagenet10": SourceEntry(
         load_imagenet10,
         "ImageNet terms of access; non-commercial research",
         "Le and Yang 2015, Tiny ImageNet; Deng et al. 2009, ImageNet",
     ),
-    "california-housing": RawData(
+    "california-housing": SourceEntry(
         load_california, "public domain (StatLib)", "Pace and Barry 1997, Sparse spatial autoregressions"
     ),
-    "covertype": RawData(load_covertype, "CC BY 4.0", "Blackard 1998, Covertype (UCI)"),
+    "covertype": SourceEntry(load_covertype, "CC BY 4.0", "Blackard 1998, Covertype (UCI)"),
 }
 
 
@@ -227,13 +235,13 @@ def raw_data_dir(given: Path | None) -> Path | None:
 
 
 def load_source(name: str, folder: Path | None) -> Source:
-    """A raw data set by name; see `load_digits` and the others. Raises BadInput that names the file and the mend."""
+    """A raw data set by name; see `load_digits` and the others. Raises BadInput that names the file and what to do."""
     if name not in SOURCES:
         raise unknown("source", name, SOURCES)
     return SOURCES[name].load(folder)
 
 
-def _joined(parts: list[Part], **about: Any) -> Source:
+def _joined(parts: list[ImagesAndLabels], **about: Any) -> Source:
     """Training and test items of images one after the other."""
     return Source(
         inputs=np.ascontiguousarray(np.concatenate([images for images, _ in parts])),
@@ -245,5 +253,5 @@ def _joined(parts: list[Part], **about: Any) -> Source:
 
 def _idx_source(folder: Path | None, *, name: str, repo_id: str, **about: Any) -> Source:
     local = folder / name.replace("-", "_") if folder else None
-    parts = [read_idx(local, part) if local else from_hub(repo_id, part) for part in IDX]
+    parts = [read_idx(local, part) if local else from_hub(repo_id, part) for part in IDX_PREFIXES]
     return _joined(parts, name=name, image_max=255, **about)

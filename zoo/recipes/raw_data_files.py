@@ -11,8 +11,8 @@ import numpy as np
 
 from ...runtime.errors import BadInput
 
-IDX = {"train": "train", "test": "t10k"}  # the Hub's split name: the IDX files' prefix
-Part = tuple[np.ndarray, np.ndarray]
+IDX_PREFIXES = {"train": "train", "test": "t10k"}  # the Hub's split name: the IDX files' prefix
+ImagesAndLabels = tuple[np.ndarray, np.ndarray]
 
 
 def _missing(path: Path, folder: Path) -> BadInput:
@@ -23,11 +23,11 @@ def _damaged(path: Path, what: object) -> BadInput:
     return BadInput(f"{path}: cannot be used ({what}): copy the original file again")
 
 
-def read_idx(folder: Path, part: str) -> Part:
+def read_idx(folder: Path, part: str) -> ImagesAndLabels:
     """Images and labels of MNIST's original files."""
     arrays = []
     for kind, axes in (("images-idx3", 3), ("labels-idx1", 1)):
-        path = folder / f"{IDX[part]}-{kind}-ubyte.gz"
+        path = folder / f"{IDX_PREFIXES[part]}-{kind}-ubyte.gz"
         try:
             content = gzip.decompress(path.read_bytes())
         except FileNotFoundError:
@@ -69,7 +69,7 @@ def read_npz(
     return arrays
 
 
-def read_parquet_images(path: Path, shape: tuple[int, int, int]) -> Part:
+def read_parquet_images(path: Path, shape: tuple[int, int, int]) -> ImagesAndLabels:
     """Images `[N, *shape]` and labels of a parquet file with columns `image` {bytes} and `label`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -89,7 +89,9 @@ def read_parquet_images(path: Path, shape: tuple[int, int, int]) -> Part:
     return np.stack(images), labels
 
 
-def from_hub(repo_id: str, split: str, *, image: str = "image", only: list[str] | None = None, mode: str = "") -> Part:
+def from_hub(
+    repo_id: str, split: str, *, image: str = "image", only: list[str] | None = None, mode: str = ""
+) -> ImagesAndLabels:
     """Images and labels of a Hub data set; `only` keeps the classes of these names, renumbered in that order."""
     from datasets import load_dataset
     from datasets.exceptions import DatasetNotFoundError
@@ -109,7 +111,7 @@ def from_hub(repo_id: str, split: str, *, image: str = "image", only: list[str] 
     return np.stack([np.asarray(picture, np.uint8) for picture in pictures]), labels
 
 
-def from_sklearn(fetcher: str) -> Part:
+def from_sklearn(fetcher: str) -> tuple[np.ndarray, np.ndarray]:
     """Inputs and targets of one of scikit-learn's downloads."""
     import sklearn.datasets
 

@@ -33,7 +33,7 @@ class INRRecipe(_Spec):
         sizes: widths from the two coordinates to the channels.
         omega_0: frequency of the sine layers.
         output_offset: added to the network's output.
-        init: "dwsnets" (Navon et al. 2023) or "siren" (Sitzmann et al. 2020); see `initial.initial_params`.
+        init: "dwsnets" (Navon et al. 2023) or "siren" (Sitzmann et al. 2020); see `initialisation.initial_params`.
         coordinates: "xy" (column, row) or "ij" (row, column), each from -1 to 1.
         target_range: what black and white are fitted to.
         lr, steps: of Adam.
@@ -57,6 +57,7 @@ class INRRecipe(_Spec):
 
     @property
     def architectures(self) -> dict[str, Architecture]:
+        """The one architecture, under the key "siren"."""
         return {
             "siren": Architecture.mlp(self.sizes, "sine", omega_0=self.omega_0, output_offset=self.output_offset),
         }
@@ -70,6 +71,7 @@ class MLPVariant(_Spec):
 
     @property
     def architecture(self) -> Architecture:
+        """The architecture that the fields describe."""
         return Architecture.mlp(self.sizes, self.activation)
 
 
@@ -86,6 +88,7 @@ class CNNVariant(_Spec):
 
     @property
     def architecture(self) -> Architecture:
+        """The architecture that the fields describe."""
         return Architecture.cnn(
             self.input_shape,
             self.channels,
@@ -97,7 +100,7 @@ class CNNVariant(_Spec):
         )
 
 
-class Draw(_Spec):
+class DrawnHyperparameter(_Spec):
     """A hyperparameter that is drawn for every run on its own; exactly one of the three."""
 
     uniform: tuple[float, float] | None = None
@@ -105,12 +108,13 @@ class Draw(_Spec):
     choice: tuple[Scalar, ...] | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> Draw:
+    def _one(self) -> DrawnHyperparameter:
         if len(self.model_fields_set) != 1:
             raise ValueError("a drawn hyperparameter has exactly one of uniform, log_uniform, choice")
         return self
 
     def sample(self, rng: np.random.Generator) -> Scalar:
+        """One value from the range or the choices."""
         if self.uniform:
             return float(rng.uniform(*self.uniform))
         if self.log_uniform:
@@ -119,20 +123,20 @@ class Draw(_Spec):
         return self.choice[int(rng.integers(len(self.choice)))]
 
 
-Setting = Annotated[Scalar | tuple[Scalar, ...] | Draw, Field(union_mode="left_to_right")]
+Setting = Annotated[Scalar | tuple[Scalar, ...] | DrawnHyperparameter, Field(union_mode="left_to_right")]
 
 
 class Hyperparameters(_Spec):
-    """What may vary between runs: a value, a list (an axis of the grid of all runs) or a `Draw` per run.
+    """What may vary between runs: a value, a list (an axis of the grid of all runs) or a `DrawnHyperparameter` per run.
 
     Arguments:
         variant: names of the recipe's variants; default all of them, as an axis.
         source: data set that a run is trained on; default the entry's own.
-        optimizer: "adam", "sgd" (momentum 0.9) or "rmsprop" (decay 0.9), see `fit.OPTIMIZERS`.
+        optimizer: "adam", "sgd" (momentum 0.9) or "rmsprop" (decay 0.9), see `trainer.OPTIMIZERS`.
         lr: learning rate.
         weight_decay: lambda in lambda / 2 times the sum of squared weights (not biases), added to the loss.
         dropout: probability of zeroing a hidden unit after its activation.
-        init: "torch" or Keras' names; see `initial.initial_params`.
+        init: "torch" or Keras' names; see `initialisation.initial_params`.
         init_std: standard deviation of "random-normal" and "truncated-normal".
         train_fraction: share of the training items that a run sees, always the first ones of one fixed order.
     """
@@ -148,7 +152,7 @@ class Hyperparameters(_Spec):
     train_fraction: Setting = 1.0
 
 
-RANGES = {  # smallest and largest value of the numbers
+NUMBER_RANGES = {  # smallest and largest value
     "lr": (0.0, math.inf),
     "weight_decay": (0.0, math.inf),
     "dropout": (0.0, 0.99),
@@ -157,9 +161,9 @@ RANGES = {  # smallest and largest value of the numbers
 }
 
 
-def _values(setting: Scalar | tuple[Scalar, ...] | Draw) -> tuple[Scalar, ...]:
+def _values(setting: Scalar | tuple[Scalar, ...] | DrawnHyperparameter) -> tuple[Scalar, ...]:
     """What a setting can be, or the ends of what it is drawn from."""
-    if isinstance(setting, Draw):
+    if isinstance(setting, DrawnHyperparameter):
         return setting.choice or setting.uniform or setting.log_uniform or ()
     return setting if isinstance(setting, tuple) else (setting,)
 
@@ -198,16 +202,20 @@ class RunRecipe(_Spec):
             for value in _values(setting):
                 if name in names and value not in names[name]:
                     raise ValueError(f"{name} {value!r}: there is {', '.join(names[name])}")
-                if name in RANGES and not (isinstance(value, float) and RANGES[name][0] <= value <= RANGES[name][1]):
-                    raise ValueError(f"{name} {value!r}: a number from {RANGES[name][0]:g} to {RANGES[name][1]:g}")
+                if name in NUMBER_RANGES:
+                    low, high = NUMBER_RANGES[name]
+                    if not (isinstance(value, float) and low <= value <= high):
+                        raise ValueError(f"{name} {value!r}: a number from {low:g} to {high:g}")
         return self
 
     @property
     def architectures(self) -> dict[str, Architecture]:
+        """The variants' architectures by name."""
         return {name: variant.architecture for name, variant in self.variants.items()}
 
     @property
     def kept_epochs(self) -> tuple[int, ...]:
+        """The epochs whose networks the zoo holds, ascending; 0 is the initial state."""
         return tuple(range(self.epochs + 1)) if self.checkpoints is None else tuple(sorted(self.checkpoints))
 
     def axes(self, sources: list[str]) -> dict[str, tuple[Scalar, ...]]:
@@ -230,13 +238,13 @@ class Mirror(_Spec):
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
-class Entry(_Spec):
+class ZooEntry(_Spec):
     """A zoo of the catalogue, or of one's own TOML file.
 
     Arguments:
         name, version: stand for exactly one recipe, for ever.
-        sources: raw data sets by name (`sources.SOURCES`), each with the checksum of its content; "" where the whole
-            data set was never at hand, so that every build of it is called `+local`.
+        sources: raw data sets by name (`raw_data.SOURCES`), each with the checksum of its content; "" where the whole
+            data set was never available, so that every build of it is called `+local`.
         splits: source items (INRs) or runs in each split; INRs keep a data set's own test images for the test split.
         chunk: networks trained together, by kind of device.
         build_minutes: measured for the whole zoo, by kind of device ("cpu" is at most two cores); absent: unmeasured.
@@ -262,13 +270,13 @@ class Entry(_Spec):
     recipe: Recipe
 
     @model_validator(mode="after")
-    def _is_pinned_where_published(self) -> Entry:
+    def _is_pinned_where_published(self) -> ZooEntry:
         if bool(self.mirrors) != bool(self.manifest_sha256):
             raise ValueError("a published zoo has both manifest_sha256 and mirrors, another neither")
         return self
 
     @model_validator(mode="after")
-    def _splits_are_filled(self) -> Entry:
+    def _splits_are_filled(self) -> ZooEntry:
         if isinstance(self.recipe, RunRecipe):
             runs = self.recipe.runs(list(self.sources))
             if runs != sum(self.splits.values()):

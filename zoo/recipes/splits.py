@@ -19,7 +19,7 @@ SPLITS = {
     "train": 11,
     "val": 1,
     "test": 2,
-}  # parts of a zoo without splits of its own: 70,000 are 55,000, 5,000, 10,000
+}  # shares where a zoo has no splits of its own: 55,000, 5,000, 10,000 of 70,000
 
 Parts = dict[str, np.ndarray]
 
@@ -37,7 +37,7 @@ def split_items(sizes: dict[str, int], source: Source, order: str, limit: int | 
         pool = np.random.default_rng(SPLIT_SEED).permutation(pool)
         own_test = np.random.default_rng(SPLIT_SEED).permutation(own_test)
     if order == "index":
-        own_test, pool = own_test[:0], pool  # Zhou et al. (2023) cut the 60,000 training images alone
+        own_test = own_test[:0]  # Zhou et al. (2023) cut the 60,000 training images alone
     ends = {"test": own_test} if len(own_test) else {}
     wanted = {name: size for name, size in sizes.items() if name not in ends}
     room = dict(zip(wanted, shares(wanted, min(len(pool), sum(wanted.values()))), strict=True))

@@ -21,7 +21,7 @@ OTHER_FILES = (MANIFEST, ORIGIN, CHECKSUMS, "README.md", "picture.png")  # what 
 
 
 def verify_files(folder: Path, manifest: Manifest, *, always_hash: bool) -> None:
-    """Check every file's sha256 against the manifest; raises BadInput naming the file, both sums and the mend.
+    """Check every file's sha256 against the manifest. Raises BadInput that names the file, both sums and the repair.
 
     Unless `always_hash`, a file whose size and modification time are those of its last good check is not read again.
     """
@@ -31,21 +31,21 @@ def verify_files(folder: Path, manifest: Manifest, *, always_hash: bool) -> None
         with suppress(OSError, ValueError):
             stamps = json.loads(stamps_path.read_text())
     again = "zoo import" if manifest.imported else f"zoo build {manifest.name} --out {folder}"
-    mend = f"mend it with `weightbench {again}`, or fetch the zoo again"
+    remedy = f"repair it with `weightbench {again}`, or fetch the zoo again"
     found = {}
     for file in manifest.files:
         path = folder / file.path
         try:
             status = path.stat()
         except OSError:
-            raise BadInput(f"{path}: missing, zoo.json expects sha256 {file.sha256}; {mend}") from None
+            raise BadInput(f"{path}: missing, zoo.json expects sha256 {file.sha256}; {remedy}") from None
         found[file.path] = [status.st_size, status.st_mtime_ns, file.sha256]
         if stamps.get(file.path) == found[file.path]:
             continue
         actual = file_sha256(path)
         if actual != file.sha256:
             state = "truncated" if status.st_size < file.bytes else "corrupted"
-            raise BadInput(f"{path}: {state}: found sha256 {actual}, zoo.json expects {file.sha256}; {mend}")
+            raise BadInput(f"{path}: {state}: found sha256 {actual}, zoo.json expects {file.sha256}; {remedy}")
     if found != stamps:
         with suppress(OSError):  # a read-only cache only costs the time of hashing again
             write_atomically(stamps_path, json.dumps(found).encode())
@@ -59,7 +59,7 @@ def seal(folder: Path, manifest: Manifest) -> None:
 
 def verify_seal(folder: Path, manifest: Manifest) -> None:
     """Raises BadInput for a manifest that was changed after the folder was sealed, and for files not named in it."""
-    mend = f"build or get {manifest.name} again"
+    remedy = f"build or get {manifest.name} again"
     if (folder / CHECKSUMS).exists():
         lines = [line.split("  ", 1) for line in (folder / CHECKSUMS).read_text().splitlines()]
         sealed = {path: sha256 for sha256, path in (line for line in lines if len(line) == 2)}
@@ -67,7 +67,7 @@ def verify_seal(folder: Path, manifest: Manifest) -> None:
         if sealed.get(MANIFEST) != found:
             raise BadInput(
                 f"{folder / MANIFEST}: changed since it was written: found sha256 {found}, "
-                f"{CHECKSUMS} expects {sealed.get(MANIFEST)}; {mend}"
+                f"{CHECKSUMS} expects {sealed.get(MANIFEST)}; {remedy}"
             )
     named = {*OTHER_FILES, *(file.path for file in manifest.files)}
     present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}

@@ -100,11 +100,12 @@ class Manifest(BaseModel):
         return self.recipe.get("kind") == "import"
 
     def to_json(self) -> bytes:
+        """The bytes of `zoo.json`; equal manifests give equal bytes."""
         return (json.dumps(self.model_dump(mode="json", by_alias=True), indent=1) + "\n").encode()
 
 
 def read_manifest(folder: Path) -> tuple[Manifest, str]:
-    """The manifest of a zoo folder and the sha256 of its bytes. Raises BadInput that names the mend.
+    """The manifest of a zoo folder and the sha256 of its bytes. Raises BadInput that says how to get a right one.
 
     Paths of its files are plain names in `data/`: a manifest from elsewhere reaches no other place of the disk.
     """

@@ -16,7 +16,7 @@ from .tables import TableWriter, describe_file
 
 
 @dataclass
-class Stored:
+class StoredNetworks:
     """What was written."""
 
     files: list[ZooFile] = field(default_factory=list)
@@ -68,10 +68,10 @@ class NetworksWriter:
             self._writers[split, key].append(table[kept], {name: values[kept] for name, values in arrays.items()})
             self._tables.append(table[kept].assign(split=split))
 
-    def close(self) -> Stored:
+    def close(self) -> StoredNetworks:
         """Finish the files: "train.parquet" where there is one architecture, else "train-KEY.parquet"."""
         single = len({key for _, key in self._writers}) == 1
-        stored = Stored(dropped=Dropped(duplicates=self._duplicates, diverged=self._diverged))
+        stored = StoredNetworks(dropped=Dropped(duplicates=self._duplicates, diverged=self._diverged))
         for (split, key), writer in self._writers.items():
             writer.close()
             path = writer.path

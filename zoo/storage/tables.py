@@ -68,6 +68,7 @@ class TableWriter:
         self._pending = [pending.slice(stop)] if stop < pending.num_rows else []
 
     def close(self) -> None:
+        """Write what is pending and finish the file."""
         self._flush(whole=False)
         if self._writer is not None:
             self._writer.close()
@@ -86,10 +87,11 @@ def describe_file(folder: Path, path: str, split: str, architecture: str, rows: 
 
 
 def read_table(folder: Path, file: ZooFile) -> pd.DataFrame:
-    """The scalar columns of a file."""
+    """The scalar columns of a file, one row per network."""
     schema = pq.read_schema(folder / file.path)
     scalars = [field.name for field in schema if not pa.types.is_fixed_size_list(field.type)]
-    return pq.read_table(folder / file.path, columns=scalars).to_pandas()
+    table: pd.DataFrame = pq.read_table(folder / file.path, columns=scalars).to_pandas()
+    return table
 
 
 def read_rows(folder: Path, file: ZooFile) -> Iterator[tuple[list[str], np.ndarray]]:

@@ -80,7 +80,7 @@ class Split:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row per network: `id`, labels and figures, plus `architecture`."""
+        """One row per network: `id`, labels, scores and hyperparameters, plus `architecture`."""
         import pandas as pd
 
         return pd.concat([table for _, table, _ in self._by_architecture], ignore_index=True)
@@ -92,6 +92,7 @@ class Split:
 
     @property
     def ids(self) -> list[str]:
+        """The id of every network, in the order of `table`."""
         return self.table["id"].tolist()
 
     def array(self, column: str) -> Tensor:
@@ -110,10 +111,12 @@ class Zoo:
 
     @property
     def name(self) -> str:
+        """For instance "digits-inrs"."""
         return self.manifest.name
 
     @property
     def version(self) -> str:
+        """For instance "1.0.0"; with "+local" for a build from other raw data than the catalogue's."""
         return self.manifest.version
 
     @property
@@ -123,10 +126,12 @@ class Zoo:
 
     @property
     def architectures(self) -> list[Architecture]:
+        """The architectures of the networks, in the order of the manifest."""
         return list(self.manifest.architectures.values())
 
     @cached_property
     def splits(self) -> dict[str, Split]:
+        """The splits by name: those of the files, or those of `policy`."""
         if self.policy is None:
             chosen = {n: [f for f in self.manifest.files if f.split == n] for n in self.manifest.splits}
             return {name: self._split(name, files) for name, files in chosen.items()}

@@ -1,4 +1,4 @@
-"""Zoo folders that are being written: one writer at a time, and nothing that loads before it is whole."""
+"""Zoo folders that are being written: one writer at a time, and nothing that loads before it is complete."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def initial_params(arch: Architecture, init: Init, rng: np.random.Generator, *, 
     U(+-sqrt(6 / fan_in) / omega_0), biases as "torch".
     "torch": torch.nn.Linear's and Conv2d's default, U(+-1 / sqrt(fan_in)) for weights and biases.
     The others are Keras' initialisers of the Small CNN Zoo (Unterthiner et al. 2020), with zero biases; `std` belongs
-    to "random-normal" and "truncated-normal".
+    to "random-normal" and "truncated-normal". omega_0 is that of the first activation, for all layers alike.
     """
     parts = []
     for tensor in arch.tensors:

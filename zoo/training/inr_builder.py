@@ -29,7 +29,7 @@ class INRBuilder:
     Arguments:
         recipe: with the build's seed.
         parts: source items by split.
-        chunk: networks per chunk; the last one is padded, so that every network is computed in equal company.
+        chunk: networks per chunk; the last one is padded, because bits of a result depend on a chunk's size.
     """
 
     recipe: INRRecipe
@@ -52,14 +52,17 @@ class INRBuilder:
 
     @property
     def sources(self) -> dict[str, Source]:
+        """The one data set."""
         return {self.source.name: self.source}
 
     @cached_property
     def architectures(self) -> dict[str, Architecture]:
+        """The one architecture, "siren"."""
         return self.recipe.architectures
 
     @cached_property
     def members(self) -> dict[str, list[Fit]]:
+        """The fits of each split: every source item, `copies` times."""
         copies = self.recipe.copies
         return {
             split: [(int(item), copy) for item in items for copy in range(copies[split])]
@@ -68,15 +71,18 @@ class INRBuilder:
 
     @cached_property
     def chunks(self) -> list[list[Fit]]:
+        """Neighbours, `chunk` at a time; the last chunk may be shorter."""
         everything = [fit for fits in self.members.values() for fit in fits]
         return [everything[start : start + self.chunk] for start in range(0, len(everything), self.chunk)]
 
     @property
     def networks(self) -> int:
+        """How many fits there are: each gives one network."""
         return sum(map(len, self.members.values()))
 
     @property
     def engine(self) -> str:
+        """What trained by now: "eager" once compiling has failed."""
         return self._trainer.engine
 
     @cached_property
@@ -112,9 +118,11 @@ class INRBuilder:
         return {"params": params.unsqueeze(1).cpu().numpy(), "psnr": psnr[:, None]}, {}
 
     def architecture(self, member: Fit) -> str:
+        """ "siren"."""
         return "siren"
 
     def describe(self, members: list[Fit], rows: list[Arrays]) -> tuple[pd.DataFrame, Arrays]:
+        """The table's rows, and `params [networks, P]` and `image [networks, pixels]`."""
         items = np.array([item for item, _ in members])
         table = pd.DataFrame(
             {
@@ -129,6 +137,7 @@ class INRBuilder:
         return table, {"params": np.concatenate([row["params"] for row in rows]), "image": images}
 
     def quality(self, table: pd.DataFrame) -> dict[str, float]:
+        """Mean and minimum of the PSNR, dB."""
         return {
             "psnr_mean": round(float(table["psnr"].to_numpy(float).mean()), 3),
             "psnr_min": round(float(table["psnr"].min()), 3),

@@ -24,7 +24,7 @@ from .trainer import Trainer, TrainingSettings, TrainingState
 from .training_runs import RandomStream, Run, run_rng
 from .zoo_builder import Arrays
 
-SEGMENT_EPOCHS = 25  # what an interrupted build loses at most
+SEGMENT_EPOCHS = 25  # the maximum that an interrupted build loses
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class RunBuilder:
 
     @property
     def columns(self) -> dict[str, str]:
+        """The table's columns with their meaning."""
         unit = {"r2": "coefficient of determination", "accuracy": "accuracy, 0 to 1"}[self._score]
         columns = {
             "id": "run and epoch; stable over builds",
@@ -81,15 +82,18 @@ class RunBuilder:
 
     @cached_property
     def parts(self) -> Parts:
+        """The numbers of each split's runs."""
         return split_runs(self.sizes, [run["variant"] for run in self.runs], self.limit)
 
     @cached_property
     def architectures(self) -> dict[str, Architecture]:
+        """The architectures that any run of the build has."""
         used = {run["variant"] for runs in self.members.values() for run in runs}
         return {name: arch for name, arch in self.recipe.architectures.items() if name in used}
 
     @cached_property
     def members(self) -> dict[str, list[Run]]:
+        """The runs of each split, by number."""
         return {split: [self.runs[number] for number in sorted(numbers)] for split, numbers in self.parts.items()}
 
     @cached_property
@@ -102,14 +106,17 @@ class RunBuilder:
 
     @property
     def segments(self) -> int:
+        """Stretches of `SEGMENT_EPOCHS` epochs, the last of which may be shorter."""
         return -(-self.recipe.epochs // SEGMENT_EPOCHS)
 
     @property
     def networks(self) -> int:
+        """Runs times checkpoints."""
         return sum(map(len, self.members.values())) * len(self.recipe.kept_epochs)
 
     @property
     def engine(self) -> str:
+        """What trained by now: "eager" once compiling has failed for any architecture."""
         return "eager" if any(t.engine == "eager" for t in self._trainers.values()) else self.compiler
 
     @cached_property
@@ -186,9 +193,11 @@ class RunBuilder:
         return torch.from_numpy(orders.reshape(len(runs), -1, size)).transpose(0, 1).contiguous().to(self.device)
 
     def architecture(self, member: Run) -> str:
+        """The run's variant."""
         return str(member["variant"])
 
     def describe(self, members: list[Run], rows: list[Arrays]) -> tuple[pd.DataFrame, Arrays]:
+        """The table's rows, one per checkpoint, and `params [networks, P]`."""
         tables = [self._table(run, arrays) for run, arrays in zip(members, rows, strict=True)]
         return pd.concat(tables, ignore_index=True), {"params": np.concatenate([row["params"] for row in rows])}
 

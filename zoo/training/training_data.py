@@ -56,4 +56,5 @@ class TrainingData:
 def _standardised(values: np.ndarray, train: np.ndarray) -> np.ndarray:
     train = train.astype(np.float64)
     deviation = train.std(0)
-    return ((values - train.mean(0)) / np.where(deviation > 0, deviation, 1)).astype(np.float32)
+    scaled: np.ndarray = (values - train.mean(0)) / np.where(deviation > 0, deviation, 1)
+    return scaled.astype(np.float32)

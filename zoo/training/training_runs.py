@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..recipes.recipe import Draw, RunRecipe
+from ..recipes.recipe import DrawnHyperparameter, RunRecipe
 
 
 class RandomStream(IntEnum):
@@ -41,7 +41,7 @@ def plan_runs(recipe: RunRecipe, sources: list[str]) -> list[Run]:
         for point in itertools.product(*axes.values()):
             chosen = dict(zip(axes, point, strict=True))
             for name, value in recipe.hyperparameters:
-                if isinstance(value, Draw):
+                if isinstance(value, DrawnHyperparameter):
                     rng = run_rng(recipe, RandomStream.HYPERPARAMETER, len(runs), zlib.crc32(name.encode()))
                     chosen[name] = value.sample(rng)
                 else:

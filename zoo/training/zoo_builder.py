@@ -16,36 +16,42 @@ Member = TypeVar("Member")
 
 
 class ZooBuilder(Protocol[Member]):
-    """Trains the members of a zoo (fits of an image, training runs), each of which gives one network or more.
-
-    Attributes:
-        members: by split, in the order in which they are stored.
-        chunks: members that are trained together; all of one architecture.
-        segments: parts of a member's training; each is kept when done, so that an interrupted build goes on there.
-        columns: the table's columns with their meaning.
-        engine: "inductor" or "eager".
-    """
+    """Trains the members of a zoo (fits of an image, training runs), each of which gives one network or more."""
 
     @property
-    def sources(self) -> dict[str, Source]: ...
+    def sources(self) -> dict[str, Source]:
+        """The raw data by name."""
+        ...
 
     @property
-    def architectures(self) -> dict[str, Architecture]: ...
+    def architectures(self) -> dict[str, Architecture]:
+        """Of the members, by key."""
+        ...
 
     @property
-    def columns(self) -> dict[str, str]: ...
+    def columns(self) -> dict[str, str]:
+        """The table's columns with their meaning."""
+        ...
 
     @property
-    def engine(self) -> str: ...
+    def engine(self) -> str:
+        """What trains: "inductor" or "eager"."""
+        ...
 
     @property
-    def members(self) -> dict[str, list[Member]]: ...
+    def members(self) -> dict[str, list[Member]]:
+        """By split, in the order in which they are stored."""
+        ...
 
     @property
-    def chunks(self) -> list[list[Member]]: ...
+    def chunks(self) -> list[list[Member]]:
+        """Members that are trained together; all of one architecture."""
+        ...
 
     @property
-    def segments(self) -> int: ...
+    def segments(self) -> int:
+        """Parts of a member's training; each is kept when done, so that an interrupted build goes on there."""
+        ...
 
     @property
     def networks(self) -> int:
@@ -57,7 +63,7 @@ class ZooBuilder(Protocol[Member]):
     ) -> tuple[Arrays, Arrays]:
         """Train one segment; `state` is empty before the first.
 
-        Returns rows `[len(chunk), networks, ...]`, `params` and figures, and the state that the next segment needs.
+        Returns rows `[len(chunk), networks, ...]`, `params` and scores, and the state that the next segment needs.
         """
         ...
 
@@ -70,5 +76,5 @@ class ZooBuilder(Protocol[Member]):
         ...
 
     def quality(self, table: pd.DataFrame) -> dict[str, float]:
-        """The zoo's figures, from its whole table."""
+        """Summary statistics of the scores, from the whole table."""
         ...

@@ -1,1 +1,1 @@
-"""One file for each published format: `find(folder, shapes)` lists its networks and says how they are read."""
+"""One file for each published format: `find(folder, reader)` lists its networks and says how they are read."""

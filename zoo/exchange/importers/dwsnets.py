@@ -16,23 +16,25 @@ import torch
 
 from ....runtime.errors import BadInput
 from ...storage.manifest import Rendering
-from ..reading.archives import files
+from ..reading.archives import files_below
 from ..reading.inr_images import image_source
-from ..reading.listing import MAX_CLASSES, Listing, Network
-from ..reading.shapes import Shapes
-from ..reading.state_dict import read_state_dict
+from ..reading.network_listing import MAX_CLASSES, ImportedNetwork, NetworkListing
+from ..reading.network_reader import NetworkReader
+from ..reading.state_dict_files import read_state_dict
 
-MNIST = re.compile(r"(?:.*/)?[^/]*_(?P<part>training|testing)_(?P<label>\d{1,4})_(?P<item>\d{1,9})/(?:.*/)?[^/]+\.pth")
-FASHION = re.compile(r"(?:.*/)?(?P<part>train|test)/model_(?P<item>\d{1,9})\.pth")
+MNIST_PATTERN = re.compile(
+    r"(?:.*/)?[^/]*_(?P<part>training|testing)_(?P<label>\d{1,4})_(?P<item>\d{1,9})/(?:.*/)?[^/]+\.pth"
+)
+FASHION_PATTERN = re.compile(r"(?:.*/)?(?P<part>train|test)/model_(?P<item>\d{1,9})\.pth")
 
 
-def find(folder: Path, shapes: Shapes) -> Listing:
+def find(folder: Path, reader: NetworkReader) -> NetworkListing:
     """Every INR of the folder. Raises BadInput when no path is named as above."""
-    shapes.activation, shapes.omega_0, shapes.output_offset = shapes.activation or "sine", 30.0, 0.5
+    reader.activation, reader.omega_0, reader.output_offset = reader.activation or "sine", 30.0, 0.5
     rows: list[dict[str, Any]] = []
     strangers = []
-    for file in files(folder, ".pth"):
-        match = MNIST.fullmatch(file) or FASHION.fullmatch(file)
+    for file in files_below(folder, ".pth"):
+        match = MNIST_PATTERN.fullmatch(file) or FASHION_PATTERN.fullmatch(file)
         if match is None:
             strangers.append(file)
             continue
@@ -52,15 +54,15 @@ def find(folder: Path, shapes: Shapes) -> Listing:
     table["split"] = table["part"].where(table["part"] == "test", "") if official else ""
     table["group"] = table["id"]
 
-    def read(rows: pd.DataFrame) -> list[Network]:
+    def read(rows: pd.DataFrame) -> list[ImportedNetwork]:
         networks = []
         for file in rows["file"]:
             state, extra = read_state_dict(folder / file, extra=("label",))
             label = {} if "label" in rows else {"label": _label(folder / file, extra.get("label"))}
-            networks.append(Network(*shapes.read(folder / file, state), label))
+            networks.append(ImportedNetwork(*reader.read(folder / file, state), label))
         return networks
 
-    listing = Listing(
+    listing = NetworkListing(
         table=table,
         read=read,
         columns={
@@ -70,7 +72,7 @@ def find(folder: Path, shapes: Shapes) -> Listing:
             "item": "index of the image in that part",
             "label": "class of the image",
         },
-        shapes=shapes,
+        reader=reader,
         source=image_source("Navon et al. (2023), arXiv:2301.12780"),
         split_rule="The data set's test images are the test split" if official else "Splits hold different images",
         rendering=Rendering(coordinates="xy", target_range=(0.0, 1.0)),

@@ -28,10 +28,10 @@ from ...networks.architecture import (
     Pool2d,
 )
 from ...storage.manifest import SourceInfo
-from ..reading.archives import first_line, natural
-from ..reading.listing import Listing, Network
-from ..reading.shapes import Shapes
-from ..reading.state_dict import read_state_dict
+from ..reading.archives import first_line, natural_order
+from ..reading.network_listing import ImportedNetwork, NetworkListing
+from ..reading.network_reader import NetworkReader
+from ..reading.state_dict_files import read_state_dict
 
 # Their names: ours, with type and meaning.
 CONFIG: dict[str, tuple[str, type, str]] = {
@@ -44,13 +44,13 @@ CONFIG: dict[str, tuple[str, type, str]] = {
     "optim::wd": ("weight_decay", float, "weight decay"),
     "seed": ("seed", int, "of the run; -1 where it is not known"),
 }
-FIGURES = {
+METRICS = {
     "train_loss": ("train_loss", "running loss over the epoch"),
     "train_acc": ("train_accuracy", "running accuracy over the epoch, 0 to 1"),
     "test_loss": ("test_loss", "loss on the test items"),
     "test_acc": ("test_accuracy", "accuracy on the test items, 0 to 1"),
 }
-UNTRAINED = -999  # stands for a figure that was not measured
+NOT_MEASURED = -999  # stands in the place of a metric
 ACTIVATIONS: dict[str, ActivationName] = {"leakyrelu": "leaky-relu", "leaky_relu": "leaky-relu"}
 # Channels, kernel size of every convolution, whether 2x2 maximum pooling follows; image size; width before the output.
 CNNS: dict[str, tuple[tuple[tuple[int, int, bool], ...], int, int]] = {
@@ -60,12 +60,14 @@ CNNS: dict[str, tuple[tuple[tuple[int, int, bool], ...], int, int]] = {
 }
 
 
-def find(folder: Path, shapes: Shapes) -> Listing:
+def find(folder: Path, reader: NetworkReader) -> NetworkListing:
     """Every checkpoint of every trial. Raises BadInput when there is none, and for a trial that cannot be read."""
-    trials = sorted((path.parent for path in folder.rglob("params.json")), key=lambda path: natural(path.as_posix()))
+    trials = sorted(
+        (path.parent for path in folder.rglob("params.json")), key=lambda path: natural_order(path.as_posix())
+    )
     rows: list[dict[str, Any]] = []
-    readers: list[Shapes] = []  # of each run
-    known: dict[str, Shapes] = {}
+    readers: list[NetworkReader] = []  # of each run
+    known: dict[str, NetworkReader] = {}
     said: set[str] = set()
     empty = 0
     with track("list trials", len(trials), "trials") as advance:
@@ -74,13 +76,13 @@ def find(folder: Path, shapes: Shapes) -> Listing:
             empty += not epochs
             if epochs:
                 run, config, results = len(readers), _json(trial / "params.json"), _results(trial / "result.json")
-                readers.append(_reader(trial / "params.json", config, shapes, known))
+                readers.append(_reader(trial / "params.json", config, reader, known))
                 settings = {ours: _setting(config.get(theirs), kind) for theirs, (ours, kind, _) in CONFIG.items()}
                 said |= {ours for theirs, (ours, _, _) in CONFIG.items() if theirs in config}
                 for epoch, path in epochs.items():
-                    figures = {ours: _figure(results.get(epoch, {}), theirs) for theirs, (ours, _) in FIGURES.items()}
+                    metrics = {ours: _metric(results.get(epoch, {}), theirs) for theirs, (ours, _) in METRICS.items()}
                     place = {"file": path.relative_to(folder).as_posix(), "run": run, "epoch": epoch}
-                    rows.append({"id": f"{run:05d}-{epoch:03d}"} | place | settings | figures)
+                    rows.append({"id": f"{run:05d}-{epoch:03d}"} | place | settings | metrics)
             advance()
     if not rows:
         raise BadInput(
@@ -89,11 +91,11 @@ def find(folder: Path, shapes: Shapes) -> Listing:
     table = pd.DataFrame(rows).drop(columns=[ours for ours, _, _ in CONFIG.values() if ours not in said])
     table["group"], table["split"] = table["run"].astype("str"), ""
 
-    def read(rows: pd.DataFrame) -> list[Network]:
+    def read(rows: pd.DataFrame) -> list[ImportedNetwork]:
         networks = []
         for file, run in zip(rows["file"], rows["run"], strict=True):
             key, arch, params = readers[run].read(folder / file, read_state_dict(folder / file)[0])
-            networks.append(Network(key or None, arch, params))
+            networks.append(ImportedNetwork(key or None, arch, params))
         return networks
 
     columns = {
@@ -102,11 +104,11 @@ def find(folder: Path, shapes: Shapes) -> Listing:
         "run": "number of the training run",
         "epoch": "epochs trained; 0 is the initial state",
     }
-    listing = Listing(
+    listing = NetworkListing(
         table=table,
         read=read,
-        columns=columns | {ours: text for ours, _, text in CONFIG.values() if ours in table} | dict(FIGURES.values()),
-        shapes=shapes,
+        columns=columns | {ours: text for ours, _, text in CONFIG.values() if ours in table} | dict(METRICS.values()),
+        reader=reader,
         source=SourceInfo(
             name="images",
             sha256=None,
@@ -164,29 +166,31 @@ def _setting(value: Any, kind: type) -> str | float:
     return float(value) if isinstance(value, int | float) else float("nan")
 
 
-def _figure(result: dict[str, Any], name: str) -> float:
-    value = result.get(name, UNTRAINED)
-    return float(value) if isinstance(value, int | float) and value != UNTRAINED else float("nan")
+def _metric(result: dict[str, Any], name: str) -> float:
+    value = result.get(name, NOT_MEASURED)
+    return float(value) if isinstance(value, int | float) and value != NOT_MEASURED else float("nan")
 
 
-def _reader(path: Path, config: dict[str, Any], shapes: Shapes, known: dict[str, Shapes]) -> Shapes:
+def _reader(
+    path: Path, config: dict[str, Any], reader: NetworkReader, known: dict[str, NetworkReader]
+) -> NetworkReader:
     """How a trial's tensors are read, from its configuration; `known` keeps one for equal architectures."""
-    if shapes.architectures:
-        return shapes
+    if reader.architectures:
+        return reader
     kind, channels, outputs = (config.get(name) for name in ("model::type", "model::channels_in", "model::o_dim"))
-    name = config.get("model::nlin") or shapes.activation
+    name = config.get("model::nlin") or reader.activation
     if name is None:
         name = "relu"
-        shapes.notes["the activation is not said anywhere and was taken to be ReLU (--activation for another)"] = None
+        reader.notes["the activation is not said anywhere and was taken to be ReLU (--activation for another)"] = None
     described = f"{kind} {name} {channels} {outputs}"
     if described not in known:
         try:
             activation = Activation(name=ACTIVATIONS.get(name, name))
             if kind == "MLP":
-                known[described] = Shapes(activation=activation.name, notes=shapes.notes)
+                known[described] = NetworkReader(activation=activation.name, notes=reader.notes)
             elif kind in CNNS:
                 arch = _cnn(kind, int(channels or 0), int(outputs or 10), activation)
-                known[described] = Shapes(architectures={"": arch}, notes=shapes.notes)
+                known[described] = NetworkReader(architectures={"": arch}, notes=reader.notes)
             else:
                 raise ValueError(f"model::type is {kind!r}, known are {', '.join(CNNS)} and MLP")
         except (ValueError, TypeError) as error:

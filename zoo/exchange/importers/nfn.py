@@ -15,23 +15,23 @@ import pandas as pd
 
 from ....runtime.errors import BadInput
 from ...storage.manifest import Rendering
-from ..reading.archives import files
+from ..reading.archives import files_below
 from ..reading.inr_images import image_source
-from ..reading.listing import Listing, Network
-from ..reading.shapes import Shapes
-from ..reading.state_dict import read_state_dict
+from ..reading.network_listing import ImportedNetwork, NetworkListing
+from ..reading.network_reader import NetworkReader
+from ..reading.state_dict_files import read_state_dict
 
-NAME = re.compile(r"(?:.*/)?[^/]*?(?:_aug(?P<copy>\d{1,9}))?_(?P<label>\d{1,4})s/net(?P<item>\d{1,9})\.pth")
-CUTS = (45_000, 50_000)
+FILE_PATTERN = re.compile(r"(?:.*/)?[^/]*?(?:_aug(?P<copy>\d{1,9}))?_(?P<label>\d{1,4})s/net(?P<item>\d{1,9})\.pth")
+SPLIT_ENDS = (45_000, 50_000)
 
 
-def find(folder: Path, shapes: Shapes) -> Listing:
+def find(folder: Path, reader: NetworkReader) -> NetworkListing:
     """Every SIREN of the folder. Raises BadInput when no path is named as above."""
-    shapes.activation, shapes.omega_0 = shapes.activation or "sine", 30.0
+    reader.activation, reader.omega_0 = reader.activation or "sine", 30.0
     rows = []
     strangers = []
-    for file in files(folder, ".pth"):
-        match = NAME.fullmatch(file)
+    for file in files_below(folder, ".pth"):
+        match = FILE_PATTERN.fullmatch(file)
         if match is None:
             strangers.append(file)
             continue
@@ -45,14 +45,16 @@ def find(folder: Path, shapes: Shapes) -> Listing:
             "`zoo import state-dicts` reads any names"
         )
     table = pd.DataFrame(rows).sort_values(["item", "copy"], ignore_index=True)
-    whole = table["item"].min() < CUTS[0] and table["item"].max() >= CUTS[1]
-    table["split"] = np.array(["train", "val", "test"])[np.digitize(table["item"], CUTS)] if whole else ""
+    whole = table["item"].min() < SPLIT_ENDS[0] and table["item"].max() >= SPLIT_ENDS[1]
+    table["split"] = np.array(["train", "val", "test"])[np.digitize(table["item"], SPLIT_ENDS)] if whole else ""
     table["group"] = table["item"].astype("str")
 
-    def read(rows: pd.DataFrame) -> list[Network]:
-        return [Network(*shapes.read(folder / file, read_state_dict(folder / file)[0])) for file in rows["file"]]
+    def read(rows: pd.DataFrame) -> list[ImportedNetwork]:
+        return [
+            ImportedNetwork(*reader.read(folder / file, read_state_dict(folder / file)[0])) for file in rows["file"]
+        ]
 
-    listing = Listing(
+    listing = NetworkListing(
         table=table,
         read=read,
         columns={
@@ -62,7 +64,7 @@ def find(folder: Path, shapes: Shapes) -> Listing:
             "copy": "number of the fit of that image",
             "label": "class of the image",
         },
-        shapes=shapes,
+        reader=reader,
         source=image_source("Zhou et al. (2023), arXiv:2302.14040"),
         split_rule="Images below 45,000 are the train split, those below 50,000 val, the others test"
         if whole

@@ -22,8 +22,8 @@ from ....runtime.errors import BadInput
 from ...networks.architecture import ActivationName, Architecture
 from ...storage.manifest import SourceInfo
 from ..reading.archives import first_line
-from ..reading.listing import Listing, Network
-from ..reading.shapes import Shapes
+from ..reading.network_listing import ImportedNetwork, NetworkListing
+from ..reading.network_reader import NetworkReader
 
 # Their names: ours, with the meaning.
 COLUMNS = {
@@ -42,14 +42,14 @@ COLUMNS = {
     "test_loss": ("test_loss", "loss on the test items"),
     "test_accuracy": ("test_accuracy", "accuracy on the test items, 0 to 1"),
 }
-NUMBERS = {name for name in COLUMNS if not name.startswith("config.")} | {
+NUMERIC_COLUMNS = {name for name in COLUMNS if not name.startswith("config.")} | {
     f"config.{name}" for name in ("learning_rate", "l2reg", "dropout", "init_std", "train_fraction")
 }
-MAX_METRICS = 2**30  # bytes of the unpacked table; the released ones have a tenth
-PIXELS = {"mnist": 28, "fashion_mnist": 28, "cifar10": 32, "svhn_cropped": 32}  # of images with one channel
+MAX_METRICS_BYTES = 2**30  # bytes of the unpacked table; the released ones have a tenth
+IMAGE_SIZES = {"mnist": 28, "fashion_mnist": 28, "cifar10": 32, "svhn_cropped": 32}  # of images with one channel
 
 
-class Tensor(NamedTuple):
+class StoredTensor(NamedTuple):
     """Columns `start` to `stop` of a row, and their shape in Keras' order."""
 
     start: int
@@ -57,10 +57,10 @@ class Tensor(NamedTuple):
     shape: tuple[int, ...]
 
 
-def find(folder: Path, shapes: Shapes) -> Listing:
+def find(folder: Path, reader: NetworkReader) -> NetworkListing:
     """Every checkpoint. Raises BadInput when the three files are not there or do not fit each other."""
-    if shapes.order or shapes.architectures:
-        given = "--order" if shapes.order else "--arch"
+    if reader.order or reader.architectures:
+        given = "--order" if reader.order else "--arch"
         raise BadInput(f"{given}: the format small-cnn-zoo says that itself: leave it out")
     paths = [_only(folder, name) for name in ("weights.npy", "metrics.csv.gz", "layout.csv")]
     try:
@@ -78,30 +78,30 @@ def find(folder: Path, shapes: Shapes) -> Listing:
     table.insert(0, "id", [f"{run:05d}-{epoch:02d}" for run, epoch in zip(runs, table["epoch"], strict=True)])
     table["group"], table["split"] = table["run"].astype("str"), ""
     sources = sorted(set(table["source"])) if "source" in table else []
-    pixels = {PIXELS.get(source, 0) for source in sources} - {0}
+    pixels = {IMAGE_SIZES.get(source, 0) for source in sources} - {0}
     if len(pixels) != 1:
-        shapes.notes["the images' size is not known and was taken to be 28x28"] = None
+        reader.notes["the images' size is not known and was taken to be 28x28"] = None
     size = pixels.pop() if len(pixels) == 1 else 28
     archs = {
         name: _architecture(paths[2], layout, name, size)
-        for name in (sorted(set(table["activation"])) if "activation" in table else [shapes.activation or "relu"])
+        for name in (sorted(set(table["activation"])) if "activation" in table else [reader.activation or "relu"])
     }
     order = _state_dict_order(layout)
     if weights.dtype != np.float32:
-        shapes.notes[f"{weights.dtype} weights were cast to float32"] = None
+        reader.notes[f"{weights.dtype} weights were cast to float32"] = None
 
-    def read(rows: pd.DataFrame) -> list[Network]:
+    def read(rows: pd.DataFrame) -> list[ImportedNetwork]:
         block = np.asarray(weights[rows["file"].astype(int).to_numpy()], np.float32)
         params = np.concatenate([_transposed(block[:, t.start : t.stop], t.shape) for t in order], 1)
         activations = rows["activation"] if "activation" in rows else [next(iter(archs))] * len(rows)
-        return [Network(None, archs[name], row) for name, row in zip(activations, params, strict=True)]
+        return [ImportedNetwork(None, archs[name], row) for name, row in zip(activations, params, strict=True)]
 
     columns = {"id": "run and epoch", "file": "row of weights.npy", "run": "number of the training run"}
-    return Listing(
+    return NetworkListing(
         table=table,
         read=read,
         columns=columns | {ours: text for ours, text in COLUMNS.values() if ours in table},
-        shapes=shapes,
+        reader=reader,
         source=SourceInfo(
             name=", ".join(sources) or "images",
             sha256=None,
@@ -125,16 +125,16 @@ def _metrics(path: Path, rows: int) -> pd.DataFrame:
     """The known columns: numbers as float64, epochs as int64, the others text."""
     try:
         with gzip.open(path) as stream:
-            content = stream.read(MAX_METRICS + 1)
-        if len(content) > MAX_METRICS:
-            raise BadInput(f"{path}: unpacks to more than {MAX_METRICS:,} bytes: download it again")
+            content = stream.read(MAX_METRICS_BYTES + 1)
+        if len(content) > MAX_METRICS_BYTES:
+            raise BadInput(f"{path}: unpacks to more than {MAX_METRICS_BYTES:,} bytes: download it again")
         metrics = pd.read_csv(io.BytesIO(content), dtype="str", usecols=lambda name: name in (*COLUMNS, "modeldir"))
     except (OSError, EOFError, zlib.error) as error:
         raise BadInput(f"{path}: cannot be read ({error}): download it again") from None
     except ValueError as error:
         raise BadInput(f"{path}: is no CSV ({first_line(error)}): download it again") from None
     for name in metrics:
-        if name in NUMBERS:
+        if name in NUMERIC_COLUMNS:
             metrics[name] = pd.to_numeric(metrics[name], errors="coerce")
         elif name != "modeldir":
             metrics[name] = metrics[name].fillna("")
@@ -149,12 +149,12 @@ def _metrics(path: Path, rows: int) -> pd.DataFrame:
     return metrics
 
 
-def _layout(path: Path, width: int) -> list[Tensor]:
+def _layout(path: Path, width: int) -> list[StoredTensor]:
     """The tensors in their order. Raises BadInput unless they fill a row and are pairs of bias and kernel."""
     try:
         table = pd.read_csv(path).sort_values("start_idx")
         tensors = [
-            Tensor(int(start), int(stop), tuple(int(n) for n in ast.literal_eval(str(shape))))
+            StoredTensor(int(start), int(stop), tuple(int(n) for n in ast.literal_eval(str(shape))))
             for start, stop, shape in zip(table["start_idx"], table["end_idx"], table["shape"], strict=True)
         ]
     except (OSError, KeyError, ValueError, SyntaxError, TypeError) as error:
@@ -171,7 +171,7 @@ def _layout(path: Path, width: int) -> list[Tensor]:
     return tensors
 
 
-def _architecture(path: Path, layout: list[Tensor], activation: str, size: int) -> Architecture:
+def _architecture(path: Path, layout: list[StoredTensor], activation: str, size: int) -> Architecture:
     kernels = [tensor.shape for tensor in layout[1::2]]
     *convolutions, dense = kernels
     square = {shape[0] for shape in convolutions} | {shape[1] for shape in convolutions}
@@ -193,7 +193,7 @@ def _architecture(path: Path, layout: list[Tensor], activation: str, size: int) 
         raise BadInput(f"{path}: {error}") from None
 
 
-def _state_dict_order(layout: list[Tensor]) -> list[Tensor]:
+def _state_dict_order(layout: list[StoredTensor]) -> list[StoredTensor]:
     """Kernel before bias."""
     return [tensor for bias, kernel in zip(layout[::2], layout[1::2], strict=True) for tensor in (kernel, bias)]
 

@@ -15,19 +15,26 @@ import torch
 
 from ....runtime.errors import BadInput
 from ...storage.manifest import SourceInfo
-from ..reading.archives import files
-from ..reading.listing import ARCHITECTURE, Listing, Network
-from ..reading.shapes import Shapes, read_architectures
-from ..reading.state_dict import OTHER, TORCH, check_tensor, npz_shapes, read_npz, read_state_dict
+from ..reading.archives import files_below
+from ..reading.network_listing import ARCHITECTURE, ImportedNetwork, NetworkListing
+from ..reading.network_reader import NetworkReader, read_architectures
+from ..reading.state_dict_files import (
+    OTHER_SUFFIXES,
+    TORCH_SUFFIXES,
+    check_tensor,
+    npz_shapes,
+    read_npz,
+    read_state_dict,
+)
 
 LABELS, ARCHITECTURES = "labels.csv", "architectures.json"  # beside state dicts that `zoo export` wrote
 
 
-def find(folder: Path, shapes: Shapes) -> Listing:
+def find(folder: Path, reader: NetworkReader) -> NetworkListing:
     """Every network of the folder (or of the one .npz file that `folder` is). Raises BadInput."""
-    if not shapes.architectures and (folder / ARCHITECTURES).is_file():
-        shapes.architectures = read_architectures(folder / ARCHITECTURES)
-    names = [""] if folder.is_file() else files(folder, *TORCH, *OTHER)
+    if not reader.architectures and (folder / ARCHITECTURES).is_file():
+        reader.architectures = read_architectures(folder / ARCHITECTURES)
+    names = [""] if folder.is_file() else files_below(folder, *TORCH_SUFFIXES, *OTHER_SUFFIXES)
     rows: list[tuple[str, str, str, int]] = []  # id, file, path, row in a stacked file or -1
     for name in names:
         count = _stacked(folder / name) if (folder / name).suffix.lower() == ".npz" else None
@@ -46,7 +53,7 @@ def find(folder: Path, shapes: Shapes) -> Listing:
             check_tensor(path, name, value)
         return found
 
-    def read(rows: pd.DataFrame) -> list[Network]:
+    def read(rows: pd.DataFrame) -> list[ImportedNetwork]:
         networks = []
         keys = rows[ARCHITECTURE] if ARCHITECTURE in rows else [None] * len(rows)
         for place, row, key in zip(rows["_path"], rows["_row"], keys, strict=True):
@@ -55,18 +62,18 @@ def find(folder: Path, shapes: Shapes) -> Listing:
                 state, _ = read_state_dict(path)
             else:
                 state = {name: values[row] for name, values in arrays(path).items()}
-            networks.append(Network(*shapes.read(path, state, key)))
+            networks.append(ImportedNetwork(*reader.read(path, state, key)))
         return networks
 
-    return Listing(
+    return NetworkListing(
         table=table,
         read=read,
         columns={"id": "name of the network", "file": "path in the folder it was imported from"},
-        shapes=shapes,
+        reader=reader,
         source=SourceInfo(name="unknown", sha256=None, license="not stated", citation="Not stated", classes=[]),
         split_rule="Splits were drawn network by network",
         labels=folder / LABELS if (folder / LABELS).is_file() else None,
-        reads_architecture=bool(shapes.architectures),
+        reads_architecture=bool(reader.architectures),
     )
 
 

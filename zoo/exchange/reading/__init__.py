@@ -1,1 +1,1 @@
-"""What importers share: archives, tensors that nothing is run for, shapes, labels."""
+"""What importers share: archives, tensors of files that are never run, architectures, labels."""

@@ -17,10 +17,10 @@ from ....runtime.progress import track
 
 MAX_BYTES = 64 * 2**30  # of an unpacked archive; the largest published set has 5.4 GB
 MAX_RATIO = 200  # unpacked to packed; weights barely compress, and text by less
-SMALL = 2**26  # below this no ratio is too large
-_CHUNK = 2**20
-_DAMAGED = (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, RuntimeError)
-_TRUST = "if you trust it, unpack it yourself and import the folder"
+UNCHECKED_BYTES = 2**26  # below this no ratio is too large
+_COPY_BYTES = 2**20
+_DAMAGE_ERRORS = (zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, RuntimeError)
+_TRUST_HINT = "if you trust it, unpack it yourself and import the folder"
 
 
 def is_archive(path: Path) -> bool:
@@ -48,7 +48,7 @@ def unpacked(path: Path, work: Path) -> Path:
                 _check_size(path, total)
                 _copy(stream, _place(path, work, name, names), size)
                 advance()
-    except (*_DAMAGED, OSError) as error:
+    except (*_DAMAGE_ERRORS, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:  # the disk's, not the archive's
             raise
         raise BadInput(f"{path}: cannot be unpacked ({first_line(error)}): download it again") from None
@@ -64,7 +64,7 @@ def check_zip(path: Path) -> None:
         raise BadInput(f"{path}: cannot be read (not a zip file, or damaged): copy the file again") from None
 
 
-def files(folder: Path, *suffixes: str) -> list[str]:
+def files_below(folder: Path, *suffixes: str) -> list[str]:
     """The paths within `folder` of all files with these suffixes, numbers in their natural order; hidden ones left out.
 
     Raises BadInput when there is none.
@@ -77,10 +77,10 @@ def files(folder: Path, *suffixes: str) -> list[str]:
     visible = [name for name in found if not any(part.startswith(".") for part in name.split("/"))]
     if not visible:
         raise BadInput(f"{folder}: holds no {', '.join(suffixes)} files; PATH is where the networks are")
-    return sorted(visible, key=natural)
+    return sorted(visible, key=natural_order)
 
 
-def natural(name: str) -> list[tuple[int, str]]:
+def natural_order(name: str) -> list[tuple[int, str]]:
     """A sorting key that puts "net10" after "net9"."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
 
@@ -90,7 +90,7 @@ def _zip_members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():
             if stat.S_ISLNK(info.external_attr >> 16):
-                raise BadInput(f"{path}: {info.filename} is a link; {_TRUST}")
+                raise BadInput(f"{path}: {info.filename} is a link; {_TRUST_HINT}")
             if not info.is_dir():
                 with archive.open(info) as stream:
                     yield info.filename, info.file_size, stream
@@ -103,7 +103,7 @@ def _tar_members(path: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
                 continue
             stream = archive.extractfile(info) if info.isfile() else None
             if stream is None:
-                raise BadInput(f"{path}: {info.name} is a link or a device; {_TRUST}")
+                raise BadInput(f"{path}: {info.name} is a link or a device; {_TRUST_HINT}")
             yield info.name, info.size, stream
 
 
@@ -124,7 +124,7 @@ def _place(path: Path, work: Path, name: str, names: set[str]) -> Path:
 def _copy(stream: IO[bytes], place: Path, size: int) -> None:
     written = 0
     with open(place, "xb") as sink:
-        while block := stream.read(_CHUNK):
+        while block := stream.read(_COPY_BYTES):
             written += len(block)
             if written > size:  # its header lied
                 raise zipfile.BadZipFile(f"{place.name} is longer than it says")
@@ -134,10 +134,10 @@ def _copy(stream: IO[bytes], place: Path, size: int) -> None:
 def _check_size(path: Path, total: int) -> None:
     packed = path.stat().st_size
     if total > MAX_BYTES:
-        raise BadInput(f"{path}: unpacks to {total:,} bytes, more than {MAX_BYTES:,}; {_TRUST}")
-    if total > SMALL and total > MAX_RATIO * packed:
+        raise BadInput(f"{path}: unpacks to {total:,} bytes, more than {MAX_BYTES:,}; {_TRUST_HINT}")
+    if total > UNCHECKED_BYTES and total > MAX_RATIO * packed:
         raise BadInput(
-            f"{path}: {packed:,} bytes that unpack to {total:,}, more than {MAX_RATIO} times as many; {_TRUST}"
+            f"{path}: {packed:,} bytes that unpack to {total:,}, more than {MAX_RATIO} times as many; {_TRUST_HINT}"
         )
 
 

@@ -1,4 +1,4 @@
-"""What imported INRs have in common: their images are not at hand, only the size in which to render them."""
+"""What imported INRs have in common: their images are unknown, only the size in which to render them is known."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ IMAGE_SHAPES = {1: (28, 28), 3: (32, 32, 3)}  # by channels: MNIST and Fashion-M
 
 
 def image_source(citation: str) -> SourceInfo:
+    """The images of a release that says nothing of their licence and checksum."""
     return SourceInfo(name="images", sha256=None, license="not stated by the release", citation=citation, classes=[])
 
 

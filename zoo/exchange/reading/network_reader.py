@@ -17,12 +17,12 @@ from torch import Tensor
 from ....runtime.errors import BadInput
 from ...networks.architecture import Activation, ActivationName, Architecture, Linear, Operation
 from ...storage.manifest import FILE_NAME
-from .state_dict import MAX_PARAMS, StateDict
+from .state_dict_files import MAX_PARAMS, StateDict
 
-Order = Literal["out-in", "in-out"]
+AxisOrder = Literal["out-in", "in-out"]
 
 
-class Layer(NamedTuple):
+class LayerTensors(NamedTuple):
     """A weight `[out, in, *kernel]` and its bias `[out]`; as [in, out] or [*kernel, in, out] under "in-out"."""
 
     name: str
@@ -31,7 +31,7 @@ class Layer(NamedTuple):
 
 
 @dataclass
-class Shapes:
+class NetworkReader:
     """How a folder's tensors are read; `notes` says what had to be assumed.
 
     Arguments:
@@ -44,7 +44,7 @@ class Shapes:
     activation: ActivationName | None = None
     omega_0: float = 1.0
     output_offset: float = 0.0
-    order: Order | None = None
+    order: AxisOrder | None = None
     architectures: Mapping[str, Architecture] = field(default_factory=dict)
     notes: dict[str, None] = field(default_factory=dict)
     _known: dict[tuple[tuple[int, ...], ...], Architecture] = field(default_factory=dict)
@@ -72,13 +72,13 @@ class Shapes:
             pieces += [] if layer.bias is None else [layer.bias.detach().float().numpy()]
         return key, arch, np.concatenate(pieces)
 
-    def _mlp(self, path: Path, found: list[Layer]) -> Architecture:
+    def _mlp(self, path: Path, found: list[LayerTensors]) -> Architecture:
         shapes = tuple(tuple(t.shape) for layer in found for t in (layer.weight, layer.bias) if t is not None)
         if shapes not in self._known:
             self._known[shapes] = self._infer(path, found)
         return self._known[shapes]
 
-    def _infer(self, path: Path, found: list[Layer]) -> Architecture:
+    def _infer(self, path: Path, found: list[LayerTensors]) -> Architecture:
         if any(layer.weight.ndim != 2 for layer in found):
             name = next(layer.name for layer in found if layer.weight.ndim != 2)
             raise BadInput(
@@ -86,16 +86,16 @@ class Shapes:
                 "--arch JSON"
             )
         order = self.order or "out-in"
-        other: Order = "in-out" if order == "out-in" else "out-in"
+        other: AxisOrder = "in-out" if order == "out-in" else "out-in"
         if not _chains(found, order):
-            mend = (
+            remedy = (
                 f"they do as [{other.replace('-', ', ')}]: add --order {other}"
                 if _chains(found, other)
                 else "give the architecture with --arch JSON if layers have another order"
             )
             listed = ", ".join(f"{layer.name} {list(layer.weight.shape)}" for layer in found)
             raise BadInput(
-                f"{path}: shapes do not follow one another as [{order.replace('-', ', ')}]: {listed}; {mend}"
+                f"{path}: shapes do not follow one another as [{order.replace('-', ', ')}]: {listed}; {remedy}"
             )
         if self.order is None and _chains(found, other):
             self.notes["weights fit both ways round and were taken as [out, in] (--order in-out for the other)"] = None
@@ -112,7 +112,7 @@ class Shapes:
             input_shape=(first.in_features,), operations=tuple(operations[:-1]), output_offset=self.output_offset
         )
 
-    def _chosen(self, path: Path, found: list[Layer], key: str | None) -> tuple[str, Architecture]:
+    def _chosen(self, path: Path, found: list[LayerTensors], key: str | None) -> tuple[str, Architecture]:
         """The architecture of a network: the one that is named, else the only one with its shapes."""
         if key is not None and key not in self.architectures:
             raise BadInput(f"{path}: its architecture is {key!r}, but --arch describes {', '.join(self.architectures)}")
@@ -130,7 +130,7 @@ class Shapes:
             )
         return next(iter(fitting.items()))
 
-    def _misfit(self, found: list[Layer], arch: Architecture) -> str | None:
+    def _misfit(self, found: list[LayerTensors], arch: Architecture) -> str | None:
         given = []
         for layer in found:
             given.append((layer.name, tuple((_out_in(layer.weight) if self.order == "in-out" else layer.weight).shape)))
@@ -144,7 +144,7 @@ class Shapes:
         return None
 
 
-def layers(path: Path, state: StateDict) -> list[Layer]:
+def layers(path: Path, state: StateDict) -> list[LayerTensors]:
     """Weights (2 or 4 axes) with their biases (1 axis), matched by name or else by order.
 
     Raises BadInput for a tensor that belongs to no layer.
@@ -167,7 +167,7 @@ def layers(path: Path, state: StateDict) -> list[Layer]:
             "are not supported"
         )
     bias_of = {owner: biases[name] for name, owner in owners.items() if owner is not None}
-    return [Layer(name, weight, bias_of.get(name)) for name, weight in weights.items()]
+    return [LayerTensors(name, weight, bias_of.get(name)) for name, weight in weights.items()]
 
 
 def read_architectures(path: Path) -> dict[str, Architecture]:
@@ -202,7 +202,7 @@ def _out_in(weight: Tensor) -> Tensor:
     return weight.T if weight.ndim == 2 else weight.permute(3, 2, 0, 1)
 
 
-def _chains(found: list[Layer], order: Order) -> bool:
+def _chains(found: list[LayerTensors], order: AxisOrder) -> bool:
     sizes = [tuple(layer.weight.shape if order == "out-in" else layer.weight.T.shape) for layer in found]
     follow = all(before[0] == after[1] for before, after in pairwise(sizes))
     return follow and all(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..storage.card import write_card
 from ..storage.checksums import seal
+from ..storage.dataset_card import write_card
 from ..storage.manifest import MANIFEST, Manifest
 from ..storage.zoo import open_zoo
 from .twins import check_twins

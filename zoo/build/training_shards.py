@@ -18,11 +18,11 @@ from ...runtime.progress import Advance, track
 from ..training.zoo_builder import Arrays, ZooBuilder
 from .build_plan import BuildPlan
 
-PREFIX = "shards-"
-STATE = "state."  # prefix of the arrays in a shard that the next segment starts from
+FOLDER_PREFIX = "shards-"
+STATE_PREFIX = "state."  # prefix of the arrays in a shard that the next segment starts from
 
 
-class Shards:
+class TrainingShards:
     """The trained rows of every (chunk, segment), one file each, in the folder `work`.
 
     Arguments:
@@ -30,12 +30,12 @@ class Shards:
     """
 
     def __init__(self, builder: ZooBuilder[Any], work: Path, key: str) -> None:
-        self.builder, self.folder = builder, work / f"{PREFIX}{key[:16]}"
+        self.builder, self.folder = builder, work / f"{FOLDER_PREFIX}{key[:16]}"
         self.folder.mkdir(exist_ok=True)
-        for stale in work.glob(f"{PREFIX}*"):
+        for stale in work.glob(f"{FOLDER_PREFIX}*"):
             if stale != self.folder:
                 shutil.rmtree(stale)
-        self.places = {
+        self.positions = {
             member: (number, position)
             for number, chunk in enumerate(builder.chunks)
             for position, member in enumerate(chunk)
@@ -43,6 +43,7 @@ class Shards:
         self._open = lru_cache(maxsize=256)(lambda path: safe_open(path, framework="numpy"))
 
     def path(self, chunk: int, segment: int) -> Path:
+        """Where the rows of one segment of one chunk lie."""
         return self.folder / f"{chunk:06d}-{segment:03d}.safetensors"
 
     def train(self, plan: BuildPlan, executor: Executor) -> str:
@@ -70,16 +71,16 @@ class Shards:
             state = self._state(number, segment - 1) if segment else {}
             found, after = self.builder.fit(self.builder.chunks[number], segment, state, advance)
             last = segment == self.builder.segments - 1
-            kept = {} if last else {STATE + key: value for key, value in after.items()}
+            kept = {} if last else {STATE_PREFIX + key: value for key, value in after.items()}
             write_atomically(path, save(found | kept))
 
     def _state(self, chunk: int, segment: int) -> Arrays:
         with safe_open(self.path(chunk, segment), framework="numpy") as shard:
-            return {name.removeprefix(STATE): shard.get_tensor(name) for name in _names(shard, state=True)}
+            return {name.removeprefix(STATE_PREFIX): shard.get_tensor(name) for name in _names(shard, state=True)}
 
     def rows(self, member: Any) -> Arrays:
         """A member's rows over all segments."""
-        chunk, position = self.places[member]
+        chunk, position = self.positions[member]
         shards = [self._open(self.path(chunk, segment)) for segment in range(self.builder.segments)]
         shards = [shard for shard in shards if _names(shard)]  # a segment between two checkpoints has no rows
         return {
@@ -87,13 +88,13 @@ class Shards:
         }
 
 
-_sites: dict[Path, Shards] = {}  # of a worker process: sources are read and steps compiled once
+_sites: dict[Path, TrainingShards] = {}  # of a worker process: sources are read and steps compiled once
 
 
 def _train_elsewhere(plan: BuildPlan, folder: Path, number: int) -> tuple[int, bool, str]:
     """Train one chunk in a worker process: how many networks it has, whether any was not there yet, and the engine."""
     if folder not in _sites:
-        _sites[folder] = Shards(plan.builder(), folder.parent, folder.name.removeprefix(PREFIX))
+        _sites[folder] = TrainingShards(plan.builder(), folder.parent, folder.name.removeprefix(FOLDER_PREFIX))
     site = _sites[folder]
     counted = {True: 0, False: 0}
 
@@ -105,7 +106,7 @@ def _train_elsewhere(plan: BuildPlan, folder: Path, number: int) -> tuple[int, b
 
 
 def _names(shard: Any, *, state: bool = False) -> list[str]:
-    return [name for name in shard.keys() if name.startswith(STATE) == state]  # noqa: SIM118
+    return [name for name in shard.keys() if name.startswith(STATE_PREFIX) == state]  # noqa: SIM118
 
 
 def _readable_rows(path: Path) -> int | None:

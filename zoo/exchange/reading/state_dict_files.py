@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from ....runtime.errors import BadInput
-from .archives import check_zip, first_line, natural
+from .archives import check_zip, first_line, natural_order
 
-TORCH, OTHER = (".pt", ".pth"), (".safetensors", ".npz")
+TORCH_SUFFIXES, OTHER_SUFFIXES = (".pt", ".pth"), (".safetensors", ".npz")
 MAX_PARAMS = 10**8  # of one network
 StateDict = dict[str, Tensor]
 
@@ -34,7 +34,7 @@ def read_state_dict(path: Path, *, extra: tuple[str, ...] = ()) -> tuple[StateDi
             from safetensors.torch import load_file
 
             loaded = load_file(path)
-            content = {name: loaded[name] for name in sorted(loaded, key=natural)}
+            content = {name: loaded[name] for name in sorted(loaded, key=natural_order)}
         elif path.suffix.lower() == ".npz":
             content = {name: torch.from_numpy(values) for name, values in read_npz(path).items()}
         else:
@@ -44,12 +44,12 @@ def read_state_dict(path: Path, *, extra: tuple[str, ...] = ()) -> tuple[StateDi
     except Exception as error:  # whatever a damaged file makes three parsers raise
         raise BadInput(f"{path}: cannot be read ({first_line(error)}): copy the file again") from None
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
-        raise BadInput(f"{path}: holds a {type(content).__name__}, expected a state dict: {_SAVE}")
+        raise BadInput(f"{path}: holds a {type(content).__name__}, expected a state dict: {_SAVE_HINT}")
     others = {name: content.pop(name) for name in extra if name in content}
     for name, value in content.items():
         check_tensor(path, name, value)
     if not content:
-        raise BadInput(f"{path}: holds no tensors: {_SAVE}")
+        raise BadInput(f"{path}: holds no tensors: {_SAVE_HINT}")
     if sum(value.numel() for value in content.values()) > MAX_PARAMS:
         raise BadInput(f"{path}: has more than {MAX_PARAMS:,} parameters, which no zoo of small networks holds")
     return content, others
@@ -83,7 +83,7 @@ def npz_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-_SAVE = "save the tensors alone, torch.save(net.state_dict(), path)"
+_SAVE_HINT = "save the tensors alone, torch.save(net.state_dict(), path)"
 
 
 def _read_torch(path: Path) -> Any:
@@ -95,13 +95,13 @@ def _read_torch(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = named[1] if named else "its pickle is damaged, or asks for code"
-        raise BadInput(f"{path}: holds something else than tensors ({what}), which was not run: {_SAVE}") from None
+        raise BadInput(f"{path}: holds something else than tensors ({what}), which was not run: {_SAVE_HINT}") from None
 
 
 def check_tensor(path: Path, name: str, value: Any) -> None:
     """Raises BadInput for anything but a dense floating-point tensor that is no larger than what is stored of it."""
     if not isinstance(value, Tensor):
-        raise BadInput(f"{path}: {name} is a {type(value).__name__}, expected a tensor: {_SAVE}")
+        raise BadInput(f"{path}: {name} is a {type(value).__name__}, expected a tensor: {_SAVE_HINT}")
     if value.layout != torch.strided or value.is_quantized or not value.is_floating_point():
         raise BadInput(f"{path}: {name} is {value.dtype}, {value.layout}: expected dense floating-point tensors alone")
     if value.numel() * value.element_size() > value.untyped_storage().nbytes():

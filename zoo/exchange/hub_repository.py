@@ -16,7 +16,7 @@ from ...runtime.progress import console
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
-KIND = "dataset"
+REPO_TYPE = "dataset"
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Repository:
 
     @cached_property
     def api(self) -> HfApi:
+        """The client, which logs nothing and draws bars on terminals alone."""
         from huggingface_hub import HfApi
         from huggingface_hub.utils.tqdm import disable_progress_bars
 
@@ -51,6 +52,7 @@ class Repository:
 
     @property
     def url(self) -> str:
+        """The page that shows it."""
         return f"{self.api.endpoint}/datasets/{self.repo_id}"
 
     def __str__(self) -> str:
@@ -58,12 +60,13 @@ class Repository:
 
 
 def tag_of(version: str) -> str:
+    """The tag of a zoo's version."""
     return f"v{version}"
 
 
 @contextmanager
 def plain_errors(repository: Repository) -> Iterator[None]:
-    """Turn what the clients raise about `repository` into BadInput: what happened, and the mend."""
+    """Turn what the clients raise about `repository` into BadInput: what happened, and what to do about it."""
     from huggingface_hub import errors
     from huggingface_hub.utils import httpx  # type: ignore[attr-defined]  # httpx or httpx2, which the release is built on
 

@@ -12,15 +12,15 @@ import pandas as pd
 
 from ...networks.architecture import Architecture
 from ...storage.manifest import Rendering, SourceInfo
-from .shapes import Shapes
+from .network_reader import NetworkReader
 
-# What the table may have besides figures and labels; all text.
+# Columns that have a meaning, all text.
 FILE, GROUP, SPLIT, ARCHITECTURE = "file", "group", "split", "architecture"
 MAX_CLASSES = 10_000
 
 
-class Network(NamedTuple):
-    """One network as it was read.
+class ImportedNetwork(NamedTuple):
+    """One network as it was read from a file.
 
     Attributes:
         key: of its architecture; None for the one that follows from the architecture.
@@ -34,11 +34,11 @@ class Network(NamedTuple):
     extra: Mapping[str, Any] = {}
 
 
-Read = Callable[[pd.DataFrame], Sequence[Network]]
+ReadNetworks = Callable[[pd.DataFrame], Sequence[ImportedNetwork]]
 
 
 @dataclass
-class Listing:
+class NetworkListing:
     """The networks of a folder in their order.
 
     Arguments:
@@ -46,7 +46,7 @@ class Listing:
             split; `split` ("" where it is free); then the columns that the zoo will have.
         read: the networks of some rows of the table.
         columns: what these columns mean.
-        shapes: how tensors are read; its notes are what was assumed.
+        reader: how tensors are read; its notes are what was assumed.
         source: the data that the networks were trained on, as far as it is known.
         split_rule: what the splits keep apart, a sentence.
         strata: a column of which every split gets its share.
@@ -55,9 +55,9 @@ class Listing:
     """
 
     table: pd.DataFrame
-    read: Read
+    read: ReadNetworks
     columns: dict[str, str]
-    shapes: Shapes
+    reader: NetworkReader
     source: SourceInfo
     split_rule: str
     rendering: Rendering | None = None

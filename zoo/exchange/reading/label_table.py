@@ -9,25 +9,25 @@ import pandas as pd
 from ....runtime.errors import BadInput
 from ...recipes.splits import SPLITS
 from .archives import first_line
-from .listing import ARCHITECTURE, FILE, GROUP, MAX_CLASSES, SPLIT, Listing
+from .network_listing import ARCHITECTURE, FILE, GROUP, MAX_CLASSES, SPLIT, NetworkListing
 
-RESERVED = ("params", "image")
-TEXT = ("id", FILE, GROUP, SPLIT, ARCHITECTURE)
-GROUPS = (GROUP, "item", "run")
+RESERVED_COLUMNS = ("params", "image")
+TEXT_COLUMNS = ("id", FILE, GROUP, SPLIT, ARCHITECTURE)
+GROUP_COLUMNS = (GROUP, "item", "run")
 
 
 def read_labels(path: Path) -> pd.DataFrame:
     """The table, `file` its index. Raises BadInput when it has none, or one that repeats itself."""
     try:
-        table = pd.read_csv(path, dtype=dict.fromkeys(TEXT, "str"), low_memory=False)
+        table = pd.read_csv(path, dtype=dict.fromkeys(TEXT_COLUMNS, "str"), low_memory=False)
     except (OSError, ValueError, pd.errors.ParserError) as error:
         raise BadInput(f"{path}: cannot be read ({first_line(error)}); --labels takes a CSV file") from None
     if FILE not in table:
         raise BadInput(f"{path}: has no column `file`, only {', '.join(map(str, table.columns))}: name each row's file")
     for name in table.columns:
-        if name in RESERVED or not str(name).strip() or str(name).startswith("Unnamed: "):
+        if name in RESERVED_COLUMNS or not str(name).strip() or str(name).startswith("Unnamed: "):
             raise BadInput(f"{path}: a column is called {str(name)!r}: give it another name")
-        if name in TEXT and table[name].isna().any():
+        if name in TEXT_COLUMNS and table[name].isna().any():
             row = int(table[name].isna().argmax())
             raise BadInput(f"{path}: line {row + 2}: {name} is empty: fill it in, or leave the column out")
     repeated = table.loc[table[FILE].duplicated(), FILE]
@@ -42,7 +42,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     return table.set_index(FILE)
 
 
-def add_labels(listing: Listing, labels: pd.DataFrame, path: Path) -> None:
+def add_labels(listing: NetworkListing, labels: pd.DataFrame, path: Path) -> None:
     """Put a listing into the order of a CSV and add its columns. Raises BadInput unless both name the same files."""
     files = listing.table[FILE]
     absent = files[~files.isin(labels.index)]
@@ -55,7 +55,7 @@ def add_labels(listing: Listing, labels: pd.DataFrame, path: Path) -> None:
         raise BadInput(f"{path}: names {len(unknown):,} files that are not there, first {unknown[0]}: remove them")
     found = labels.reset_index(drop=True)
     table = listing.table.set_index(FILE, drop=False).loc[labels.index].reset_index(drop=True)
-    group = next((name for name in GROUPS if name in found), None)
+    group = next((name for name in GROUP_COLUMNS if name in found), None)
     if group is not None:
         table[GROUP] = found[group].astype("str")
         listing.split_rule = f"Splits were cut so that networks of one `{group}` are on one side"
@@ -67,7 +67,7 @@ def add_labels(listing: Listing, labels: pd.DataFrame, path: Path) -> None:
     for name in found.columns:
         if name != GROUP:
             table[name] = found[name]
-        if name not in TEXT:
+        if name not in TEXT_COLUMNS:
             listing.columns[name] = f"from {path.name}"
     listing.table = table
 

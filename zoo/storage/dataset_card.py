@@ -13,7 +13,7 @@ from .manifest import ZooFile
 from .zoo import Zoo
 
 PICTURE = "picture.png"
-SIZES = {"n<1K": 1_000, "1K<n<10K": 10_000, "10K<n<100K": 100_000, "100K<n<1M": 1_000_000}
+SIZE_CATEGORIES = {"n<1K": 1_000, "1K<n<10K": 10_000, "10K<n<100K": 100_000, "100K<n<1M": 1_000_000}
 TEMPLATE = """\
 ---
 {{ front }}
@@ -119,7 +119,7 @@ def card(zoo: Zoo, address: str | None = None) -> str:
         license="other",
         license_name="; ".join(dict.fromkeys(source.license for source in manifest.sources)) or "unknown",
         tags=["weight-space", "model-zoo", "weightbench", *(["inr"] if manifest.rendering else [])],
-        size_categories=[next((name for name, limit in SIZES.items() if rows < limit), "1M<n<10M")],
+        size_categories=[next((name for name, limit in SIZE_CATEGORIES.items() if rows < limit), "1M<n<10M")],
         configs=[
             {"config_name": name, "data_files": [{"split": file.split, "path": file.path} for file in files]}
             for name, files in configs.items()
@@ -136,11 +136,13 @@ def write_card(zoo: Zoo) -> None:
     A machine that has torch but not what draws and describes, as the bundle meets them, builds the zoo without.
     """
     try:
-        from .picture import draw
+        from .zoo_picture import draw
 
         text = card(zoo)
     except ModuleNotFoundError as error:
-        print(f"zoo {zoo.name}: no card beside it, for want of {error.name}; `zoo push` makes one", file=sys.stderr)
+        print(
+            f"zoo {zoo.name}: no card beside it, because {error.name} is missing; `zoo push` makes one", file=sys.stderr
+        )
         return
     draw(zoo, zoo.folder / PICTURE)
     (zoo.folder / "README.md").write_text(text)

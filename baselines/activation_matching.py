@@ -27,9 +27,11 @@ class ActivationMatching(Method):
     inputs: int = 128
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        """Keep the seed of the inputs; there is nothing to learn."""
         self.seed = seed
 
     def align(self, a: Networks, b: Networks) -> list[Tensor]:
+        """A permutation `[B, n]` of b's neurons per group of hidden neurons."""
         generator = torch.Generator().manual_seed(self.seed)
         x = 2 * torch.rand(self.inputs, *a.arch.input_shape, generator=generator) - 1
         levels = [self._answers(networks, x) for networks in (a, b)]

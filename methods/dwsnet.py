@@ -28,7 +28,7 @@ from .layers.batch_norm import BatchNorms
 from .layers.dropout import Dropout
 from .layers.network_edit import NetworkEdit
 from .layers.tensor_normalisation import TensorNormalisation
-from .spaces.level_pooling import Levels, MatrixMix, Pooling, insert_levels, level_subsets, pool_to_subsets
+from .spaces.level_pooling import Levels, Pooling, insert_levels, level_subsets, matrix_mix, pool_to_subsets
 from .spaces.weight_space import WeightSpace
 from .training.augmentation import NAVON
 from .training.neural_method import NeuralMethod
@@ -127,13 +127,12 @@ class MatrixMaps(nn.Module):
         rows = total([*terms[row], pooled[row] @ to_rows])
         columns = total([*terms[column], pooled[column] @ to_columns])
         everything = total([*terms[()], pooled[()] @ to_all, self.bias.sum(0) / 4])
-        mixed: Tensor = MatrixMix.apply(
+        return matrix_mix(
             pooled[levels],
             (share / 4 * self.weight[0]).T,
             insert_levels(share * rows, row, levels) + insert_levels(share * everything, (), levels),
             insert_levels(share * columns, column, levels),
         )
-        return mixed
 
 
 def total(terms: Iterable[Tensor]) -> Tensor:

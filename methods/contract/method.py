@@ -59,6 +59,7 @@ class Method:
         dataclasses.dataclass(kw_only=True, eq=False)(cls)
 
     def __new__(cls, *args: Any, **params: Any) -> Any:
+        """Refuse hyperparameters that are no fields. Raises BadInput."""
         known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
         for key in params:
             if key not in known:

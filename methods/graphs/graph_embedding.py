@@ -40,6 +40,7 @@ class LayerStatistics(nn.Module):
             self.scale[place] = deviation if deviation > 1e-6 else 1.0  # constant: only shifted
 
     def forward(self, values: Tensor, bias: bool, slot: int) -> Tensor:
+        """Biases or weights `[B, ...]` of the layers in a slot, to mean 0 and deviation 1."""
         return (values - self.mean[int(bias), slot]) / self.scale[int(bias), slot]
 
 

@@ -64,10 +64,12 @@ class NFNMethod(NeuralMethod):
     warmup_steps: int = 10_000
 
     def check(self, task: TaskView) -> None:
+        """Refuse several architectures and residual edges. Raises BadInput."""
         super().check(task)
         WeightSpace(task.architectures[0], self.name, permute_ends=self.permute_ends)
 
     def build(self, task: TaskView) -> nn.Module:
+        """The reader, for editing the editor."""
         networks = task.splits["train"].networks
         if task.output == "networks":
             return NFNEditor(self, networks)
@@ -122,6 +124,7 @@ class NFN(nn.Module):
         self.norms = nn.ModuleList(norms)
 
     def forward(self, networks: Networks) -> list[Tensor]:
+        """`[B, *levels, fixed * channels]` per weight and bias, for the last of the channels."""
         features = [self.fourier(x.unsqueeze(-1)) for x in self.space.features(self.normalise(networks))]
         if self.code is not None:
             features = self.code(features)
@@ -155,6 +158,7 @@ class NFNReader(nn.Module):
         )
 
     def forward(self, networks: Networks) -> Tensor:
+        """Logits or values `[B, output_dim]`."""
         features = [self.nfn.activate(x) for x in self.nfn(networks)]
         means = [x.flatten(1, -2).mean(1) if x.ndim > 2 else x for x in features]
         outputs: Tensor = self.read(self.norm(torch.cat(means, 1)))
@@ -169,4 +173,6 @@ class NFNEditor(nn.Module):
         self.nfn, self.edit = NFN(method, networks, [method.width] * method.depth + [1]), NetworkEdit(networks.arch)
 
     def forward(self, networks: Networks) -> Networks:
-        return self.edit(networks, self.nfn.space.params(self.nfn(networks)))
+        """The edited networks."""
+        edited: Networks = self.edit(networks, self.nfn.space.params(self.nfn(networks)))
+        return edited

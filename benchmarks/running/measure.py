@@ -140,7 +140,7 @@ def _fitted(
     cell: Cell, device: str, encoders: dict[str, Encoder], place: checkpoint.Checkpoints
 ) -> tuple[Supervised, float]:
     """The cell's method, fitted, and the seconds that took, also where an encoder was fitted for an earlier cell."""
-    asked = protocol_of(cell.task)(cell.task, dataclasses.replace(cell.method))  # type: ignore[type-var]
+    asked = protocol_of(cell.task)(cell.task, dataclasses.replace(cell.method))
     known = encoders.get(cell.encoder) if isinstance(asked, Representation) else None
     if known is not None and isinstance(asked, Representation):
         asked.method, asked.embeddings = known.method, known.embeddings

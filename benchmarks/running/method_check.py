@@ -58,9 +58,9 @@ def tiny_zoo() -> Zoo:
 
 def brief(method: Method, *, keep: Collection[str] = ()) -> Method:
     """The method with a short training: one epoch of small batches, but for the fields in `keep`."""
-    known = {field.name for field in dataclasses.fields(method)}  # type: ignore[arg-type]
+    known = {field.name for field in dataclasses.fields(method)}
     short = {name: value for name, value in SHORT.items() if name in known and name not in keep}
-    return dataclasses.replace(method, **short)  # type: ignore[type-var]
+    return dataclasses.replace(method, **short)
 
 
 def tasks_for(method: Method, zoo: Zoo) -> list[Task]:
@@ -113,7 +113,7 @@ class Trial:
 
     def again(self) -> Supervised:
         """A fresh copy of the method, fitted with the same seed."""
-        asked = protocol_of(self.task)(self.task, dataclasses.replace(self.method))  # type: ignore[type-var]
+        asked = protocol_of(self.task)(self.task, dataclasses.replace(self.method))
         asked.fit(seed=0, device="cpu")
         return asked
 

@@ -37,14 +37,14 @@ class PictureReader(nn.Module):
     def forward(self, networks: Networks) -> Tensor:
         """Logits or values `[B, output_dim]`."""
         normal = self.normalise(networks)
-        seen = []
+        features = []
         for cnn, weight, bias in zip(self.cnns, normal.weights, normal.biases, strict=True):
             picture = weight.flatten(3).permute(0, 3, 1, 2) if weight.ndim > 3 else weight.unsqueeze(1)
             extra = (
                 torch.zeros_like(picture[:, :1]) if bias is None else bias[:, None, :, None].expand_as(picture[:, :1])
             )
-            seen.append(cnn(torch.cat([picture, extra], 1)))
-        outputs: Tensor = self.read(torch.cat(seen, 1))
+            features.append(cnn(torch.cat([picture, extra], 1)))
+        outputs: Tensor = self.read(torch.cat(features, 1))
         return outputs
 
 

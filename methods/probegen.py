@@ -70,7 +70,7 @@ class ProbeReader(nn.Module):
 
 
 class ProbeGen(NeuralMethod):
-    """Learned probes, generated, and an MLP on the networks' answers.
+    """Learned probes, generated, and an MLP on the networks' outputs.
 
     Networks may be of any architectures with equal inputs and outputs.
 

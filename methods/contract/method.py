@@ -1,4 +1,4 @@
-"""The contract of a method: scikit-learn's verbs over `Networks`.
+"""The contract of a method: scikit-learn's `fit`, `predict` and `transform` over `Networks`.
 
 A method is a class with a `name`, the `tasks` it supports, and annotated fields with defaults, which are its
 hyperparameters: they become keyword arguments, `-p key=value` on the command line (`-p key=a+b` for a tuple), and part

@@ -53,7 +53,7 @@ class NFNLinear(nn.Module):
         return outputs
 
     def gather(self, pooled: list[dict[Levels, Tensor]], levels: Levels, with_means: bool) -> Tensor:
-        """What all tensors that have `levels` say about them, `[B, *levels, positions * channels]`."""
+        """The means, over all other levels, of all tensors that have `levels`, `[B, *levels, positions * channels]`."""
         parts = []
         for source, means in zip(self.blocks, pooled, strict=True):
             if levels in means:
@@ -74,14 +74,14 @@ class TargetMaps(nn.Module):
             nn.init.uniform_(parameter, -bound, bound)
 
     def forward(self, gathered: list[Tensor]) -> Tensor:
-        """`gathered`: what there is for every subset of the levels, larger ones first."""
+        """`[B, *levels, fixed * channels]` from what was gathered for every subset of the levels, larger ones first."""
         if len(self.levels) < 2:
             terms: list[Tensor] = [linear(x) for linear, x in zip(self.maps, gathered, strict=True)]
             return terms[0] + terms[1].unsqueeze(1) if self.levels else terms[0]
-        matrix, rows, columns, everything = self.maps
+        matrix, rows, columns, overall = self.maps
         assert isinstance(matrix, nn.Linear)
         x, for_rows, for_columns, for_all = gathered
-        spread = (everything(for_all) + matrix.bias).unsqueeze(1) + rows(for_rows)
+        spread = (overall(for_all) + matrix.bias).unsqueeze(1) + rows(for_rows)
         return matrix_mix(x, matrix.weight, spread.unsqueeze(2), columns(for_columns).unsqueeze(1))
 
 

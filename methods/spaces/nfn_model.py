@@ -89,8 +89,8 @@ class PositionCode(nn.Module):
         scales = math.pi * torch.linspace(1, highest / 2, bands)
 
         def code(count: int) -> Tensor:
-            places = torch.linspace(-1, 1, count).unsqueeze(-1)
-            return torch.cat([(places * scales).sin(), (places * scales).cos(), places], -1)
+            positions = torch.linspace(-1, 1, count).unsqueeze(-1)
+            return torch.cat([(positions * scales).sin(), (positions * scales).cos(), positions], -1)
 
         last = len(space.sizes) - 1
         layers = code(last)
@@ -98,8 +98,8 @@ class PositionCode(nn.Module):
         for number, (tensor, block) in enumerate(zip(space.arch.tensors, space.blocks, strict=True)):
             total = layers[tensor.layer].expand(*(space.sizes[level] for level in block.levels), block.fixed, -1)
             for level in set(block.levels) & set(ends):
-                place = insert_levels(ends[level].unsqueeze(0), (level,), block.levels)
-                total = total + place.squeeze(0).unsqueeze(-2)
+                position = insert_levels(ends[level].unsqueeze(0), (level,), block.levels)
+                total = total + position.squeeze(0).unsqueeze(-2)
             self.register_buffer(f"code_{number}", total.contiguous())
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:

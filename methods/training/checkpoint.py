@@ -70,7 +70,7 @@ def load(device: str) -> dict[str, Any] | None:
 
     The training restores its parts, and at last the random generators with `restore_random`. A damaged file counts as
     none, and one from another type of device, whose numbers and times would not go with this one's: training then
-    begins anew.
+    starts over.
     """
     kept = _checkpoints.get()
     if kept is None:
@@ -96,7 +96,7 @@ def restore_random(state: dict[str, Any], device: str) -> None:
 
 
 def save(device: str, *, seconds: float, **state: Any) -> None:
-    """Keep the state of a training on `device`, unless the next write is not due yet or nobody asked for it.
+    """Keep the state of a training on `device`, where `kept_in` surrounds it and the next write is due.
 
     Arguments:
         seconds: that the training took, those before it was cut off included.

@@ -42,10 +42,11 @@ smoke: .venv/ready  ## the same on a small scale, under a minute
 test: .venv/ready  ## the test suite
 	@$(BIN)/pytest
 
-lint: .venv/ready  ## formatting, style and types
+lint: .venv/ready  ## formatting, style, types, and who may import whom
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
 
 lock: .venv/ready  ## resolve the pinned dependencies anew
 	$(BIN)/pip-compile --quiet --extra dev --strip-extras --no-emit-index-url --no-emit-find-links --allow-unsafe \

@@ -1,4 +1,4 @@
-"""Activation matching: neurons are the same if they answer the same inputs alike (Li et al. 2015)."""
+"""Activation matching: neurons are the same if their activations on the same inputs are alike (Li et al. 2015)."""
 
 from __future__ import annotations
 
@@ -27,23 +27,25 @@ class ActivationMatching(Method):
     inputs: int = 128
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        """Keep the seed of the inputs; there is nothing to learn."""
         self.seed = seed
 
     def align(self, a: Networks, b: Networks) -> list[Tensor]:
+        """A permutation `[B, n]` of b's neurons per group of hidden neurons."""
         generator = torch.Generator().manual_seed(self.seed)
         x = 2 * torch.rand(self.inputs, *a.arch.input_shape, generator=generator) - 1
-        levels = [self._answers(networks, x) for networks in (a, b)]
+        levels = [self._activations(networks, x) for networks in (a, b)]
         found = []
         for group in neuron_groups(a.arch):
             level = group.producers[0] + 1
             found.append(linear_assignment(levels[0][level] @ levels[1][level].mT))
         return found
 
-    def _answers(self, networks: Networks, x: Tensor) -> list[Tensor]:
-        """Per level every neuron's activations on all inputs (and pixels), mean 0 and length 1, `[B, n, answers]`."""
+    def _activations(self, networks: Networks, x: Tensor) -> list[Tensor]:
+        """Per level every neuron's activations, `[B, n, inputs * pixels]`, with mean 0 and length 1."""
         found = []
         for values in networks.features(x):
-            answers = values.movedim(2, 1).flatten(2)
-            centred = answers - answers.mean(2, keepdim=True)
+            rows = values.movedim(2, 1).flatten(2)
+            centred = rows - rows.mean(2, keepdim=True)
             found.append(centred / centred.norm(dim=2, keepdim=True).clamp(min=1e-12))
         return found

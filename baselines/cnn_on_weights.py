@@ -12,15 +12,15 @@ from ..methods.layers.tensor_normalisation import TensorNormalisation
 from ..methods.training.neural_method import NeuralMethod
 from ..zoo.networks.networks import Networks
 
-GRID_SIDE = 4  # every picture ends as 4 x 4 pixels
+GRID_SIDE = 4  # pixels: every picture ends as 4 x 4 of them
 
 
 class PictureReader(nn.Module):
     """A CNN per layer on `[B, kernel elements + 1, out, in]`, the bias as one more channel; an MLP on all of them."""
 
-    def __init__(self, method: CNNOnWeights, networks: Networks, output_dim: int) -> None:
+    def __init__(self, networks: Networks, width: int, dropout: float, output_dim: int) -> None:
         super().__init__()
-        self.normalise, width = TensorNormalisation(networks), method.width
+        self.normalise = TensorNormalisation(networks)
         self.cnns = nn.ModuleList(
             nn.Sequential(
                 *(nn.Conv2d(weight[0, 0, 0].numel() + 1, width, 3, padding=1), nn.ReLU()),
@@ -30,20 +30,21 @@ class PictureReader(nn.Module):
             for weight in networks.weights
         )
         self.read = nn.Sequential(
-            *(nn.Linear(len(self.cnns) * width * GRID_SIDE**2, 4 * width), nn.ReLU(), nn.Dropout(method.dropout)),
+            *(nn.Linear(len(self.cnns) * width * GRID_SIDE**2, 4 * width), nn.ReLU(), nn.Dropout(dropout)),
             nn.Linear(4 * width, output_dim),
         )
 
     def forward(self, networks: Networks) -> Tensor:
+        """Logits or values `[B, output_dim]`."""
         normal = self.normalise(networks)
-        seen = []
+        features = []
         for cnn, weight, bias in zip(self.cnns, normal.weights, normal.biases, strict=True):
             picture = weight.flatten(3).permute(0, 3, 1, 2) if weight.ndim > 3 else weight.unsqueeze(1)
             extra = (
                 torch.zeros_like(picture[:, :1]) if bias is None else bias[:, None, :, None].expand_as(picture[:, :1])
             )
-            seen.append(cnn(torch.cat([picture, extra], 1)))
-        outputs: Tensor = self.read(torch.cat(seen, 1))
+            features.append(cnn(torch.cat([picture, extra], 1)))
+        outputs: Tensor = self.read(torch.cat(features, 1))
         return outputs
 
 
@@ -69,4 +70,5 @@ class CNNOnWeights(NeuralMethod):
     schedule: Literal["constant", "cosine", "one-cycle"] = "cosine"
 
     def build(self, task: TaskView) -> nn.Module:
-        return PictureReader(self, task.splits["train"].networks, task.output_dim)
+        """The CNNs of the one architecture that the training networks have."""
+        return PictureReader(task.splits["train"].networks, self.width, self.dropout, task.output_dim)

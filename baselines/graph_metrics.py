@@ -91,6 +91,7 @@ class GraphMetrics(FeatureMethod):
     symmetries = ("permutation", "sign")
 
     def size(self, arch: Architecture) -> int:
+        """15 metrics per layer, and three of the paths."""
         return 15 * len(arch.layers) + 3
 
     def transform(self, networks: Networks) -> Tensor:

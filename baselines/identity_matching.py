@@ -18,7 +18,9 @@ class IdentityMatching(Method):
     name = "identity-matching"
     tasks = ("neuron-alignment",)
 
-    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None: ...
+    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        """There is nothing to learn."""
 
     def align(self, a: Networks, b: Networks) -> list[Tensor]:
+        """The identity `[B, n]` per group of hidden neurons."""
         return [torch.arange(group.size).repeat(len(a), 1) for group in neuron_groups(a.arch)]

@@ -17,25 +17,27 @@ from ..zoo.networks.networks import Networks
 class ImageReader(nn.Module):
     """Three 3x3 convolutions of `[B, height, width, channels]`, pooled by 2 in between while there is size left."""
 
-    def __init__(self, method: INRDecode, task: TaskView) -> None:
+    def __init__(self, task: TaskView, width: int, dropout: float) -> None:
         super().__init__()
         self.task, self.arch = task, task.architectures[0]
-        self.size = height, width = task.render(task.splits["train"].networks[:1]).shape[1:3]
+        self.size = task.render(task.splits["train"].networks[:1]).shape[1:3]
+        rows, columns = self.size
         channels, layers = self.arch.output_shape[0], []
         for factor in (1, 2, 4):
-            layers += [nn.Conv2d(channels, factor * method.width, 3, padding=1), nn.ReLU()]
-            channels = factor * method.width
-            if min(height, width) >= 4:
+            layers += [nn.Conv2d(channels, factor * width, 3, padding=1), nn.ReLU()]
+            channels = factor * width
+            if min(rows, columns) >= 4:
                 layers.append(nn.MaxPool2d(2))
-                height, width = height // 2, width // 2
+                rows, columns = rows // 2, columns // 2
         self.read = nn.Sequential(
             *layers,
             nn.Flatten(),
-            nn.Dropout(method.dropout),
-            nn.Linear(channels * height * width, task.output_dim),
+            nn.Dropout(dropout),
+            nn.Linear(channels * rows * columns, task.output_dim),
         )
 
     def forward(self, networks: Networks) -> Tensor:
+        """Logits or values `[B, output_dim]`."""
         require_architecture(networks, self.arch, "inr-decode")
         with torch.no_grad():
             images = self.task.render(networks).reshape(len(networks), *self.size, *self.arch.output_shape)
@@ -65,6 +67,7 @@ class INRDecode(NeuralMethod):
     schedule: Literal["constant", "cosine", "one-cycle"] = "one-cycle"
 
     def check(self, task: TaskView) -> None:
+        """Refuse networks that do not encode images. Raises BadInput."""
         super().check(task)
         arch = task.architectures[0]
         if arch.input_shape != (2,):
@@ -72,4 +75,5 @@ class INRDecode(NeuralMethod):
         task.render(Networks(arch, torch.zeros(1, arch.num_params)))  # refused where networks encode something else
 
     def build(self, task: TaskView) -> nn.Module:
-        return ImageReader(self, task)
+        """The CNN for images of the size that the zoo renders."""
+        return ImageReader(task, self.width, self.dropout)

@@ -13,7 +13,7 @@ from ..methods.training.neural_method import NeuralMethod
 from ..zoo.networks.networks import Networks
 
 
-def blocks(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequential:
+def hidden_blocks(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequential:
     """Linear and ReLU, `depth` times Linear, BatchNorm and ReLU, and a last Linear."""
     layers: list[nn.Module] = [nn.Linear(inputs, width), nn.ReLU()]
     for _ in range(depth):
@@ -22,24 +22,31 @@ def blocks(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequential:
 
 
 class FlatReader(nn.Module):
+    """An MLP on the normalised parameters `[B, P]`."""
+
     def __init__(self, networks: Networks, width: int, depth: int, output_dim: int) -> None:
         super().__init__()
         self.normalise = TensorNormalisation(networks)
-        self.mlp = blocks(networks.arch.num_params, width, depth, output_dim)
+        self.mlp = hidden_blocks(networks.arch.num_params, width, depth, output_dim)
 
     def forward(self, networks: Networks) -> Tensor:
+        """Logits or values `[B, output_dim]`."""
         logits: Tensor = self.mlp(self.normalise(networks).params)
         return logits
 
 
 class FlatEditor(nn.Module):
+    """The same MLP with one output per parameter: the change, times a learned step size per tensor."""
+
     def __init__(self, networks: Networks, width: int, depth: int) -> None:
         super().__init__()
         self.propose = FlatReader(networks, width, depth, networks.arch.num_params)
         self.edit = NetworkEdit(networks.arch)
 
     def forward(self, networks: Networks) -> Networks:
-        return self.edit(networks, self.propose(networks))
+        """The edited networks."""
+        edited: Networks = self.edit(networks, self.propose(networks))
+        return edited
 
 
 class MLP(NeuralMethod):
@@ -63,6 +70,7 @@ class MLP(NeuralMethod):
     augment: tuple[str, ...] = NAVON
 
     def build(self, task: TaskView) -> nn.Module:
+        """The reader, for editing the editor."""
         networks = task.splits["train"].networks
         if task.output == "networks":
             return FlatEditor(networks, self.width, self.depth)

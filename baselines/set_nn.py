@@ -8,7 +8,6 @@ is invariant to what is no symmetry and not to what is one.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from ..methods.contract.task_view import TaskView
 from ..methods.layers.axis_extrema import amax
 from ..methods.layers.batch_norm import BatchNorm
 from ..methods.layers.tensor_normalisation import TensorNormalisation
+from ..methods.spaces.level_pooling import Pooling
 from ..methods.training.neural_method import NeuralMethod
 from ..zoo.networks.networks import Networks
 
@@ -24,21 +24,22 @@ from ..zoo.networks.networks import Networks
 class RowReader(nn.Module):
     """Tokens `[B, neurons, longest row + 1]`, shorter rows padded with zeros; a shared MLP, a pool, an MLP."""
 
-    def __init__(self, method: SetNN, networks: Networks, output_dim: int) -> None:
+    def __init__(self, networks: Networks, width: int, pooling: Pooling, dropout: float, output_dim: int) -> None:
         super().__init__()
-        self.normalise, self.pooling = TensorNormalisation(networks), method.pooling
+        self.normalise, self.pooling = TensorNormalisation(networks), pooling
         self.longest = max(weight[:1].flatten(2).shape[2] for weight in networks.weights)
-        sizes = [self.longest + 1, method.width, method.width, 2 * method.width, 2 * method.width]
+        sizes = [self.longest + 1, width, width, 2 * width, 2 * width]
         shared: list[nn.Module] = []
         for n_in, n_out in pairwise(sizes):
             shared += [nn.Linear(n_in, n_out), BatchNorm(n_out), nn.ReLU()]
-        self.shared = nn.Sequential(*shared, nn.Linear(2 * method.width, 2 * method.width))
+        self.shared = nn.Sequential(*shared, nn.Linear(2 * width, 2 * width))
         self.read = nn.Sequential(
-            *(nn.Linear(2 * method.width, method.width), BatchNorm(method.width), nn.ReLU()),
-            *(nn.Dropout(method.dropout), nn.Linear(method.width, output_dim)),
+            *(nn.Linear(2 * width, width), BatchNorm(width), nn.ReLU()),
+            *(nn.Dropout(dropout), nn.Linear(width, output_dim)),
         )
 
     def forward(self, networks: Networks) -> Tensor:
+        """Logits or values `[B, output_dim]`."""
         normal = self.normalise(networks)
         tokens = []
         for weight, bias in zip(normal.weights, normal.biases, strict=True):
@@ -67,7 +68,7 @@ class SetNN(NeuralMethod):
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 
     width: int = 128
-    pooling: Literal["max", "mean"] = "max"
+    pooling: Pooling = "max"
     dropout: float = 0.2
     epochs: int = 150
     batch_size: int = 256
@@ -75,4 +76,5 @@ class SetNN(NeuralMethod):
     weight_decay: float = 1e-2
 
     def build(self, task: TaskView) -> nn.Module:
-        return RowReader(self, task.splits["train"].networks, task.output_dim)
+        """The reader of rows of the one architecture that the training networks have."""
+        return RowReader(task.splits["train"].networks, self.width, self.pooling, self.dropout, task.output_dim)

@@ -17,6 +17,7 @@ class FreeProbes(nn.Module):
         self.inputs = nn.Parameter(2 * torch.rand(probes, *input_shape) - 1)
 
     def forward(self) -> Tensor:
+        """`[k, *input_shape]`."""
         return self.inputs
 
 
@@ -26,6 +27,7 @@ class VanillaProbe(ProbeGen):
     name = "vanilla-probe"
 
     def build(self, task: TaskView) -> nn.Module:
+        """ProbeGen's reader with free probes instead of generated ones."""
         reader = super().build(task)
         reader.probes = FreeProbes(self.probes, task.architectures[0].input_shape)
         return reader

@@ -29,9 +29,11 @@ class WeightMatching(Method):
 
     sweeps: int = 20
 
-    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None: ...
+    def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        """There is nothing to learn."""
 
     def align(self, a: Networks, b: Networks) -> list[Tensor]:
+        """A permutation `[B, n]` of b's neurons per group of hidden neurons."""
         groups = neuron_groups(a.arch)
         found = [torch.arange(group.size).repeat(len(a), 1) for group in groups]
         for sweep in range(self.sweeps):

@@ -32,6 +32,7 @@ class WeightNorms(FeatureMethod):
     symmetries = ("permutation", "sign")
 
     def size(self, arch: Architecture) -> int:
+        """Five norms per layer."""
         return 5 * len(arch.layers)
 
     def transform(self, networks: Networks) -> Tensor:

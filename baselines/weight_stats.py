@@ -48,6 +48,7 @@ class WeightStats(Method):
     leaves: int = 15
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        """Boost trees on train, early stopping on val; without targets there is nothing to learn."""
         self.columns = 7 * max(len(arch.tensors) for arch in task.architectures)
         self.output, self.output_dim = task.output, task.output_dim
         if task.output == "embeddings":
@@ -79,6 +80,7 @@ class WeightStats(Method):
         )
 
     def predict(self, networks: Networks) -> Tensor:
+        """Values `[B, 1]`, or log-probabilities `[B, output_dim]`."""
         features = self._features([networks])
         if not len(features):
             return torch.empty(0, self.output_dim)

@@ -28,7 +28,7 @@ from .layers.batch_norm import BatchNorms
 from .layers.dropout import Dropout
 from .layers.network_edit import NetworkEdit
 from .layers.tensor_normalisation import TensorNormalisation
-from .spaces.level_pooling import Levels, MatrixMix, Pooling, insert_levels, level_subsets, pool_to_subsets
+from .spaces.level_pooling import Levels, Pooling, insert_levels, level_subsets, matrix_mix, pool_to_subsets
 from .spaces.weight_space import WeightSpace
 from .training.augmentation import NAVON
 from .training.neural_method import NeuralMethod
@@ -71,9 +71,9 @@ class SetAttention(nn.Module):
         mapped = torch.baddbmm(self.qkv_bias, x.flatten(1, 2), self.qkv).unflatten(1, x.shape[1:3])
         split = mapped.unflatten(-1, (3, self.heads, self.out.shape[1] // self.heads)).flatten(0, 1)
         q, k, v = split.permute(2, 0, 3, 1, 4)
-        seen = q + attention(q, k, v, self.out.shape[1] ** -0.5)
-        seen = seen.transpose(1, 2).flatten(2).unflatten(0, x.shape[:2]).flatten(1, 2)
-        updated: Tensor = (seen + torch.baddbmm(self.out_bias, seen, self.out).relu()).unflatten(1, x.shape[1:3])
+        attended = q + attention(q, k, v, self.out.shape[1] ** -0.5)
+        attended = attended.transpose(1, 2).flatten(2).unflatten(0, x.shape[:2]).flatten(1, 2)
+        updated: Tensor = (attended + torch.baddbmm(self.out_bias, attended, self.out).relu()).unflatten(1, x.shape[1:3])
         return updated
 
 
@@ -126,14 +126,13 @@ class MatrixMaps(nn.Module):
         to_rows, to_columns, to_all = self.weight[1:] / 4
         rows = total([*terms[row], pooled[row] @ to_rows])
         columns = total([*terms[column], pooled[column] @ to_columns])
-        everything = total([*terms[()], pooled[()] @ to_all, self.bias.sum(0) / 4])
-        mixed: Tensor = MatrixMix.apply(
+        overall = total([*terms[()], pooled[()] @ to_all, self.bias.sum(0) / 4])
+        return matrix_mix(
             pooled[levels],
             (share / 4 * self.weight[0]).T,
-            insert_levels(share * rows, row, levels) + insert_levels(share * everything, (), levels),
+            insert_levels(share * rows, row, levels) + insert_levels(share * overall, (), levels),
             insert_levels(share * columns, column, levels),
         )
-        return mixed
 
 
 def total(terms: Iterable[Tensor]) -> Tensor:

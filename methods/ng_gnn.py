@@ -120,10 +120,14 @@ class MessageLayer(nn.Module):
         return GraphFeatures(graph.layout, updated, edges, None if self.residual else self.edge_out)
 
     def _finish(self, x: Tensor, change: Tensor) -> Tensor:
+        updated: Tensor
         if self.residual:
-            return x + self.out(self.dropout(F.silu(change)))
-        mapped: Tensor = self.out(change)
-        return mapped if self.norm is None else self.dropout(F.silu(self.norm(mapped)))
+            updated = x + self.out(self.dropout(F.silu(change)))
+        else:
+            updated = self.out(change)
+            if self.norm is not None:
+                updated = self.dropout(F.silu(self.norm(updated)))
+        return updated
 
 
 def aggregate(messages: list[tuple[Tensor, int]], aggregators: Sequence[Aggregator]) -> Tensor:

@@ -44,7 +44,7 @@ def linear(inputs: int, outputs: int, bias: bool = True) -> nn.Linear:
 
 
 class RelationalAttention(nn.Module):
-    """Attention of some nodes to all, the edges between them included.
+    """Attention of query nodes to all nodes, the edges between them included.
 
     Arguments:
         node_width, edge_width: features of a node and of an edge.
@@ -62,18 +62,18 @@ class RelationalAttention(nn.Module):
         self.channels: Tensor
         self.register_buffer("channels", torch.eye(self.heads).repeat_interleave(self.width // self.heads, 1))
 
-    def forward(self, asking: Tensor, x: Tensor, edges: Tensor) -> Tensor:
-        """asking `[B, M, d]`, x `[B, N, d]`, edges from the one to the other `[B, M, N, e]`; returns `[B, M, d]`."""
+    def forward(self, queries: Tensor, x: Tensor, edges: Tensor) -> Tensor:
+        """queries `[B, M, d]`, x `[B, N, d]`, edges from queries to x `[B, M, N, e]`; returns `[B, M, d]`."""
         count, rows, columns, _ = edges.shape
         chunk = max(1, MAX_CACHED_NUMBERS // (rows * columns * self.width) if edges.device.type == "cpu" else count)
-        parts = zip(asking.split(chunk), x.split(chunk), edges.split(chunk), strict=True)
+        parts = zip(queries.split(chunk), x.split(chunk), edges.split(chunk), strict=True)
         return torch.cat([self.attend(*part) for part in parts])
 
-    def attend(self, asking: Tensor, x: Tensor, edges: Tensor) -> Tensor:
-        """The same, all networks at once."""
+    def attend(self, queries: Tensor, x: Tensor, edges: Tensor) -> Tensor:
+        """`forward` of all networks at once."""
         to_query, to_key, to_value = self.qkv_node.weight.chunk(3)
         edge_query, edge_key, scale, shift = self.qkv_edge.weight.chunk(4)
-        query = F.linear(edges, edge_query).add_(F.linear(asking, to_query).unsqueeze(2))
+        query = F.linear(edges, edge_query).add_(F.linear(queries, to_query).unsqueeze(2))
         key = F.linear(edges, edge_key).add_(F.linear(x, to_key).unsqueeze(1))
         weight = F.linear(query * key, self.channels * self.width**-0.5).softmax(2)  # [B, M, N, heads]
         # sum_j a_ij (S e_ij * V x_j + T e_ij) from the sums of a_ij V x_j e_ij' and of a_ij e_ij.
@@ -112,7 +112,7 @@ class RelationalEdgeUpdate(nn.Module):
 
 
 class RelationalLayer(nn.Module):
-    """Attention, node update and, unless nobody reads the edges again, edge update."""
+    """Attention, node update and, where the edges are read again, edge update."""
 
     def __init__(self, method: NGT, *, update_edges: bool) -> None:
         super().__init__()
@@ -131,12 +131,12 @@ class RelationalLayer(nn.Module):
             else None
         )
 
-    def forward(self, x: Tensor, edges: Tensor, asking: slice, kept: slice) -> tuple[Tensor, Tensor]:
-        """The nodes `asking` of x `[B, N, d]` updated, and the edges from those of them that are `kept`.
+    def forward(self, x: Tensor, edges: Tensor, queries: slice, kept: slice) -> tuple[Tensor, Tensor]:
+        """The nodes `queries` of x `[B, N, d]` updated, and the edges from those of them that are `kept`.
 
-        edges `[B, M, N, e]` go from the nodes `asking` to all.
+        edges `[B, M, N, e]` go from the nodes `queries` to all.
         """
-        nodes = x[:, asking]
+        nodes = x[:, queries]
         nodes = self.norms[0](nodes + self.merge(self.attention(nodes, x, edges)))
         nodes = self.norms[1](nodes + self.mlp(nodes))
         if self.update_edges is not None:
@@ -182,12 +182,12 @@ class Transformer(nn.Module):
         """The layout, nodes per level (`outputs_only`: of the last), and for editing edges `[B, N, N, e]`."""
         layout = self.embedding.slots.check(networks.arch)
         x = torch.cat(self.embedding.nodes(networks, layout), 1)
-        everything = slice(None)
-        asking = [everything] * len(self.layers)
+        all_nodes = slice(None)
+        queries = [all_nodes] * len(self.layers)
         if self.outputs_only:
-            asking[-1] = layout.nodes(len(layout.widths) - 1)
-        edges = self._all_pairs(networks, layout)[:, asking[0]]
-        for layer, rows, next_rows in zip(self.layers, asking, [*asking[1:], everything], strict=True):
+            queries[-1] = layout.nodes(len(layout.widths) - 1)
+        edges = self._all_pairs(networks, layout)[:, queries[0]]
+        for layer, rows, next_rows in zip(self.layers, queries, [*queries[1:], all_nodes], strict=True):
             x, edges = layer(x, edges, rows, next_rows)
         nodes = [x] if self.outputs_only else list(x.split(layout.widths, 1))
         return layout, nodes, edges

@@ -44,6 +44,7 @@ class ProbeGenerator(nn.Module):
         self.generate = nn.Sequential(*layers, nn.Tanh())
 
     def forward(self) -> Tensor:
+        """`[k, *input_shape]`."""
         probes: Tensor = self.generate(self.latents)
         if len(self.input_shape) == 1:
             return probes
@@ -63,12 +64,13 @@ class ProbeReader(nn.Module):
         self.read = nn.Sequential(*layers[:-1])
 
     def forward(self, networks: Networks) -> Tensor:
+        """Logits or values `[B, output_dim]`."""
         logits: Tensor = self.read(networks.forward(self.probes()).flatten(1))
         return logits
 
 
 class ProbeGen(NeuralMethod):
-    """Learned probes, generated, and an MLP on the networks' answers.
+    """Learned probes, generated, and an MLP on the networks' outputs.
 
     Networks may be of any architectures with equal inputs and outputs.
 
@@ -92,10 +94,12 @@ class ProbeGen(NeuralMethod):
     schedule: Literal["constant", "cosine", "one-cycle"] = "cosine"
 
     def check(self, task: TaskView) -> None:
+        """Refuse networks of different inputs or outputs. Raises BadInput."""
         super().check(task)
         ends = {(arch.input_shape, arch.output_shape) for arch in task.architectures}
         if len(ends) > 1:
             raise BadInput(f"probegen takes networks of equal inputs and outputs, this zoo has {sorted(ends)}")
 
     def build(self, task: TaskView) -> nn.Module:
+        """The reader for the inputs and outputs that all networks share."""
         return ProbeReader(self.probes, task.architectures[0], self.width, self.depth, task.output_dim)

@@ -87,13 +87,13 @@ class ScaleMessagePassing(nn.Module):
             raise BadInput(f"{networks.arch} has {unknown.pop()} symmetries, no training network had: train anew")
         both = self.method.bidirectional
         graph = self._embed(networks, layout, kinds)
-        everything = frozenset(range(len(layout.widths)))
-        into = [everything]
+        all_levels = frozenset(range(len(layout.widths)))
+        into = [all_levels]
         if not self.editing and self.method.readout == "outputs":
             into = [frozenset({len(layout.widths) - 1} | ({0} if both else set()))]
         for _ in self.layers:
             into.insert(0, layout.reached(into[0], both))
-        for layer, levels, following in zip(self.layers, into[1:], [*into[2:], everything], strict=True):
+        for layer, levels, following in zip(self.layers, into[1:], [*into[2:], all_levels], strict=True):
             graph = layer(graph, levels, following)
         return graph
 

@@ -1,10 +1,10 @@
 """StructureReps: embed networks by their graphs' structure, without labels ("Structure Matters", 2025).
 
 Neurons (or channels) are nodes, weights (or kernels) are edge features. Three parts, each with the paper's ablation:
-edge attention makes node features of the incoming edges (EA), Laplacian eigenvectors say where a node stands in the
-graph (LF, or random features, RF), and two layers of message passing (TransformerConv, TC, or GATConv, GC) give each
-node a mean and a deviation: a variational graph auto-encoder (Kipf and Welling 2016), trained to tell edges from pairs
-of nodes without one. A network's embedding is the mean of its nodes' means.
+edge attention makes node features of the incoming edges (EA), Laplacian eigenvectors are a node's positional features
+(LF, or random features, RF), and two layers of message passing (TransformerConv, TC, or GATConv, GC) give each node a
+mean and a deviation: a variational graph auto-encoder (Kipf and Welling 2016), trained to tell edges from pairs of
+nodes without one. A network's embedding is the mean of its nodes' means.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def _measure(
 
 def _fitted(cell: Cell, device: str, last: LastEncoder, place: checkpoint.Checkpoints) -> tuple[Asked, float]:
     """The cell's method, fitted, and the seconds that took, also where an encoder was fitted for an earlier cell."""
-    kind, method = protocol_of(cell.task), dataclasses.replace(cell.method)  # type: ignore[type-var]
+    kind, method = protocol_of(cell.task), dataclasses.replace(cell.method)
     known = last.encoder if last.key == cell.encoder else None
     protocol = kind(cell.task, method) if known is None else Representation(cell.task, method, known)
     if known is None:

@@ -64,9 +64,9 @@ def tiny_zoo() -> Zoo:
 
 def brief(method: Method, *, keep: Collection[str] = ()) -> Method:
     """The method with a short training: one epoch of small batches, but for the fields in `keep`."""
-    known = {field.name for field in dataclasses.fields(method)}  # type: ignore[arg-type]
+    known = {field.name for field in dataclasses.fields(method)}
     short = {name: value for name, value in BRIEF_TRAINING.items() if name in known and name not in keep}
-    return dataclasses.replace(method, **short)  # type: ignore[type-var]
+    return dataclasses.replace(method, **short)
 
 
 def tasks_for(method: Method, zoo: Zoo) -> list[Task]:
@@ -123,7 +123,7 @@ class Trial:
 
     def fitted_again(self) -> Supervised | Representation | Alignment:
         """A fresh copy of the method, fitted with the same seed."""
-        protocol = protocol_of(self.task)(self.task, dataclasses.replace(self.method))  # type: ignore[type-var]
+        protocol = protocol_of(self.task)(self.task, dataclasses.replace(self.method))
         protocol.fit(seed=0, device="cpu")
         return protocol
 

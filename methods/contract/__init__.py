@@ -1,1 +1,1 @@
-"""What a method is, how it is found, and small things that methods of any kind need."""
+"""What a method is, how it is found, and what methods of any kind may build on."""

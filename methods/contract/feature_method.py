@@ -1,4 +1,4 @@
-"""What the baselines share that describe a network by fixed numbers: a linear model on top."""
+"""Methods that describe a network by fixed numbers, which a linear model reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .task_view import TaskView
 
 
 class FeatureMethod(Method):
-    """Write `size` and `transform`; ridge or logistic regression reads the numbers.
+    """A method of fixed features: write `size` and `transform`; ridge or logistic regression reads the numbers.
 
     Architectures of other depth share the columns: layers are numbered from the input on, missing ones are 0.
 
@@ -33,6 +33,7 @@ class FeatureMethod(Method):
         raise TypeError(f"{type(self).__name__} has no size method: write one")
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
+        """Fit the linear model to the training networks' features; without targets there is nothing to learn."""
         self.columns = max(self.size(arch) for arch in task.architectures)
         if task.output == "embeddings":
             return
@@ -40,4 +41,5 @@ class FeatureMethod(Method):
         self.readout.fit(torch.cat([self.transform(networks) for networks in train.groups]), task.targets(train))
 
     def predict(self, networks: Networks) -> Tensor:
+        """The linear model's values `[B, 1]` or log-probabilities `[B, output_dim]`."""
         return self.readout.predict(self.transform(networks))

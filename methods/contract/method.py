@@ -1,4 +1,4 @@
-"""The contract of a method: scikit-learn's verbs over `Networks`.
+"""The contract of a method: scikit-learn's `fit`, `predict` and `transform` over `Networks`.
 
 A method is a class with a `name`, the `tasks` it supports, and annotated fields with defaults, which are its
 hyperparameters: they become keyword arguments, `-p key=value` on the command line (`-p key=a+b` for a tuple), and part
@@ -53,13 +53,15 @@ class Method:
     symmetries: ClassVar[tuple[Kind, ...]] = ()
     recipe_fields: ClassVar[frozenset[str]] = frozenset()
     later_fields: ClassVar[frozenset[str]] = frozenset()
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]  # every subclass is made a dataclass
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         dataclasses.dataclass(kw_only=True, eq=False)(cls)
 
     def __new__(cls, *args: Any, **params: Any) -> Any:
-        known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+        """Refuse hyperparameters that are no fields. Raises BadInput."""
+        known = {field.name for field in dataclasses.fields(cls)}
         for key in params:
             if key not in known:
                 raise unknown(f"parameter of {cls.name}", key, known)
@@ -67,7 +69,7 @@ class Method:
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+        for field in dataclasses.fields(self):
             given = getattr(self, field.name)
             if isinstance(given, str) and get_origin(hints[field.name]) is tuple:
                 given = given.split("+") if given else []  # as `variant` prints it
@@ -83,8 +85,8 @@ class Method:
     @property
     def params(self) -> dict[str, Any]:
         """Every hyperparameter, resolved; `later_fields` only where they differ from the default."""
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        resolved = dataclasses.asdict(self)  # type: ignore[call-overload]
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        resolved = dataclasses.asdict(self)
         return {k: v for k, v in resolved.items() if k not in self.later_fields or v != defaults[k]}
 
     @property
@@ -92,7 +94,7 @@ class Method:
         """The hyperparameters that differ from the defaults, as text; None when all are as published."""
         changed = [
             f"{field.name}={_as_text(getattr(self, field.name))}"
-            for field in dataclasses.fields(self)  # type: ignore[arg-type]
+            for field in dataclasses.fields(self)
             if field.name not in self.recipe_fields and getattr(self, field.name) != field.default
         ]
         return ", ".join(changed) or None

@@ -2,7 +2,7 @@
 
 Nodes start from their bias, edges from their weight, through random Fourier features; position embeddings tell levels,
 inputs and outputs apart, activation embeddings tell activations apart where the zoo has several, and probe features add
-what each neuron answers to learned inputs.
+each neuron's activations on learned inputs.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ class LayerStatistics(nn.Module):
                 for kind, values in enumerate((weight, bias)):
                     if values is not None and values.numel():
                         found.setdefault((kind, slots.layer(networks.arch, layer)), []).append(values.flatten())
-        for place, parts in found.items():
+        for position, parts in found.items():
             deviation, mean = torch.std_mean(torch.cat(parts), correction=0)
-            self.mean[place] = mean
-            self.scale[place] = deviation if deviation > 1e-6 else 1.0  # constant: only shifted
+            self.mean[position] = mean
+            self.scale[position] = deviation if deviation > 1e-6 else 1.0  # constant: only shifted
 
     def forward(self, values: Tensor, bias: bool, slot: int) -> Tensor:
+        """Biases or weights `[B, ...]` of the layers in a slot, to mean 0 and deviation 1."""
         return (values - self.mean[int(bias), slot]) / self.scale[int(bias), slot]
 
 

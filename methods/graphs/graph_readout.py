@@ -13,7 +13,13 @@ GraphPooling = Literal["outputs", "sum", "mean", "attention"]
 
 
 class GraphReadout(nn.Module):
-    """Nodes `[B, n, width]` per level to `[B, size]`: the outputs side by side, or all nodes pooled."""
+    """The output nodes side by side, or all nodes pooled.
+
+    Arguments:
+        pooling: "outputs"; or "sum", "mean" or "attention" over all nodes.
+        width: features per node.
+        outputs: how many output nodes there are.
+    """
 
     def __init__(self, pooling: GraphPooling, width: int, outputs: int) -> None:
         super().__init__()
@@ -22,11 +28,13 @@ class GraphReadout(nn.Module):
         self.score = nn.Linear(width, 1) if pooling == "attention" else None
 
     def forward(self, nodes: Sequence[Tensor]) -> Tensor:
+        """`[B, n, width]` per level to `[B, size]`."""
         if self.pooling == "outputs":
             return nodes[-1].flatten(1)
         x = torch.cat(list(nodes), 1)
         if self.score is not None:
-            return (self.score(x).softmax(1) * x).sum(1)
+            attention: Tensor = self.score(x).softmax(1)  # [B, nodes, 1]
+            return (attention * x).sum(1)
         return x.sum(1) if self.pooling == "sum" else x.mean(1)
 
 

@@ -39,6 +39,7 @@ class EdgeBlock(NamedTuple):
 
     @property
     def reverse(self) -> EdgeBlock:
+        """The same edges, run the other way."""
         return EdgeBlock(self.target, self.source, self.layer, not self.backwards)
 
     @property
@@ -146,9 +147,11 @@ class Slots:
         return layout
 
     def layer(self, arch: Architecture, layer: int) -> int:
+        """The slot of a layer, 0 to `layers - 1`."""
         return layer if layer < len(arch.layers) - 1 else self.layers - 1
 
     def level(self, arch: Architecture, level: int) -> int:
+        """The slot of a level, 0 to `layers`."""
         return level if level < len(arch.layers) else self.layers
 
     def rows(self, arch: Architecture, level: int) -> slice:
@@ -161,6 +164,7 @@ class Slots:
 
     @property
     def positions(self) -> int:
+        """How many position embeddings there are."""
         return self.inputs + self.layers - 1 + self.outputs
 
 

@@ -1,7 +1,8 @@
 """The layers of ScaleGMN: maps that no sign and no scale of a neuron changes, and maps that change with them.
 
 Kalogeropoulos et al., NeurIPS 2024, arXiv:2406.10685, section 5. A *kind* is the set of symmetries that a level's
-neurons have. Linear maps are merged, and moved from edges to nodes, where that gives the same.
+neurons have, and `kinds` those of all levels that a module is for. Linear maps are merged, and moved from edges to
+nodes, where that gives the same.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class NormedMLP(nn.Module):
         self.norm = nn.LayerNorm(hidden)
 
     def act(self, hidden: Tensor) -> Tensor:
+        """What follows the first linear map, `[..., hidden]`."""
         return F.silu(self.norm(hidden))
 
     def forward(self, x: Tensor, extra: Tensor | None = None, before: nn.Linear | None = None) -> Tensor:
@@ -72,6 +74,7 @@ class InvariantMap(nn.Module):
         self.by_kind = nn.ModuleDict({kind: NormedMLP(inputs, outputs, hidden, extra) for kind in sorted(kinds)})
 
     def forward(self, x: Tensor, kind: NeuronSymmetries, extra: Tensor | None = None) -> Tensor:
+        """`[..., inputs]` of neurons with the symmetries `kind`, and `[..., extra]`, to `[..., outputs]`."""
         read = self.by_kind["sign" if "sign" in kind else "scale"] if kind else self.plain
         features, last = self.canonical(x, kind)
         mapped: Tensor = read(features, extra, last)
@@ -87,13 +90,21 @@ class EquivariantMap(nn.Module):
         self.invariant = InvariantMap(inputs, outputs, hidden, kinds, extra)
 
     def forward(self, x: Tensor, kind: NeuronSymmetries, extra: Tensor | None = None) -> Tensor:
+        """The same shapes as `InvariantMap`."""
         mapped: Tensor = self.linear(x) * self.invariant(x, kind, extra)
         return mapped
 
 
 @dataclass(frozen=True)
 class ScaleGraphFeatures:
-    """Nodes `[B, n, d]` and symmetries per level, edges in both directions, position embeddings that messages read."""
+    """A graph between two layers.
+
+    Arguments:
+        nodes: `[B, n, d]` per level.
+        kinds: the symmetries of every level.
+        forth, back: edges `[B, out, in, d]` in both directions.
+        extra: position embeddings `[1, n, d]` per level that messages read, if any.
+    """
 
     nodes: list[Tensor]
     kinds: tuple[NeuronSymmetries, ...]
@@ -131,6 +142,7 @@ class ScaleEdgeUpdate(nn.Module):
         self.ends = NormedMLP(2 * width, outputs, width)
 
     def forward(self, graph: ScaleGraphFeatures, edges: dict[EdgeBlock, Tensor]) -> dict[EdgeBlock, Tensor]:
+        """`[B, out, in, width]` per block to `[B, out, in, outputs]`."""
         of_source, of_target = self.ends.first.weight.chunk(2, 1)
         sources, targets = [], []
         for x, kind in zip(graph.nodes, graph.kinds, strict=True):

@@ -1,1 +1,1 @@
-"""Layers that know nothing of weight spaces."""
+"""Layers and modules that several methods use."""

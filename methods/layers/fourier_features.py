@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 
 class FourierFeatures(nn.Module):
-    """Random Fourier features (Tancik et al. 2020): [cos, sin](2 pi F x), F ~ N(0, sigma^2); without any, x itself."""
+    """Random Fourier features (Tancik et al. 2020): [cos, sin](2 pi F x), F ~ N(0, sigma^2).
+
+    Arguments:
+        inputs: numbers per element of x.
+        features: how many, cosines and sines together; 0 gives x itself.
+        sigma: deviation of the frequencies.
+    """
 
     def __init__(self, inputs: int, features: int, sigma: float) -> None:
         super().__init__()
@@ -20,6 +26,7 @@ class FourierFeatures(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """`[..., inputs]` to `[..., size]`."""
         if self.frequencies is None:
             return x
         phase = x @ self.frequencies

@@ -1,4 +1,4 @@
-"""One scalar mean and standard deviation per weight tensor and per bias tensor: the neuron order does not enter."""
+"""Normalisation with one mean and one deviation per weight and bias tensor: the order of the neurons does not enter."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ class TensorNormalisation(nn.Module):
 
     Arguments:
         networks: the training networks.
-
-    Networks of another architecture raise BadInput.
     """
 
     def __init__(self, networks: Networks) -> None:
@@ -32,5 +30,6 @@ class TensorNormalisation(nn.Module):
         self.register_buffer("scale", scale)
 
     def forward(self, networks: Networks) -> Networks:
+        """The networks, shifted and scaled. Raises BadInput for another architecture."""
         require_architecture(networks, self.arch)
         return Networks(networks.arch, (networks.params - self.mean) / self.scale)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ def pool_to_subsets(x: Tensor, levels: Levels, pooling: Pooling) -> dict[Levels,
     if len(levels) < 2:
         return {levels: x} | ({(): x.mean(1) if pooling == "mean" else amax(x, 1)} if levels else {})
     if pooling == "mean":
-        x, rows, columns = RowColumnMeans.apply(x)
+        x, rows, columns = row_column_means(x)
         return {levels: x, levels[:1]: rows, levels[1:]: columns, (): rows.mean(1)}
     rows, columns = amax(x, 2), amax(x, 1)
     return {levels: x, levels[:1]: rows, levels[1:]: columns, (): amax(rows, 1)}
@@ -38,32 +39,48 @@ def insert_levels(x: Tensor, levels: Levels, target: Levels) -> Tensor:
     return x
 
 
+def row_column_means(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`x [B, n, m, C]`, its mean over m and over n."""
+    apply: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]] = RowColumnMeans.apply
+    return apply(x)
+
+
+def matrix_mix(x: Tensor, weight: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    """`x W^T + rows + columns`, for x `[B, n, m, C]`, W `[D, C]`, rows `[B, n, 1, D]` and columns `[B, 1, m, D]`."""
+    apply: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor] = MatrixMix.apply
+    return apply(x, weight, rows, columns)
+
+
 class RowColumnMeans(torch.autograd.Function):
-    """`x [B, n, m, C]`, its mean over m and over n: the gradient is put together in one pass over memory."""
+    """`row_column_means`, whose gradient is put together in one pass over memory."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`[B, n, m, C]`, `[B, n, C]` and `[B, m, C]`."""
         return x.view_as(x), x.mean(2), x.mean(1)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+        """The gradient of x from those of the three outputs."""
         total = (rows / grad.shape[2]).unsqueeze(2) + (columns / grad.shape[1]).unsqueeze(1)
         return total.add_(grad)
 
 
 class MatrixMix(torch.autograd.Function):
-    """`x W^T + rows + columns` for `x [B, n, m, C]`, rows `[B, n, 1, D]` and columns `[B, 1, m, D]`."""
+    """`matrix_mix`, which adds the product in place, also under autocast."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-        total = rows + columns
-        x, weight = x.to(total.dtype), weight.to(total.dtype)  # under autocast
+        """`[B, n, m, D]`, for a weight `[D, C]`."""
+        mixed = rows + columns
+        x, weight = x.to(mixed.dtype), weight.to(mixed.dtype)  # under autocast
         ctx.save_for_backward(x, weight)
-        total.flatten(0, 2).addmm_(x.flatten(0, 2), weight.T)
-        return total
+        mixed.flatten(0, 2).addmm_(x.flatten(0, 2), weight.T)
+        return mixed
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, Tensor]:
+        """The gradients of x, weight, rows and columns."""
         x, weight = ctx.saved_tensors
         flat = grad.flatten(0, 2)
         for_x = (flat @ weight).view(x.shape) if ctx.needs_input_grad[0] else None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .level_pooling import Levels, MatrixMix, level_subsets, pool_to_subsets
+from .level_pooling import Levels, level_subsets, matrix_mix, pool_to_subsets
 from .weight_space import ParameterBlock, WeightSpace
 
 
@@ -41,6 +41,7 @@ class NFNLinear(nn.Module):
             self.targets.append(TargetMaps(target.levels, maps))
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """`[B, *levels, fixed * channels_in]` per weight and bias to `[B, *levels, fixed * channels_out]`."""
         pooled = [pool_to_subsets(x, block.levels, "mean") for x, block in zip(features, self.blocks, strict=True)]
         gathered: dict[tuple[Levels, bool], Tensor] = {}
         outputs = []
@@ -52,7 +53,7 @@ class NFNLinear(nn.Module):
         return outputs
 
     def gather(self, pooled: list[dict[Levels, Tensor]], levels: Levels, with_means: bool) -> Tensor:
-        """What all tensors that have `levels` say about them, `[B, *levels, positions * channels]`."""
+        """The means, over all other levels, of all tensors that have `levels`, `[B, *levels, positions * channels]`."""
         parts = []
         for source, means in zip(self.blocks, pooled, strict=True):
             if levels in means:
@@ -73,16 +74,17 @@ class TargetMaps(nn.Module):
             nn.init.uniform_(parameter, -bound, bound)
 
     def forward(self, gathered: list[Tensor]) -> Tensor:
-        """`gathered`: what there is for every subset of the levels, larger ones first."""
+        """`[B, *levels, fixed * channels]` from what was gathered for every subset of the levels, larger ones first."""
         if len(self.levels) < 2:
-            terms = [linear(x) for linear, x in zip(self.maps, gathered, strict=True)]
+            terms: list[Tensor] = [linear(x) for linear, x in zip(self.maps, gathered, strict=True)]
             return terms[0] + terms[1].unsqueeze(1) if self.levels else terms[0]
-        matrix, rows, columns, everything = self.maps
+        matrix, rows, columns, overall = self.maps
+        assert isinstance(matrix, nn.Linear)
         x, for_rows, for_columns, for_all = gathered
-        spread = (everything(for_all) + matrix.bias).unsqueeze(1) + rows(for_rows)
-        mixed: Tensor = MatrixMix.apply(x, matrix.weight, spread.unsqueeze(2), columns(for_columns).unsqueeze(1))
-        return mixed
+        spread = (overall(for_all) + matrix.bias).unsqueeze(1) + rows(for_rows)
+        return matrix_mix(x, matrix.weight, spread.unsqueeze(2), columns(for_columns).unsqueeze(1))
 
 
 def needs_means(target: ParameterBlock, levels: Levels) -> bool:
+    """Whether a target's map of `levels` also reads the means over inputs and outputs, see `NFNLinear`."""
     return not levels or len(target.levels) == 2

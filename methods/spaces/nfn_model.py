@@ -64,10 +64,12 @@ class NFNMethod(NeuralMethod):
     warmup_steps: int = 10_000
 
     def check(self, task: TaskView) -> None:
+        """Refuse several architectures and residual edges. Raises BadInput."""
         super().check(task)
         WeightSpace(task.architectures[0], self.name, permute_ends=self.permute_ends)
 
     def build(self, task: TaskView) -> nn.Module:
+        """The reader, for editing the editor."""
         networks = task.splits["train"].networks
         if task.output == "networks":
             return NFNEditor(self, networks)
@@ -87,8 +89,8 @@ class PositionCode(nn.Module):
         scales = math.pi * torch.linspace(1, highest / 2, bands)
 
         def code(count: int) -> Tensor:
-            places = torch.linspace(-1, 1, count).unsqueeze(-1)
-            return torch.cat([(places * scales).sin(), (places * scales).cos(), places], -1)
+            positions = torch.linspace(-1, 1, count).unsqueeze(-1)
+            return torch.cat([(positions * scales).sin(), (positions * scales).cos(), positions], -1)
 
         last = len(space.sizes) - 1
         layers = code(last)
@@ -96,8 +98,8 @@ class PositionCode(nn.Module):
         for number, (tensor, block) in enumerate(zip(space.arch.tensors, space.blocks, strict=True)):
             total = layers[tensor.layer].expand(*(space.sizes[level] for level in block.levels), block.fixed, -1)
             for level in set(block.levels) & set(ends):
-                place = insert_levels(ends[level].unsqueeze(0), (level,), block.levels)
-                total = total + place.squeeze(0).unsqueeze(-2)
+                position = insert_levels(ends[level].unsqueeze(0), (level,), block.levels)
+                total = total + position.squeeze(0).unsqueeze(-2)
             self.register_buffer(f"code_{number}", total.contiguous())
 
     def forward(self, features: list[Tensor]) -> list[Tensor]:
@@ -122,6 +124,7 @@ class NFN(nn.Module):
         self.norms = nn.ModuleList(norms)
 
     def forward(self, networks: Networks) -> list[Tensor]:
+        """`[B, *levels, fixed * channels]` per weight and bias, for the last of the channels."""
         features = [self.fourier(x.unsqueeze(-1)) for x in self.space.features(self.normalise(networks))]
         if self.code is not None:
             features = self.code(features)
@@ -155,6 +158,7 @@ class NFNReader(nn.Module):
         )
 
     def forward(self, networks: Networks) -> Tensor:
+        """Logits or values `[B, output_dim]`."""
         features = [self.nfn.activate(x) for x in self.nfn(networks)]
         means = [x.flatten(1, -2).mean(1) if x.ndim > 2 else x for x in features]
         outputs: Tensor = self.read(self.norm(torch.cat(means, 1)))
@@ -169,4 +173,6 @@ class NFNEditor(nn.Module):
         self.nfn, self.edit = NFN(method, networks, [method.width] * method.depth + [1]), NetworkEdit(networks.arch)
 
     def forward(self, networks: Networks) -> Networks:
-        return self.edit(networks, self.nfn.space.params(self.nfn(networks)))
+        """The edited networks."""
+        edited: Networks = self.edit(networks, self.nfn.space.params(self.nfn(networks)))
+        return edited

@@ -35,30 +35,34 @@ class Checkpoints:
 
     @property
     def path(self) -> Path:
+        """The file of the last training that began."""
         return self.stem.with_name(f"{self.stem.name}-{self.number}.pt")
 
     def clear(self) -> None:
+        """Remove the files of all trainings."""
         for path in self.stem.parent.glob(f"{self.stem.name}-*.pt"):
             path.unlink(missing_ok=True)
 
 
-_place: ContextVar[Checkpoints | None] = ContextVar("place", default=None)
+# In the context, not an argument: a method's `fit(task, train, val, *, seed, device)` has no place for it, and what a
+# method trains inside of its `fit`, other methods too, shall be kept as well.
+_checkpoints: ContextVar[Checkpoints | None] = ContextVar("checkpoints", default=None)
 
 
 @contextlib.contextmanager
 def kept_in(stem: Path) -> Iterator[Checkpoints]:
     """Trainings inside keep their state in files that begin so; removed when all end, kept when they are cut off."""
-    place = Checkpoints(stem, time.monotonic() + WRITE_INTERVAL_S)
-    token = _place.set(place)
+    kept = Checkpoints(stem, time.monotonic() + WRITE_INTERVAL_S)
+    token = _checkpoints.set(kept)
     try:
-        yield place
+        yield kept
     except Exception:
-        place.clear()
+        kept.clear()
         raise
     else:
-        place.clear()
+        kept.clear()
     finally:
-        _place.reset(token)
+        _checkpoints.reset(token)
 
 
 def load(device: str) -> dict[str, Any] | None:
@@ -66,19 +70,19 @@ def load(device: str) -> dict[str, Any] | None:
 
     The training restores its parts, and at last the random generators with `restore_random`. A damaged file counts as
     none, and one from another type of device, whose numbers and times would not go with this one's: training then
-    begins anew.
+    starts over.
     """
-    place = _place.get()
-    if place is None:
+    kept = _checkpoints.get()
+    if kept is None:
         return None
-    place.number += 1
-    if not place.path.exists():
+    kept.number += 1
+    if not kept.path.exists():
         return None
     try:
-        state: dict[str, Any] = torch.load(place.path, map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(kept.path, map_location="cpu", weights_only=True)
         if state["device"] != torch.device(device).type:
             return None
-        place.earlier_s += state["seconds"]
+        kept.earlier_s += state["seconds"]
     except Exception:  # torch raises many kinds
         return None
     return state
@@ -92,19 +96,19 @@ def restore_random(state: dict[str, Any], device: str) -> None:
 
 
 def save(device: str, *, seconds: float, **state: Any) -> None:
-    """Keep the state of a training on `device`, unless the next write is not due yet or nobody asked for it.
+    """Keep the state of a training on `device`, where `kept_in` surrounds it and the next write is due.
 
     Arguments:
         seconds: that the training took, those before it was cut off included.
     """
-    place = _place.get()
-    if place is None or (started := time.monotonic()) < place.due:
+    kept = _checkpoints.get()
+    if kept is None or (started := time.monotonic()) < kept.due:
         return
     state |= {"seconds": seconds, "device": torch.device(device).type, "random": torch.get_rng_state()}
     if state["device"] == "cuda":
         state["cuda"] = torch.cuda.get_rng_state(device)
-    make_folder(place.path.parent)
-    with atomically(place.path) as stream:
+    make_folder(kept.path.parent)
+    with atomically(kept.path) as stream:
         torch.save(state, stream)
     written = time.monotonic()
-    place.due = written + max(WRITE_INTERVAL_S, (written - started) / WRITE_TIME_SHARE)
+    kept.due = written + max(WRITE_INTERVAL_S, (written - started) / WRITE_TIME_SHARE)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import os
+import shutil
 import subprocess
 import sys
 import tomllib
-from graphlib import TopologicalSorter
+from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -16,7 +19,7 @@ from packaging.utils import canonicalize_name
 from setuptools import PEP420PackageFinder
 
 ROOT = Path(__file__).resolve().parent.parent
-ORDER = ["zoo", "methods", "baselines", "benchmarks", "leaderboard"]
+FOLDERS = ["zoo", "methods", "baselines", "benchmarks", "leaderboard"]
 
 
 def absolute(node: ast.AST) -> list[str]:
@@ -30,27 +33,77 @@ def test_every_folder_is_packaged() -> None:
     """The folders are linked from `weightbench/`, and what packaging finds there is all that a wheel needs."""
     found = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]
     packages = PEP420PackageFinder.find(str(ROOT), include=found["include"], exclude=found["exclude"])
-    wanted = {"weightbench"}
-    for folder in ORDER:
+    wanted = {"weightbench", "weightbench.cli", "weightbench.runtime"}
+    for folder in FOLDERS:
         assert (ROOT / "weightbench" / folder).resolve() == ROOT / folder
         files = [file for ending in ("*.py", "*.toml", "*.html", "*.js") for file in (ROOT / folder).rglob(ending)]
         wanted |= {".".join(["weightbench", *file.parent.relative_to(ROOT).parts]) for file in files}
     assert set(packages) == wanted - {"weightbench.benchmarks.speed"}
 
 
-@pytest.mark.parametrize("folder", ORDER)
-def test_imports_point_one_way(folder: str) -> None:
-    later = set(ORDER[ORDER.index(folder) + 1 :])
-    for path in set((ROOT / folder).rglob("*.py")) - set(
-        (ROOT / "benchmarks/speed").glob("*.py")
-    ):  # scripts, from outside
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                depth = len(path.relative_to(ROOT).parts) - node.level
-                first = (node.module or "").split(".")[0]
-                assert depth > 0 or first not in later, f"{path} imports {first}"
-            full = {name.partition(".")[0] for name in absolute(node)}
-            assert "weightbench" not in full, f"{path}: relative imports only"
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the code, to be planted with imports that must not be."""
+    copy = tmp_path_factory.mktemp("house")
+    nothing = shutil.ignore_patterns("results", "__pycache__", "vendor", "speed")
+    for folder in ("weightbench", *FOLDERS):
+        shutil.copytree(ROOT / folder, copy / folder, symlinks=True, ignore=nothing)
+    shutil.copyfile(ROOT / "pyproject.toml", copy / "pyproject.toml")
+    return copy
+
+
+@contextlib.contextmanager
+def planted(house: Path, **lines: str) -> Iterator[None]:
+    """Files of the copy, named like `zoo__load_zoo`, with a line more."""
+    before = {house / f"{name.replace('__', '/')}.py": line for name, line in lines.items()}
+    texts = {path: path.read_text() for path in before}
+    for path, line in before.items():
+        path.write_text(f"{texts[path]}\n\n{line}\n")
+    yield
+    for path, text in texts.items():
+        path.write_text(text)
+
+
+def broken_contracts(house: Path) -> list[str]:
+    """What `make lint` finds wrong with the imports."""
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command as main; main()", "--no-logo"]
+    environment = os.environ | {"PYTHONPATH": str(house), "COLUMNS": "200"}
+    done = subprocess.run(
+        [*command, "--no-cache"], cwd=house, env=environment, capture_output=True, text=True, check=False
+    )
+    broken = [line.removesuffix(" BROKEN") for line in done.stdout.splitlines() if line.endswith(" BROKEN")]
+    assert done.returncode == (1 if broken else 0), done.stdout + done.stderr
+    return broken
+
+
+def test_imports_point_down_the_floors_and_no_circle_exists(house: Path) -> None:
+    assert broken_contracts(house) == []
+
+
+def test_an_upward_import_fails(house: Path) -> None:
+    """Between floors and between the rooms of one, also where only the type checker looks."""
+    with planted(house, weightbench__runtime__errors="from ..zoo.storage import manifest"):
+        assert "Floors" in broken_contracts(house)
+    with planted(house, zoo__storage__zoo="if TYPE_CHECKING:\n    from ..build import build_zoo"):
+        assert "Rooms of zoo" in broken_contracts(house)
+    with planted(house, methods__contract__registry="def _later():\n    from ..training import neural_method"):
+        assert "Rooms of methods" in broken_contracts(house)
+    with planted(house, benchmarks__records__result="from ..metrics import metric"):
+        assert "Rooms of benchmarks" in broken_contracts(house)
+    with planted(house, leaderboard__evidence__intervals="from ..board import board"):
+        assert "Rooms of leaderboard" in broken_contracts(house)
+
+
+def test_a_circle_within_a_room_fails(house: Path) -> None:
+    one = "def _later():\n    from . import machine"
+    with planted(house, weightbench__runtime__machine="from . import drawing", weightbench__runtime__drawing=one):
+        assert broken_contracts(house) == ["No circles, inside a room neither"]
+
+
+def test_no_room_is_too_full_to_be_seen() -> None:
+    folders = {path.parent for folder in ("weightbench", *FOLDERS) for path in (ROOT / folder).rglob("*.py")}
+    sizes = {f.relative_to(ROOT): len([p for p in f.glob("*.py") if p.stem != "__init__"]) for f in folders}
+    assert max(sizes.values()) <= 12, sizes
 
 
 def test_what_is_imported_is_declared() -> None:
@@ -58,25 +111,11 @@ def test_what_is_imported_is_declared() -> None:
     declared = project["dependencies"] + project["optional-dependencies"]["ray"]
     declared = {canonicalize_name(Requirement(text).name) for text in declared} | {"weightbench"}
     owners = packages_distributions()
-    paths = [path for folder in (*ORDER, "weightbench") for path in (ROOT / folder).rglob("*.py")]
+    paths = [path for folder in (*FOLDERS, "weightbench") for path in (ROOT / folder).rglob("*.py")]
     for path in set(paths) - set((ROOT / "benchmarks/speed").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             for module in {name.partition(".")[0] for name in absolute(node)} - sys.stdlib_module_names:
                 assert declared & {canonicalize_name(name) for name in owners[module]}, f"{path} imports {module}"
-
-
-@pytest.mark.parametrize("folder", [folder for folder in ORDER if folder != "zoo"])
-def test_files_of_a_folder_import_each_other_one_way(folder: str) -> None:
-    """Also within functions, where a circle would not show."""
-    graph: dict[str, set[str]] = {}
-    for path in (ROOT / folder).glob("*.py"):
-        tree = ast.parse(path.read_text())
-        for node in [node for node in ast.walk(tree) if isinstance(node, ast.If)]:
-            if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-                node.body = []
-        near = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level == 1]
-        graph[path.stem] = {node.module.split(".")[0] for node in near if node.module}
-    assert list(TopologicalSorter(graph).static_order())
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

@@ -10,13 +10,13 @@ The committed results of the suite, in `leaderboard/results`, are such a folder 
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
-from pydantic_core import from_json
 
 from ...runtime.errors import BadInput
 from ...runtime.files import make_folder
@@ -149,7 +149,7 @@ def read_result(path: Path) -> Result:
     try:
         known = None
         with contextlib.suppress(ValueError):  # pydantic says what is wrong with it
-            known = from_json(content)
+            known = json.loads(content)
         if isinstance(known, dict) and known.get("schema") == 1:
             return Result.model_validate(upgraded(known))
         return Result.model_validate_json(content)

@@ -24,7 +24,7 @@ from ..task.column_task import ColumnTask
 from ..task.task import Task, load_task, task_class
 from .protocols import Alignment, Representation, Supervised, protocol_of
 from .symmetry_audit import audit
-from .views import BadOutput
+from .task_views import BadOutput
 
 TINY_ZOO_IMAGES = 40  # of the tiny zoo, with four networks each
 TINY_ZOO_TARGETS = {"numbers": "psnr", "classes": "label"}  # columns of the tiny zoo, for tasks that leave it open

@@ -19,7 +19,7 @@ from ...zoo.networks.networks import Networks
 from ..task.learned_task import LearnedTask
 from ..task.network_pairs import Pairs, neurons
 from ..task.task import Task
-from .views import BadOutput, Sealed, Unlabelled
+from .task_views import BadOutput, Sealed, Unlabelled
 
 OBSERVED_AT_ONCE = 1024  # networks whose observable part is made together
 

@@ -24,8 +24,8 @@ from ...zoo.storage.zoo import Zoo
 from ..records.result import Options, Result, shown_unit
 from ..records.results_folder import LOCKS, ResultsFolder
 from .cell import Cell
-from .measure import LastEncoder, keep_truth, run_cell
-from .plan import Request, plan, requests_of
+from .measure_cell import LastEncoder, keep_truth, run_cell
+from .plan_cells import Request, plan, requests_of
 from .suite import Suite, load_suite
 from .torchrun import helped
 

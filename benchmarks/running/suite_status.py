@@ -12,7 +12,7 @@ from ...zoo.recipes.catalogue import locate
 from ...zoo.storage.manifest import MANIFEST
 from ..records.results_folder import ResultsFolder, read_result
 from .cell import Cell
-from .plan import plan, requests_of
+from .plan_cells import plan, requests_of
 from .suite import Suite
 
 State = Literal["done", "failed", "running", "missing"]

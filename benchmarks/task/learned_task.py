@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from ...zoo.storage.zoo import Split
-from ..metrics.metrics import metric_of
+from ..metrics.scoring import metric_of
 from .task import Task
 
 

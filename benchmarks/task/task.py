@@ -15,7 +15,7 @@ from ...zoo.load_zoo import ZooReference, load_zoo
 from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split, Zoo
-from ..metrics.metrics import metric_of
+from ..metrics.scoring import metric_of
 from ..records.predictions import Arrays
 from ..records.result import Options
 

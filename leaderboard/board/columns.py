@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .reported import reported_score
+from .printed_tables import reported_score
 from .rows import Row, deviation, rounded
 
 Cells = pd.Series  # of one row of `Board.rows`

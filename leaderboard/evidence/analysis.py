@@ -16,7 +16,7 @@ from safetensors.numpy import load, save
 
 from ...benchmarks.metrics import metric
 from ...benchmarks.metrics.metric import Evaluation
-from ...benchmarks.metrics.metrics import evaluate
+from ...benchmarks.metrics.scoring import evaluate
 from ...benchmarks.records import truth as truths
 from ...benchmarks.records.results_folder import Record
 from ...benchmarks.records.truth import Truth, column_values

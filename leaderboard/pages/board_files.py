@@ -8,13 +8,13 @@ import pandas as pd
 
 from ...runtime.errors import BadInput
 from ...runtime.files import make_folder, write_atomically
+from ..board.average_ranking import Ranking, rankings
 from ..board.board import Board, load_boards
 from ..board.columns import ABOUT, CSV_ORDER
-from ..board.ranking import Ranking, rankings
-from ..board.reported import ReportedTable, reported_tables
-from .page import page
-from .reproduction import reproduction
-from .tables import escaped, facts, failures, markdown_table, table, unmeasured
+from ..board.printed_tables import ReportedTable, reported_tables
+from .board_tables import escaped, facts, failures, markdown_table, table, unmeasured
+from .html_page import page
+from .reproduction_page import reproduction
 
 KEYS = ["task", "options", "zoo", "recipe", "spec", "device"]
 

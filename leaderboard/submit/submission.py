@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...benchmarks.metrics.metrics import metric_of
+from ...benchmarks.metrics.scoring import metric_of
 from ...benchmarks.records.result import Result, same_score
 from ...benchmarks.records.results_folder import TRUTHS, Record, ResultsFolder, read_result
 from ...runtime.errors import BadInput, unknown

@@ -20,7 +20,7 @@ from small_work import fits, shrunk, write_suite
 
 import weightbench as wb
 from weightbench.benchmarks.records.results_folder import ResultsFolder
-from weightbench.benchmarks.running.plan import plan, requests_of
+from weightbench.benchmarks.running.plan_cells import plan, requests_of
 from weightbench.benchmarks.running.suite import load_suite
 from weightbench.zoo.build.build_zoo import build_zoo
 

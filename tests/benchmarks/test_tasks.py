@@ -17,7 +17,7 @@ from recorded import read_results
 
 import weightbench as wb
 from weightbench.benchmarks.metrics.metric import Answers
-from weightbench.benchmarks.metrics.metrics import METRICS
+from weightbench.benchmarks.metrics.scoring import METRICS
 from weightbench.benchmarks.records.result import Options
 from weightbench.benchmarks.task.task import load_task
 from weightbench.zoo.networks import symmetry

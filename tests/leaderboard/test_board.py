@@ -20,8 +20,8 @@ from weightbench.benchmarks.records.migration import migrate
 from weightbench.benchmarks.records.result import Result
 from weightbench.benchmarks.records.results_folder import ResultsFolder, read_record, read_result
 from weightbench.benchmarks.records.zoo_identity import ZooIdentity
+from weightbench.leaderboard.board.average_ranking import rankings
 from weightbench.leaderboard.board.board import load_boards
-from weightbench.leaderboard.board.ranking import rankings
 from weightbench.leaderboard.pages.board_files import board_files
 from weightbench.runtime.errors import BadInput
 from weightbench.zoo.recipes.catalogue import catalogue_entry
@@ -168,7 +168,7 @@ def test_of_several_rows_the_one_of_most_epochs_stands_for_a_printed_number(resu
 
 def test_a_disagreement_says_what_it_is_measured_by(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Printed deviations where the paper gives some, else our interval; a known reason instead of either."""
-    from weightbench.leaderboard.pages import reproduction
+    from weightbench.leaderboard.pages import reproduction_page as reproduction
 
     moved_to(results, "mnist-inrs")
     table = next(t for t in reproduction.published() if t.source.startswith("Zhang") and t.task == "inr-classification")
@@ -208,7 +208,7 @@ def test_a_part_of_a_zoo_and_other_raw_data_reproduce_nothing(
 
 
 def test_what_stands_for_a_papers_zoo_is_said_in_one_place() -> None:
-    from weightbench.leaderboard.board.reported import published
+    from weightbench.leaderboard.board.printed_tables import published
 
     tables = {table.zoo: table for table in published()}
     whole = catalogue_entry("cifar10-inrs").recipe_sha256
@@ -227,7 +227,7 @@ def test_committed_results_are_of_the_whole_standard_zoos() -> None:
 
 
 def test_on_a_smaller_zoo_only_the_order_is_compared(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from weightbench.leaderboard.pages import reproduction
+    from weightbench.leaderboard.pages import reproduction_page as reproduction
 
     moved_to(results, "mnist-inrs-mini")
     boards = load_boards(results)
@@ -474,7 +474,7 @@ def test_diff_compares_item_by_item(results: Path, cli, tmp_path: Path) -> None:
 
 
 def test_published_tables_are_well_formed() -> None:
-    from weightbench.leaderboard.board.reported import published
+    from weightbench.leaderboard.board.printed_tables import published
 
     tables = published()
     cells = {(table.task, table.zoo, table.source, row.method): row for table in tables for row in table.rows}

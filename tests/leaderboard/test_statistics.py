@@ -12,7 +12,7 @@ from scipy import stats
 from sklearn.metrics import r2_score
 
 from weightbench.benchmarks.metrics.metric import Items, share_of
-from weightbench.benchmarks.metrics.metrics import METRICS
+from weightbench.benchmarks.metrics.scoring import METRICS
 from weightbench.leaderboard.evidence.intervals import Ranked, Units, average_ranks, holm, resampled, tie_groups
 
 Draw = Callable[[np.random.Generator], list[Items]]

@@ -19,7 +19,7 @@ import weightbench as wb
 from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
 from weightbench.benchmarks.records.result import Result
 from weightbench.benchmarks.records.results_folder import read_result
-from weightbench.leaderboard.board.command import command
+from weightbench.leaderboard.board.command_line import command
 from weightbench.zoo.exchange.import_zoo import import_zoo
 from weightbench.zoo.recipes.catalogue import STANDARD, catalogue_entry
 

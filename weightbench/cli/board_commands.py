@@ -42,7 +42,7 @@ def leaderboard(
     if baseline and not check:
         raise BadInput("--baseline goes with --check")
     if check:
-        from weightbench.leaderboard.pages.drift import drift
+        from weightbench.leaderboard.pages.board_drift import drift
 
         if not committed and not results.is_dir():
             raise BadInput(f"{results}: no such folder; `weightbench run` writes results")
@@ -56,7 +56,7 @@ def leaderboard(
         return
     boards = show_boards(results, out, None, may_be_empty=committed, as_json=as_json)
     if space:
-        from weightbench.leaderboard.pages.page import write_space
+        from weightbench.leaderboard.pages.html_page import write_space
 
         write_space(space, boards)
         if not as_json:
@@ -94,7 +94,7 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Compare two methods, or two results folders, item by item: a paired test on the same test networks."""
-    from weightbench.leaderboard.board.compare import compare_folders, compare_methods
+    from weightbench.leaderboard.board.compare_rows import compare_folders, compare_methods
 
     if Path(a).is_dir() and Path(b).is_dir():
         found = compare_folders(Path(a), Path(b))
@@ -155,7 +155,7 @@ def _print_board(board: Board) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from weightbench.leaderboard.pages.tables import failures, table
+    from weightbench.leaderboard.pages.board_tables import failures, table
 
     console = Console()
     if not console.is_terminal:

@@ -17,7 +17,7 @@ from weightbench.runtime.errors import BadInput, unknown
 
 def tasks(as_json: Json = False) -> None:
     """The tasks."""
-    from weightbench.benchmarks.metrics.metrics import METRICS
+    from weightbench.benchmarks.metrics.scoring import METRICS
     from weightbench.benchmarks.task.task import task_class, task_names
 
     rows = []

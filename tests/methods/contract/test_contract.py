@@ -13,7 +13,7 @@ import weightbench as wb
 from weightbench.benchmarks.running.method_check import CHECKS, brief, check, tasks_for
 from weightbench.benchmarks.running.protocols import Supervised
 from weightbench.benchmarks.running.symmetry_audit import audit
-from weightbench.benchmarks.running.views import Sealed
+from weightbench.benchmarks.running.task_views import Sealed
 from weightbench.benchmarks.task.task import load_task
 from weightbench.methods.contract.registry import load_class, method_names
 from weightbench.methods.contract.task_view import TaskView

@@ -11,7 +11,7 @@ from recorded import read_results
 
 import weightbench as wb
 from weightbench.benchmarks.records.results_folder import ResultsFolder
-from weightbench.benchmarks.running.plan import planned_cell
+from weightbench.benchmarks.running.plan_cells import planned_cell
 from weightbench.benchmarks.running.run import run_cells
 from weightbench.methods.contract.registry import load_class
 from weightbench.methods.training import checkpoint

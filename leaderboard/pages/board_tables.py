@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..board.board import Board
 from ..board.columns import COLUMNS, OTHER_SCORES, Column
-from ..board.reported import ReportedTable, published
+from ..board.printed_tables import ReportedTable, published
 
 
 def other_scores(board: Board) -> list[str]:

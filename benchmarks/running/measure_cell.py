@@ -16,7 +16,7 @@ from ...methods.training import checkpoint
 from ...runtime import distributed
 from ...runtime.files import write_atomically
 from ...runtime.machine import environment, peak_memory_mb, reset_peak_memory
-from ..metrics.metrics import evaluate
+from ..metrics.scoring import evaluate
 from ..records.predictions import Arrays, read_predictions, write_predictions
 from ..records.result import CostPart, PredictionsPart, Result
 from ..records.truth import write_truth

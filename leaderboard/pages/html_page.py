@@ -17,13 +17,13 @@ import pandas as pd
 
 from ...benchmarks.records.result import Result, shown_unit
 from ...runtime.errors import BadInput
+from ..board.average_ranking import Ranking, rankings
 from ..board.board import Board
 from ..board.columns import ABOUT, COLUMNS, CSV_ORDER, OTHER_SCORES
-from ..board.command import command
-from ..board.ranking import Ranking, rankings
-from ..board.reported import ReportedTable, reported_tables
+from ..board.command_line import command
+from ..board.printed_tables import ReportedTable, reported_tables
 from ..board.rows import hardware
-from .tables import facts, failures, other_scores, other_scores_shown, table, unmeasured
+from .board_tables import facts, failures, other_scores, other_scores_shown, table, unmeasured
 
 FOLDER = Path(__file__).parent
 TEMPLATES, VENDOR = FOLDER / "templates", FOLDER / "vendor"

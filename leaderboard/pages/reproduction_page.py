@@ -10,9 +10,9 @@ import pandas as pd
 
 from ...benchmarks.records.result import Result
 from ..board.board import Board
-from ..board.command import command
-from ..board.reported import ReportedRow, ReportedTable, published, stands_for
-from .tables import markdown_table
+from ..board.command_line import command
+from ..board.printed_tables import ReportedRow, ReportedTable, published, stands_for
+from .board_tables import markdown_table
 
 HEADER = ["method", "printed", "ours", "difference", "seeds", "epochs", "fit, s", "settings"]
 

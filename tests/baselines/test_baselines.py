@@ -15,15 +15,14 @@ from planted_zoo import write_zoo
 from published import write_nfn
 
 import weightbench as wb
-from weightbench.baselines.graph_metrics import metrics, overlap, path_lengths, strengths
+from weightbench.baselines.graph_metrics import metrics
 from weightbench.baselines.weight_stats import statistics
 from weightbench.methods.training.neural_method import NeuralMethod
 from weightbench.zoo.networks import symmetry
-from weightbench.zoo.networks.architecture import Activation, Add, Linear
 
 INR = wb.Architecture.mlp((2, 6, 5, 1), "sine", omega_0=30.0)
 CNN = wb.Architecture.cnn((1, 9, 9), (3, 4), 2, activation="tanh", padding=1)
-SUMMARIES = ["graph-metrics"]
+FEATURE_METHODS = ["graph-metrics"]
 FUNCTIONAL = ["inr-decode", "vanilla-probe", "probegen"]
 ORDERED = ["mlp", "set-nn", "cnn-on-weights"]
 BRIEF = {"epochs": 1, "batch_size": 8, "width": 8, "depth": 2, "probes": 4, "trees": 3}
@@ -35,8 +34,8 @@ def brief(name: str) -> wb.Method:
 
 
 def permuted(networks: wb.Networks) -> wb.Networks:
-    order = symmetry.sample(networks.arch, "permutation", len(networks), torch.Generator().manual_seed(3))
-    return networks.permuted(order)
+    permutations = symmetry.sample(networks.arch, "permutation", len(networks), torch.Generator().manual_seed(3))
+    return networks.permuted(permutations)
 
 
 @pytest.mark.parametrize("name", ORDERED)
@@ -66,38 +65,17 @@ def test_what_sees_the_function_alone_is_blind_to_all_symmetries(name: str, size
 
 
 @pytest.mark.parametrize("arch", [INR, CNN], ids=str)
-@pytest.mark.parametrize("summary", [metrics, statistics])
-def test_summaries_do_not_see_the_order(summary, arch: wb.Architecture) -> None:
+@pytest.mark.parametrize("features", [metrics, statistics])
+def test_features_do_not_see_the_order(features, arch: wb.Architecture) -> None:
     networks = RandomTask(arch, dtype=torch.float64).splits["test"].networks
-    plain, moved = summary(networks), summary(permuted(networks))
+    plain, moved = features(networks), features(permuted(networks))
     assert plain.shape[0] == len(networks)
     assert plain.std(0).max() > 0
     assert (plain - moved).abs().max() < 1e-9
 
 
-def test_graph_metrics_of_a_network_worked_out_by_hand() -> None:
-    arch = wb.Architecture.mlp((1, 2, 1), "relu")
-    networks = wb.Networks(arch, torch.tensor([[1.0, 3.0, 0, 0, -2.0, 2.0, 0]]))
-    first, second = strengths(networks)
-    assert (first.flatten().tolist(), second.flatten().tolist()) == ([0.5, 1.5], [1.0, 1.0])
-    # In -> 0 -> out takes 1/0.5 + 1, in -> 1 -> out 1/1.5 + 1.
-    torch.testing.assert_close(path_lengths(networks, [first, second]), torch.tensor([[1 / 1.5 + 1]]))
-    torch.testing.assert_close(overlap(first), torch.tensor([0.5 / 1.5]))
-    shortcut = wb.Architecture(
-        input_shape=(1,),
-        operations=(
-            Linear(in_features=1, out_features=1),
-            Activation(name="relu"),
-            Linear(in_features=1, out_features=1),
-            Add(source=1),
-        ),
-    )
-    networks = wb.Networks(shortcut, torch.ones(1, 4))
-    assert path_lengths(networks, strengths(networks)).tolist() == [[1.0]]
-
-
 @pytest.mark.parametrize("output", ["logits", "values"])
-@pytest.mark.parametrize("name", [*SUMMARIES, *ORDERED, "vanilla-probe"])
+@pytest.mark.parametrize("name", [*FEATURE_METHODS, *ORDERED, "vanilla-probe"])
 @pytest.mark.parametrize(
     "arch", [INR, CNN, wb.Architecture.mlp((2, 1, 1), "relu"), wb.Architecture.mlp((3, 2))], ids=str
 )
@@ -129,7 +107,7 @@ def test_other_architectures_are_refused_in_one_line(name: str) -> None:
         method.predict(others)
 
 
-@pytest.mark.parametrize("name", SUMMARIES)
+@pytest.mark.parametrize("name", FEATURE_METHODS)
 def test_networks_that_are_not_finite_are_named(name: str) -> None:
     task, method = RandomTask(INR, classes=2), brief(name)
     method.fit(task, task.splits["train"], task.splits["val"], seed=0, device="cpu")

@@ -13,7 +13,7 @@ from in_memory import RandomTask
 from torch import Tensor
 
 import weightbench as wb
-from weightbench.methods.training import augmentation as augment
+from weightbench.methods.training import augmentation
 
 TASKS = ("inr-classification", "inr-dilation", "neuron-alignment", "property")
 SIREN = wb.Architecture.mlp((2, 6, 5, 1), "sine", omega_0=30.0, output_offset=0.5)
@@ -45,7 +45,7 @@ def inputs(arch: wb.Architecture) -> Tensor:
 def test_symmetries_keep_the_function(case: tuple[str, wb.Architecture], seed: int) -> None:
     name, arch = case
     networks = networks_of(arch)
-    changed = augment.compose([name])(networks, torch.Generator().manual_seed(seed))
+    changed = augmentation.compose([name])(networks, torch.Generator().manual_seed(seed))
     torch.testing.assert_close(changed.forward(inputs(arch)), networks.forward(inputs(arch)), atol=1e-9, rtol=1e-9)
     holds = {
         "permutation": True,
@@ -60,7 +60,7 @@ def test_symmetries_keep_the_function(case: tuple[str, wb.Architecture], seed: i
 @given(name=st.sampled_from(["translation", "rotation", "zoom"]), seed=st.integers(0, 1000))
 def test_moved_inputs_are_exact(name: str, seed: int) -> None:
     networks = networks_of(SIREN)
-    changed = augment.compose([name])(networks, torch.Generator().manual_seed(seed))
+    changed = augmentation.compose([name])(networks, torch.Generator().manual_seed(seed))
     # Which A and t were drawn is read off the first layer: W' = W A, b' = b + W t.
     weight, bias = networks.weights[0], networks.biases[0]
     matrix = torch.linalg.lstsq(weight, changed.weights[0]).solution
@@ -84,19 +84,21 @@ def test_moved_inputs_are_exact(name: str, seed: int) -> None:
 def test_noise_is_random_and_as_large_as_asked() -> None:
     networks = networks_of(RELU, 4000)
     generator = torch.Generator().manual_seed(0)
-    change = augment.noise(networks, generator, 0.2).params - networks.params
+    change = augmentation.noise(networks, generator, 0.2).params - networks.params
     torch.testing.assert_close(change.std(0), 0.2 * networks.params.std(0), rtol=0.1, atol=0)
     assert change.mean(0).abs().max() < 0.01
-    assert not torch.equal(augment.noise(networks, generator).params, augment.noise(networks, generator).params)
+    assert not torch.equal(
+        augmentation.noise(networks, generator).params, augmentation.noise(networks, generator).params
+    )
 
 
 def test_dropout_keeps_the_mean_and_quantile_drops_the_smallest() -> None:
     ones = wb.Networks(RELU, torch.ones(4000, RELU.num_params))
-    dropped = augment.dropout(ones, torch.Generator().manual_seed(0), 0.25)
+    dropped = augmentation.dropout(ones, torch.Generator().manual_seed(0), 0.25)
     torch.testing.assert_close(dropped.params.unique(), torch.tensor([0, 4 / 3]))
     torch.testing.assert_close(dropped.params.mean(), torch.tensor(1.0), atol=0.01, rtol=0)
     networks = networks_of(RELU, 400)
-    cut = augment.quantile(networks, torch.Generator().manual_seed(0), 0.5)
+    cut = augmentation.quantile(networks, torch.Generator().manual_seed(0), 0.5)
     zero = cut.params == 0
     assert 0.15 < zero.float().mean() < 0.3
     weight = slice(12 + 6, 12 + 6 + 30)  # the second layer's
@@ -108,22 +110,22 @@ def test_dropout_keeps_the_mean_and_quantile_drops_the_smallest() -> None:
 def test_a_seed_decides_and_names_are_checked() -> None:
     networks = networks_of(SIREN)
     before = networks.params.clone()
-    steps = augment.compose(["permutation", "noise=0.3", "rotation=10", "phase=2", "dropout"])
+    steps = augmentation.compose(["permutation", "noise=0.3", "rotation=10", "phase=2", "dropout"])
     first, again, other = (steps(networks, torch.Generator().manual_seed(seed)).params for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert torch.equal(networks.params, before)
-    assert augment.compose([])(networks, torch.Generator()) is networks
+    assert augmentation.compose([])(networks, torch.Generator()) is networks
     for names, message in (
         (["noize"], "did you mean noise"),
         (["sign=2"], "takes no number"),
         (["noise=much"], "write noise=NUMBER"),
     ):
         with pytest.raises(wb.BadInput, match=message):
-            augment.compose(names)
+            augmentation.compose(names)
     for name in ("translation", "rotation", "zoom"):
         with pytest.raises(wb.BadInput, match="take"):
-            augment.compose([name])(networks_of(TANH_CNN), torch.Generator())
+            augmentation.compose([name])(networks_of(TANH_CNN), torch.Generator())
 
 
 def test_the_task_says_whether_inputs_may_move() -> None:

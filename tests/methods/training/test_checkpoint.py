@@ -16,7 +16,7 @@ from weightbench.methods.contract.registry import load_class
 from weightbench.methods.training import checkpoint
 from weightbench.zoo.storage.zoo import Zoo
 
-ASKED = {"epochs": 4, "batch_size": 16, "lr": 3e-3, "schedule": "one-cycle", "dropout": 0.1, "augment": ["noise"]}
+SETTINGS = {"epochs": 4, "batch_size": 16, "lr": 3e-3, "schedule": "one-cycle", "dropout": 0.1, "augment": ["noise"]}
 
 
 @pytest.fixture
@@ -41,7 +41,9 @@ def cut_after(monkeypatch: pytest.MonkeyPatch):
 
 
 def run(zoo: Zoo, out: Path) -> wb.Result:
-    (result,) = wb.run(wb.load_method("ng-gnn", depth=1, width=8, **ASKED), task="inr-classification", zoo=zoo, out=out)
+    (result,) = wb.run(
+        wb.load_method("ng-gnn", depth=1, width=8, **SETTINGS), task="inr-classification", zoo=zoo, out=out
+    )
     return result
 
 
@@ -109,7 +111,7 @@ class Twice(load_class("ng-gnn")):  # type: ignore[misc]
 
 def test_each_training_of_a_method_has_its_own(small_zoo: Path, tmp_path: Path, cut_after) -> None:
     def outcome(out: Path) -> str | None:
-        method = Twice(depth=1, width=8, **ASKED)
+        method = Twice(depth=1, width=8, **SETTINGS)
         (result,) = wb.run(method, task="inr-classification", zoo=small_zoo, out=out)
         return result.predictions and result.predictions.sha256
 
@@ -156,17 +158,17 @@ def test_earlier_seconds_of_a_shared_encoder_count_once(small_zoo: Path, tmp_pat
 def test_a_write_that_takes_long_is_repeated_later(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(checkpoint, "WRITE_INTERVAL_S", 0.0)
     monkeypatch.setattr(checkpoint, "WRITE_TIME_SHARE", 1e-6)
-    with checkpoint.kept_in(tmp_path / "state") as place:
+    with checkpoint.kept_in(tmp_path / "state") as kept:
         checkpoint.load("cpu")
         checkpoint.save("cpu", seconds=1.0, parts=[torch.zeros(1000)])
-        written = place.path.read_bytes()
+        written = kept.path.read_bytes()
         checkpoint.save("cpu", seconds=2.0, parts=[torch.ones(1000)])
-        assert place.path.read_bytes() == written
+        assert kept.path.read_bytes() == written
         monkeypatch.setattr(checkpoint, "WRITE_TIME_SHARE", 1.0)
-        place.due = 0.0
+        kept.due = 0.0
         checkpoint.save("cpu", seconds=3.0, parts=[torch.ones(1000)])
-        assert [path.name for path in tmp_path.iterdir()] == [place.path.name]
-        state = torch.load(place.path, weights_only=True)
+        assert [path.name for path in tmp_path.iterdir()] == [kept.path.name]
+        state = torch.load(kept.path, weights_only=True)
         assert (state["seconds"], state["parts"][0].sum()) == (3.0, 1000)
     assert not list(tmp_path.iterdir())
 
@@ -174,11 +176,11 @@ def test_a_write_that_takes_long_is_repeated_later(tmp_path: Path, monkeypatch) 
 def test_a_write_that_fails_leaves_the_last_state(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(checkpoint, "WRITE_INTERVAL_S", 0.0)
     monkeypatch.setattr(checkpoint, "WRITE_TIME_SHARE", math.inf)
-    with checkpoint.kept_in(tmp_path / "state") as place:
+    with checkpoint.kept_in(tmp_path / "state") as kept:
         checkpoint.load("cpu")
         checkpoint.save("cpu", seconds=1.0)
-        written = place.path.read_bytes()
+        written = kept.path.read_bytes()
         with pytest.raises(AttributeError):
             checkpoint.save("cpu", seconds=2.0, parts=lambda: None)  # cannot be pickled
-        assert place.path.read_bytes() == written
-        assert [path.name for path in tmp_path.iterdir()] == [place.path.name]
+        assert kept.path.read_bytes() == written
+        assert [path.name for path in tmp_path.iterdir()] == [kept.path.name]

@@ -73,9 +73,8 @@ class SetAttention(nn.Module):
         q, k, v = split.permute(2, 0, 3, 1, 4)
         attended = q + attention(q, k, v, self.out.shape[1] ** -0.5)
         attended = attended.transpose(1, 2).flatten(2).unflatten(0, x.shape[:2]).flatten(1, 2)
-        updated: Tensor = (attended + torch.baddbmm(self.out_bias, attended, self.out).relu()).unflatten(
-            1, x.shape[1:3]
-        )
+        change = torch.baddbmm(self.out_bias, attended, self.out).relu()
+        updated: Tensor = (attended + change).unflatten(1, x.shape[1:3])
         return updated
 
 

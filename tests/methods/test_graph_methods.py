@@ -316,10 +316,10 @@ def test_every_parameter_is_trained(name: str, editing: bool) -> None:
 
 
 def test_relational_attention_is_the_papers_formula() -> None:
-    from weightbench.methods.ng_t import NGT, RelationalAttention
+    from weightbench.methods.ng_t import RelationalAttention
 
     torch.manual_seed(0)
-    attention = RelationalAttention(NGT(width=6, edge_width=5, attention_width=8, heads=2)).double()
+    attention = RelationalAttention(6, 5, 8, heads=2).double()
     x, edges = torch.randn(2, 4, 6).double(), torch.randn(2, 4, 4, 5).double()
     q, k, v = attention.qkv_node(x).unflatten(2, (3, 2, 4)).unbind(2)
     qe, ke, scale, shift = attention.qkv_edge(edges).unflatten(3, (4, 2, 4)).unbind(3)

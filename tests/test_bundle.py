@@ -9,9 +9,9 @@ import sys
 from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
+from helpers.recorded import read_results
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from recorded import read_results
 
 from weightbench.zoo.storage.manifest import read_manifest
 

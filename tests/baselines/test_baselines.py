@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.planted_zoo import networks as planted
+from helpers.planted_zoo import write_zoo
+from helpers.published_formats import write_nfn
+from helpers.random_task import RandomTask
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from in_memory import RandomTask
-from planted_zoo import networks as planted
-from planted_zoo import write_zoo
-from published import write_nfn
 
 import weightbench as wb
 from weightbench.baselines.graph_metrics import metrics

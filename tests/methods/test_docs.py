@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from in_memory import RandomTask
+from helpers.random_task import RandomTask
 
 import weightbench as wb
 from weightbench.benchmarks.running.suite import suite_names

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers.random_task import RandomTask
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from in_memory import RandomTask
 from torch import nn
 
 import weightbench as wb

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import raw_data as raw
+from helpers import raw_data as raw
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.random_task import RandomTask
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from in_memory import RandomTask
 from torch import Tensor
 
 import weightbench as wb

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small_work import shrunk
+from helpers.counted_work import shrunk
 
 from weightbench.runtime.errors import BadInput
 from weightbench.zoo.build.build_plan import BuildPlan

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from small_work import shrunk
+from helpers.counted_work import shrunk
 
 import weightbench as wb
 from weightbench.zoo.build.build_zoo import build_zoo

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import raw_data as raw
-from small_work import shrunk
+from helpers import raw_data as raw
+from helpers.counted_work import shrunk
 
 from weightbench.runtime.errors import BadInput
 from weightbench.zoo.build.build_zoo import build_zoo

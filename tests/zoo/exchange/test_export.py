@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from helpers.published_formats import write_modelzoo, write_small_cnn_zoo
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published import write_modelzoo, write_small_cnn_zoo
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 import torch
-from loopback_hub import Fault, LoopbackHub, serving
+from helpers.loopback_hub import Fault, LoopbackHub, serving
 
 import weightbench as wb
 from weightbench.zoo.load_zoo import ZooReference

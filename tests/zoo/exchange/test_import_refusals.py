@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from published import write_dwsnets_fmnist, write_dwsnets_mnist, write_modelzoo, write_small_cnn_zoo
+from helpers.published_formats import write_dwsnets_fmnist, write_dwsnets_mnist, write_modelzoo, write_small_cnn_zoo
 from safetensors.torch import save_file
 from torch import Tensor, nn
 

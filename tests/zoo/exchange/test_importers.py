@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from published import (
+from helpers.published_formats import (
     Original,
     write_dwsnets_fmnist,
     write_dwsnets_mnist,

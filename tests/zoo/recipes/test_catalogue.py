@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from small_work import shrunk
+from helpers.counted_work import shrunk
 
 import weightbench as wb
 from weightbench.zoo.build.build_zoo import build_zoo

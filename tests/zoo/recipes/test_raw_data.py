@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import raw_data as raw
+from helpers import raw_data as raw
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from small_work import shrunk
+from helpers.counted_work import shrunk
 
 from weightbench.zoo.recipes.catalogue import STANDARD
 

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from small_work import write_suite
+from helpers.counted_work import write_suite
 
 import weightbench as wb
 from weightbench.benchmarks.running.suite import load_suite
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("arguments", [["-h"], ["zoo", "-h"], ["run", "--help"], ["--version"]])
@@ -40,7 +40,7 @@ def test_the_board_needs_no_torch(small_zoo: Path, tmp_path: Path) -> None:
     wb.run(wb.load_method("weight-stats", trees=2), task="inr-classification", zoo=small_zoo, out=tmp_path / "runs")
     program = (
         "import sys, weightbench as wb\n"
-        "from weightbench.leaderboard.render import write_board\n"
+        "from weightbench.leaderboard.pages.board_files import write_board\n"
         "from pathlib import Path\n"
         "import weightbench.leaderboard\n"
         "write_board(Path(sys.argv[1]), Path(sys.argv[1]) / 'board')\n"

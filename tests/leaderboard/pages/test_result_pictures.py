@@ -6,13 +6,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import planted_zoo
 import pytest
+from helpers import planted_zoo
 from PIL import Image
 
 import weightbench as wb
 
-RECORDS = Path(__file__).parent.parent / "fixtures" / "records" / "1"
+RECORDS = Path(__file__).parents[2] / "fixtures" / "records" / "2"
 
 
 @pytest.fixture(scope="module")

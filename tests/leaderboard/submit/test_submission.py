@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import published
 import pyarrow.parquet as pq
 import pytest
-from recorded import read_results
+from helpers import published_formats as published
+from helpers.recorded import read_results
 
 import weightbench as wb
 from weightbench.benchmarks.records.predictions import read_predictions, write_predictions

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.recorded import read_results
 from PIL import Image
-from recorded import read_results
 
 import weightbench as wb
 from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
@@ -18,7 +18,7 @@ from weightbench.benchmarks.task.task import load_task
 from weightbench.leaderboard.pages.result_pictures import draw_results
 from weightbench.zoo.build.build_zoo import build_zoo
 
-STANDARD = Path(__file__).parent.parent.parent / "zoo" / "standard" / "digits-inrs.toml"
+STANDARD = Path(__file__).parents[3] / "zoo" / "standard" / "digits-inrs.toml"
 
 
 class Brighter(wb.Method):
@@ -123,7 +123,7 @@ def test_a_record_cannot_name_a_path(also: str, small_zoo: Path, other: wb.Zoo, 
     ],
 )
 def test_wrong_zoos_are_one_line(task: str, also: str, message: str, small_zoo: Path, tmp_path: Path, cli) -> None:
-    import planted_zoo
+    from helpers import planted_zoo
 
     if also == "PLANTED":
         also = str(planted_zoo.write_zoo(tmp_path / "zoo", {"x": planted_zoo.networks((4, 6, 3), 100)}).folder)

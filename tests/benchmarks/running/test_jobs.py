@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from raw_data import write_all
-from recorded import read_results
-from small_work import fits, shrunk, write_suite
+from helpers.counted_work import fits, shrunk, write_suite
+from helpers.raw_data import write_all
+from helpers.recorded import read_results
 
 import weightbench as wb
 from weightbench.benchmarks.records.results_folder import ResultsFolder

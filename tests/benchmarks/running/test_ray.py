@@ -19,8 +19,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from recorded import read_results
-from small_work import fits, shrunk, write_suite
+from helpers.counted_work import fits, shrunk, write_suite
+from helpers.recorded import read_results
 
 import weightbench as wb
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import planted_zoo
 import pytest
 import torch
-from recorded import read_results
+from helpers import planted_zoo
+from helpers.recorded import read_results
 
 import weightbench as wb
 from weightbench.benchmarks.metrics.alignment import trained_pairs

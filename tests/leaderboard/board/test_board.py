@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-import planted_zoo
 import pyarrow.parquet as pq
 import pytest
-from recorded import read_results
+from helpers import planted_zoo
+from helpers.recorded import read_results
 
 import weightbench as wb
 from weightbench.benchmarks.records.migration import migrate
@@ -26,8 +26,8 @@ from weightbench.leaderboard.pages.board_files import board_files
 from weightbench.runtime.errors import BadInput
 from weightbench.zoo.recipes.catalogue import catalogue_entry
 
-RECORDS = Path(__file__).parent.parent / "fixtures" / "records"
-ROOT = Path(__file__).resolve().parent.parent.parent
+RECORDS = Path(__file__).parents[2] / "fixtures" / "records"
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture

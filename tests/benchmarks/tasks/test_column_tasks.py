@@ -4,21 +4,14 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
-import planted_zoo
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from recorded import read_results
+from helpers import planted_zoo
+from helpers.recorded import read_results
 
 import weightbench as wb
-from weightbench.benchmarks.metrics.metric import Answers
-from weightbench.benchmarks.metrics.scoring import METRICS
-from weightbench.benchmarks.records.result import Options
 from weightbench.benchmarks.task.task import load_task
 from weightbench.zoo.networks import symmetry
 from weightbench.zoo.networks.networks import Networks
@@ -209,18 +202,6 @@ def test_networks_of_a_kind_are_retrieved(mixed, tmp_path: Path, protocol: str) 
     assert row["low"] < row["score"] < row["high"]
 
 
-def test_retrieval_is_average_precision_over_other_runs() -> None:
-    places = np.array([[0.0], [1.0], [2.1], [3.3], [4.6]])
-    labels, runs = np.array(["a", "a", "b", "a", "b"]), np.array([0, 0, 1, 2, 2])
-    # Ranked for each query, without its own run: b a b, b a b, a a a b, b a a, b a a
-    table = pd.DataFrame({"id": list("vwxyz"), "kind": labels, "run": runs}).set_index("id")
-    answers = Answers({"embeddings": places}, SimpleNamespace(table=table), Options(target="kind"), np.arange(5))
-    found, _ = METRICS["map"].evaluate(answers)
-    assert found["map"] == pytest.approx(100 * np.mean([1 / 2, 1 / 2, 1 / 4, (1 / 2 + 2 / 3) / 2, 1]))
-    assert found["recall@1"] == pytest.approx(20)
-    assert found["recall@5"] == 100
-
-
 TEXTS = {"train_accuracy": "good", "test_accuracy": np.array(["good", "bad"])[np.arange(100) % 2]}
 SCORES = {"train_accuracy": np.arange(100) / 100, "test_accuracy": np.arange(100) ** 2 / 20000}
 
@@ -317,20 +298,3 @@ def test_a_zoo_of_one_set_of_splits_takes_no_other(small_zoo: Path) -> None:
     for split in ("within-run", "across-runs"):
         with pytest.raises(wb.BadInput, match="has one set of splits only"):
             load_task("inr-classification", small_zoo, split=split)
-
-
-def test_scores_are_those_of_scipy_and_survive_constants() -> None:
-    values = np.array([1.0, 2.0, 3.0, 4.0])
-    assert METRICS["pearson-r"].value(values * 3 + 1, values) == pytest.approx(1)
-    assert METRICS["kendall-tau"].value(-values, values) == pytest.approx(-1)
-    assert METRICS["r2"].value(values, values) == 1
-    for name in ("pearson-r", "r2", "kendall-tau"):
-        assert METRICS[name].value(np.full(4, 2.5), values) == 0
-
-
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["pearson-r", "r2", "kendall-tau"]), st.booleans())
-def test_a_score_is_what_its_items_give(seed: int, name: str, per_run: bool) -> None:
-    random = np.random.default_rng(seed)
-    true, runs = random.normal(size=60), np.repeat([0, 1, -1], 20) if per_run else None
-    predicted = true + random.normal(size=60)
-    assert METRICS[name].items(predicted, true, runs).score == pytest.approx(METRICS[name].value(predicted, true, runs))

@@ -9,15 +9,15 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import planted_zoo
 import pytest
-from recorded import read_results
+from helpers import planted_zoo
+from helpers.recorded import read_results
 
 import weightbench as wb
 from weightbench.leaderboard.pages.board_files import write_board
 
-RECORDS = Path(__file__).parent.parent / "fixtures" / "records" / "1"
-COMMITTED = Path(__file__).resolve().parent.parent.parent / "leaderboard" / "index.html"
+RECORDS = Path(__file__).parents[2] / "fixtures" / "records" / "2"
+COMMITTED = Path(__file__).resolve().parents[3] / "leaderboard" / "index.html"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CLASSIFICATION = "inr-classification-digits-inrs-1.0.0"
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"

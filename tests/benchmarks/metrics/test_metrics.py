@@ -1,0 +1,44 @@
+"""Metrics by themselves: against scipy's and by hand, and a score is what its items give."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weightbench.benchmarks.metrics.metric import Answers
+from weightbench.benchmarks.metrics.scoring import METRICS
+from weightbench.benchmarks.records.result import Options
+
+
+def test_retrieval_is_average_precision_over_other_runs() -> None:
+    places = np.array([[0.0], [1.0], [2.1], [3.3], [4.6]])
+    labels, runs = np.array(["a", "a", "b", "a", "b"]), np.array([0, 0, 1, 2, 2])
+    # Ranked for each query, without its own run: b a b, b a b, a a a b, b a a, b a a
+    table = pd.DataFrame({"id": list("vwxyz"), "kind": labels, "run": runs}).set_index("id")
+    answers = Answers({"embeddings": places}, SimpleNamespace(table=table), Options(target="kind"), np.arange(5))
+    found, _ = METRICS["map"].evaluate(answers)
+    assert found["map"] == pytest.approx(100 * np.mean([1 / 2, 1 / 2, 1 / 4, (1 / 2 + 2 / 3) / 2, 1]))
+    assert found["recall@1"] == pytest.approx(20)
+    assert found["recall@5"] == 100
+
+
+def test_scores_are_those_of_scipy_and_survive_constants() -> None:
+    values = np.array([1.0, 2.0, 3.0, 4.0])
+    assert METRICS["pearson-r"].value(values * 3 + 1, values) == pytest.approx(1)
+    assert METRICS["kendall-tau"].value(-values, values) == pytest.approx(-1)
+    assert METRICS["r2"].value(values, values) == 1
+    for name in ("pearson-r", "r2", "kendall-tau"):
+        assert METRICS[name].value(np.full(4, 2.5), values) == 0
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["pearson-r", "r2", "kendall-tau"]), st.booleans())
+def test_a_score_is_what_its_items_give(seed: int, name: str, per_run: bool) -> None:
+    random = np.random.default_rng(seed)
+    true, runs = random.normal(size=60), np.repeat([0, 1, -1], 20) if per_run else None
+    predicted = true + random.normal(size=60)
+    assert METRICS[name].items(predicted, true, runs).score == pytest.approx(METRICS[name].value(predicted, true, runs))

@@ -129,7 +129,7 @@ def test_a_cell_of_a_zoo_that_is_not_here_is_missing(tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_text(
         'description = "x"\n[[runs]]\ntask = "inr-classification"\nzoo = "mnist-inrs"\nmethods = [{ name = "mlp" }]\n'
     )
-    (cell,) = status(load_suite(str(tmp_path / "s.toml")), tmp_path)
+    (cell,) = status(load_suite(str(tmp_path / "s.toml")), ResultsFolder(tmp_path))
     assert (cell.state, "mnist-inrs is not on this machine" in cell.why) == ("missing", True)
 
 

@@ -15,6 +15,7 @@ from weightbench.benchmarks.running.plan_cells import planned_cell
 from weightbench.benchmarks.running.run import run_cells
 from weightbench.methods.contract.registry import load_class
 from weightbench.methods.training import checkpoint
+from weightbench.runtime.local_executor import LocalExecutor
 from weightbench.zoo.storage.zoo import Zoo
 
 SETTINGS = {"epochs": 4, "batch_size": 16, "lr": 3e-3, "schedule": "one-cycle", "dropout": 0.1, "augment": ["noise"]}
@@ -151,8 +152,8 @@ def test_earlier_seconds_of_a_shared_encoder_count_once(small_zoo: Path, tmp_pat
     tasks = [wb.load_task("property", zoo, target=name, protocol="representation") for name in ("psnr", "label")]
     cells = [planned_cell(task, Embeds(), 0, ResultsFolder(tmp_path)) for task in tasks]
     with pytest.raises(KeyboardInterrupt):
-        run_cells(cells, device="cpu", tell=print)
-    found = [result.cost.fit_s for result in run_cells(cells, device="cpu", tell=print) if result.cost]
+        run_cells(cells, device="cpu", executor=LocalExecutor())
+    found = [result.cost.fit_s for result in run_cells(cells, device="cpu", executor=LocalExecutor()) if result.cost]
     assert [1000 < seconds < 2000 for seconds in found] == [True, True]
 
 

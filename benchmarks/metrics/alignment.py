@@ -15,7 +15,7 @@ LINE_POINTS = 11  # where losses are measured on the line between two networks, 
 
 
 def drawn_permutation(name: str, sizes: list[int]) -> np.ndarray:
-    """The order of the neurons in the copy of network `name`: one permutation per group, side by side."""
+    """What the neurons of the copy of network `name` are permuted by: one permutation per group, side by side."""
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     return np.concatenate([rng.permutation(size) for size in sizes])
 

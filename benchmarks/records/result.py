@@ -12,6 +12,9 @@ from ...runtime.files import digest
 SCORE_TOLERANCE = 1e-6  # relative: what processors may differ by
 
 
+ProtocolName = Literal["supervised", "representation"]
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
@@ -25,7 +28,7 @@ class Options(_Part):
 
     split: str | None = None
     target: str | None = None
-    protocol: Literal["supervised", "representation"] = "supervised"
+    protocol: ProtocolName = "supervised"
     also: str | None = None
 
     def __str__(self) -> str:

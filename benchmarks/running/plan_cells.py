@@ -54,7 +54,7 @@ def plan(requests: Iterable[Request], seeds: Sequence[int], folder: ResultsFolde
     Raises BadInput for tasks, zoos and methods that do not go together.
     """
     zoos: dict[tuple[str | Path, str | None], Zoo] = {}
-    asked: list[tuple[Method, list[Task]]] = []
+    planned: list[tuple[Method, list[Task]]] = []
     for request in requests:
         tasks: list[Task] = []
         for options in request.options:
@@ -64,9 +64,9 @@ def plan(requests: Iterable[Request], seeds: Sequence[int], folder: ResultsFolde
             key = (request.zoo, options.split)
             tasks.append(task_class(request.task)(zoos.get(key) or load_zoo(request.zoo), options))
             zoos[key] = tasks[-1].zoo
-        asked += [(method, tasks) for method in request.methods]
+        planned += [(method, tasks) for method in request.methods]
     # All of one seed before the next: a suite that is cut off has whole boards.
-    return [planned_cell(task, method, seed, folder) for seed in seeds for method, tasks in asked for task in tasks]
+    return [planned_cell(task, method, seed, folder) for seed in seeds for method, tasks in planned for task in tasks]
 
 
 def planned_cell(task: Task, method: Method, seed: int, folder: ResultsFolder) -> Cell:

@@ -194,13 +194,13 @@ class Alignment(Protocol):
     def output(self, networks: Pairs) -> Tensor:
         """The permutations found, of all groups of neurons side by side, `[B, neurons]`, checked. Raises BadOutput."""
         sizes, found = neurons(networks.arch), self.method.align(networks.a, networks.b)
-        shapes = [tuple(order.shape) for order in found]
+        shapes = [tuple(part.shape) for part in found]
         if shapes != [(len(networks), size) for size in sizes]:
             raise BadOutput(f"align returned shapes {shapes}, expected ({len(networks)}, n) for n in {sizes}")
-        for order, size in zip(found, sizes, strict=True):
-            if not torch.equal(order.sort(1).values.cpu(), torch.arange(size).expand(len(networks), -1)):
+        for part, size in zip(found, sizes, strict=True):
+            if not torch.equal(part.sort(1).values.cpu(), torch.arange(size).expand(len(networks), -1)):
                 raise BadOutput(f"align returned something else than permutations of {size} neurons")
-        return torch.cat([order.cpu() for order in found], 1)
+        return torch.cat([part.cpu() for part in found], 1)
 
     def judged(self, outputs: Sequence[Tensor], table: pd.DataFrame) -> Tensor:
         """The permutations, -1 where an architecture has fewer neurons than the largest."""

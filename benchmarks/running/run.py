@@ -7,21 +7,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Literal
+from typing import get_args
 
 from filelock import Timeout
 
 from ...methods.contract.method import Method
 from ...methods.contract.registry import load_method
 from ...runtime import distributed
-from ...runtime.errors import BadInput
+from ...runtime.errors import BadInput, unknown
 from ...runtime.execution import Execution
 from ...runtime.executor import Engine, Executor
 from ...runtime.files import make_folder
 from ...runtime.open_executor import open_executor
 from ...runtime.progress import Advance, track
 from ...zoo.storage.zoo import Zoo
-from ..records.result import Options, Result, shown_unit
+from ..records.result import Options, ProtocolName, Result, shown_unit
 from ..records.results_folder import LOCKS, ResultsFolder
 from .cell import Cell
 from .measure_cell import LastEncoder, keep_truth, run_cell
@@ -39,7 +39,7 @@ def run(
     zoo: str | Path | Zoo | None = None,
     split: str | None = None,
     target: str | None = None,
-    protocol: Literal["supervised", "representation"] = "supervised",
+    protocol: ProtocolName = "supervised",
     also: str | None = None,
     suite: str | Suite | None = None,
     seeds: Sequence[int] | None = None,
@@ -74,6 +74,8 @@ def run(
         requests, seeds = requests_of(found), seeds or found.seeds
     elif task is None or zoo is None:
         raise BadInput("running methods takes a task and a zoo; or name a suite")
+    elif protocol not in get_args(ProtocolName):
+        raise unknown("protocol", protocol, get_args(ProtocolName))
     else:
         options = Options(split=split, target=target, protocol=protocol, also=also)
         requests = [Request([load_method(method) for method in several], task, zoo, [options])]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ...runtime.errors import BadInput, unknown
 from ...runtime.validation import first_error
-from ..records.result import Options
+from ..records.result import Options, ProtocolName
 
 FOLDER = Path(__file__).parents[1] / "suites"
 
@@ -28,7 +28,7 @@ class Runs(BaseModel):
     zoo: str | list[str]
     split: str | list[str] | None = None
     target: str | list[str] | None = None
-    protocol: Literal["supervised", "representation"] = "supervised"
+    protocol: ProtocolName = "supervised"
     also: str | None = None
     methods: list[dict[str, Any]]
 

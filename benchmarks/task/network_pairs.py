@@ -46,13 +46,13 @@ class Pairs:
 
 
 def copies(networks: Networks, ids: list[str], noise: float) -> Pairs:
-    """Each network and its copy in the order of `drawn_permutation`, with Gaussian noise.
+    """Each network and its copy permuted by `drawn_permutation`, with Gaussian noise.
 
     Arguments:
         noise: its standard deviation, in those of each tensor.
     """
-    orders = np.stack([drawn_permutation(name, neurons(networks.arch)) for name in ids])
-    params = networks.permuted(list(torch.split(torch.from_numpy(orders), neurons(networks.arch), 1))).params
+    drawn = np.stack([drawn_permutation(name, neurons(networks.arch)) for name in ids])
+    params = networks.permuted(list(torch.split(torch.from_numpy(drawn), neurons(networks.arch), 1))).params
     generator = torch.Generator().manual_seed(0)
     for tensor in networks.arch.tensors:
         part = params[:, tensor.start : tensor.stop]  # a view
@@ -73,17 +73,17 @@ def trained(split: Split) -> list[Pairs]:
     return found
 
 
-def line_losses(evaluator: RunEvaluator, pairs: list[Pairs], orders: Tensor) -> np.ndarray:
-    """Losses on the test items along the line from each a to its b, whose neurons are put in their order.
+def line_losses(evaluator: RunEvaluator, pairs: list[Pairs], permutations: Tensor) -> np.ndarray:
+    """Losses on the test items along the line from each a to its b, whose neurons are permuted.
 
     Arguments:
-        orders: `[pairs, neurons]`, as `Alignment.output` gives them, all groups below each other.
+        permutations: `[pairs, neurons]`, as `Alignment.output` gives them, all groups below each other.
 
     Returns float32 `[pairs, LINE_POINTS]`.
     """
     losses = []
     t = torch.linspace(0, 1, LINE_POINTS)[:, None]
-    for group, found in zip(pairs, torch.split(orders, [len(group) for group in pairs]), strict=True):
+    for group, found in zip(pairs, torch.split(permutations, [len(group) for group in pairs]), strict=True):
         sizes = neurons(group.arch)
         moved = group.b.permuted(list(torch.split(found[:, : sum(sizes)], sizes, 1)))
         assert group.runs is not None

@@ -17,7 +17,7 @@ from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split, Zoo
 from ..metrics.scoring import metric_of
 from ..records.predictions import Arrays
-from ..records.result import Options
+from ..records.result import Options, ProtocolName
 
 
 class Task(ABC):
@@ -152,7 +152,7 @@ def load_task(
     *,
     split: str | None = None,
     target: str | None = None,
-    protocol: Literal["supervised", "representation"] = "supervised",
+    protocol: ProtocolName = "supervised",
     also: str | None = None,
 ) -> Task:
     """A task on a zoo, which is a name, a folder or a loaded `Zoo`. Raises BadInput.

@@ -92,8 +92,8 @@ class ReportedTable(BaseModel):
 
     def beside(self, task: str, zoo: str, options: dict[str, Any]) -> bool:
         """The same, or of the zoo that stands in for its own."""
-        asked = all(options.get(key) == value for key, value in self.options.items())
-        return task == self.task and zoo in (self.zoo, self.stand_in) and asked
+        fitting = all(options.get(key) == value for key, value in self.options.items())
+        return task == self.task and zoo in (self.zoo, self.stand_in) and fitting
 
 
 @cache

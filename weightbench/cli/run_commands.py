@@ -12,7 +12,7 @@ from weightbench.cli import options
 from weightbench.cli.board_commands import show_boards
 from weightbench.cli.options import Address, Device, Engine, Jobs, Json, Memory
 from weightbench.cli.time_limit import BudgetSpent, parsed_budget, within
-from weightbench.runtime.errors import BadInput, unknown
+from weightbench.runtime.errors import BadInput
 
 
 def tasks(as_json: Json = False) -> None:
@@ -68,8 +68,6 @@ def run(
     out: Annotated[Path, typer.Option(help="The results folder.")] = Path("runs"),
 ) -> None:
     """Run methods on a task, or a whole suite; finished cells are kept. Then print the boards."""
-    if protocol != "supervised" and protocol != "representation":
-        raise unknown("protocol", protocol, ("supervised", "representation"))
     chosen = _parsed_seeds(seeds)
     if bool(suite) == bool(names):
         raise BadInput("say either METHOD... with --task and --zoo, or --suite NAME")
@@ -98,7 +96,7 @@ def run(
                 zoo=zoo,
                 split=split,
                 target=target,
-                protocol=protocol,  # type: ignore[arg-type]  # checked above
+                protocol=protocol,  # type: ignore[arg-type]  # checked there
                 also=also,
                 suite=suite,
                 seeds=chosen,

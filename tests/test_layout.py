@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -137,3 +138,12 @@ def test_the_lock_pins_everything_and_names_no_index() -> None:
     lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and line[0] not in " #"]
     assert all("==" in line for line in lines)
     assert {"torch==2.13.0", "datasets==5.2.0", "huggingface-hub==2.4.0"} <= {line.split(" ")[0] for line in lines}
+
+
+def test_the_page_on_architecture_names_what_there_is() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = {name for name in re.findall(r"`((?:[a-z_]+/)+[a-z_]+)(?:\.py)?`", page) if "my_" not in name}
+    files = [path.relative_to(ROOT).with_suffix("").as_posix() for path in ROOT.glob("*/**/*.py")]
+    rooms = {Path(file).parent.as_posix() for file in files}
+    assert named
+    assert [name for name in named if not any(f"/{place}".endswith(f"/{name}") for place in {*files, *rooms})] == []

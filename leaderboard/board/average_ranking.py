@@ -54,10 +54,8 @@ def _part(board: Board, device: str) -> Ranked:
         if board.rows["device"][row] != device:
             continue
         label = first.method.label
-        values = [(run.selection or {}).get("val_score") for run in board.results[row]]
-        known = [float(value) for value in values if isinstance(value, int | float)]
-        worst = -np.inf if board.higher_is_better else np.inf
-        quality = (float(np.mean(known)) if known else worst) * (1 if board.higher_is_better else -1)
+        known = board.evidence[row].val_score
+        quality = -np.inf if known is None else known * (1 if board.higher_is_better else -1)
         if label not in chosen or quality > chosen[label][0]:
             chosen[label] = (quality, place)
     places = [place for _, place in chosen.values()]

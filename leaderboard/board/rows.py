@@ -86,6 +86,13 @@ class Row:
         known = [value for cost in costs if (value := getattr(cost, name)) is not None]
         return rounded(median(known)) if known else None
 
+    @property
+    def val_score(self) -> float | None:
+        """The score on the validation split, mean over the seeds that know it."""
+        values = [(result.selection or {}).get("val_score") for result in self.results]
+        known = [float(value) for value in values if isinstance(value, int | float)]
+        return float(np.mean(known)) if known else None
+
     def audit(self, kind: str) -> float | None:
         """The largest change of an output over seeds, under a kind of symmetry."""
         changes = [value for r in self.results if (value := (r.symmetry or {}).get(kind)) is not None]

@@ -11,14 +11,15 @@ import pandas as pd
 from ...benchmarks.records.result import same_score
 from ...runtime.errors import BadInput
 from ..board.board import load_boards
-from .board_files import KEYS, board_files, csv
+from .board_files import KEYS, csv, files_of
 
 
-def drift(results: Path, out: Path, baseline: Path | None = None) -> list[str]:
+def drift(results: Path, out: Path, baseline: Path | None = None, readme: Path | None = None) -> list[str]:
     """Every difference between the board in `out` and the one that `results` give, one line each; none is good.
 
     Arguments:
         baseline: an earlier `scores.csv`; its scores must all be there still, unmoved.
+        readme: the project's README, whose overview is the board's too.
 
     Raises BadInput for damaged evidence.
     """
@@ -34,8 +35,7 @@ def drift(results: Path, out: Path, baseline: Path | None = None) -> list[str]:
         if not baseline.is_file():
             raise BadInput(f"{baseline}: no such file; --baseline takes an earlier scores.csv")
         problems += _moved(_scores(baseline, baseline.read_text()), _scores(committed, now), f"{baseline}'s")
-    for name, text in board_files(boards).items():
-        file = out / name
+    for file, text in files_of(boards, out, readme).items():
         if not file.exists():
             problems.append(f"{file}: missing")
         elif file.read_bytes() != text.encode():

@@ -11,33 +11,30 @@ from ...runtime.files import make_folder, write_atomically
 from ..board.average_ranking import Ranking, rankings
 from ..board.board import Board, load_boards
 from ..board.columns import ABOUT, CSV_ORDER
+from ..board.overview import by_task
 from ..board.printed_tables import ReportedTable, reported_tables
-from .board_tables import escaped, facts, failures, markdown_table, table, unmeasured
+from .board_tables import escaped, facts, failures, identities, markdown_table, table, unmeasured
 from .html_page import page
+from .markdown_overview import markdown_overview, with_overview
 from .reproduction_page import reproduction
 
 KEYS = ["task", "options", "zoo", "recipe", "spec", "device"]
 
 
 def markdown(boards: list[Board], ranked: list[Ranking] | None = None) -> str:
-    """Every board as a table; `ranked` spares computing the average ranks again."""
-    lines = ["# Leaderboard", ""]
+    """The overview, and every board as a table; `ranked` spares computing the average ranks again."""
+    lines = ["# Leaderboard", "", *markdown_overview(boards), ""]
     lines += [
         "`index.html` beside this page is the same board, to sort, filter and open; `scores.csv` is for programs.",
         "",
     ]
     if not boards:
         lines += ["No results yet. `weightbench run` makes some, `weightbench submit` hands them in.", ""]
-    for board in boards:
-        about = [f"{escaped(facts(board))}.", *([board.note] if board.note else [])]
-        lines += [f"## {escaped(board.title)}", "", *about, ""]
-        header, rows = table(board)
-        lines += [*markdown_table(header, rows), ""]
-        lines += [f"Failed: {escaped(line)}" for line in failures(board)]
-        for printed in reported_tables(board.task, board.zoo, dict(board.options)):
-            caveat = printed.caveat(board.zoo, board.zoo_version, board.recipe_sha256)
-            lines += ["", *_reported(printed, caveat)]
-        lines += [""]
+    addresses = identities(boards)
+    for task, places in by_task(boards):
+        lines += [f"## {escaped(task)}", ""]
+        for place in places:
+            lines += [f'<a id="{addresses[place]}"></a>', "", *_section(boards[place])]
     for ranking in rankings(boards) if ranked is None else ranked:
         lines += [f"## Average rank: {ranking.title}, {escaped(ranking.device)}", "", *_ranking(ranking), ""]
     if boards:
@@ -47,6 +44,18 @@ def markdown(boards: list[Board], ranked: list[Ranking] | None = None) -> str:
         for printed in printed_only:
             lines += [f"### {printed.title}", "", *_reported(printed), ""]
     return "\n".join(lines)
+
+
+def _section(board: Board) -> list[str]:
+    about = [f"{escaped(facts(board))}.", *([board.note] if board.note else [])]
+    lines = [f"### {escaped(board.title)}", "", *about, ""]
+    header, rows = table(board)
+    lines += [*markdown_table(header, rows), ""]
+    lines += [f"Failed: {escaped(line)}" for line in failures(board)]
+    for printed in reported_tables(board.task, board.zoo, dict(board.options)):
+        caveat = printed.caveat(board.zoo, board.zoo_version, board.recipe_sha256)
+        lines += ["", *_reported(printed, caveat)]
+    return [*lines, ""]
 
 
 def _ranking(ranking: Ranking) -> list[str]:
@@ -102,14 +111,21 @@ def board_files(boards: list[Board]) -> dict[str, str]:
     }
 
 
-def write_board(results: Path, out: Path, *, may_be_empty: bool = False) -> tuple[list[Board], list[Path]]:
-    """Write every file of a board for a results folder into `out`. Raises BadInput."""
+def files_of(boards: list[Board], out: Path, readme: Path | None = None) -> dict[Path, str]:
+    """Where every file of a board goes, with its content: into `out`, and the overview into the project's README."""
+    files = {out / name: text for name, text in board_files(boards).items()}
+    return files | ({readme: with_overview(readme, boards)} if readme else {})
+
+
+def write_board(
+    results: Path, out: Path, *, readme: Path | None = None, may_be_empty: bool = False
+) -> tuple[list[Board], list[Path]]:
+    """Write every file of a board for a results folder into `out`, and the overview into `readme`. Raises BadInput."""
     boards = load_boards(results) if results.is_dir() or not may_be_empty else []
     if not boards and not may_be_empty:
         raise BadInput(f"{results}: no results there; `weightbench run` writes some")
+    files = files_of(boards, out, readme)
     make_folder(out)
-    written = []
-    for name, text in board_files(boards).items():
-        write_atomically(out / name, text.encode())
-        written.append(out / name)
-    return boards, written
+    for path, text in files.items():
+        write_atomically(path, text.encode())
+    return boards, list(files)

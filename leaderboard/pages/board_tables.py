@@ -1,14 +1,26 @@
-"""A board as text: header and rows of its table, and the lines around it."""
+"""A board as text: its address, header and rows of its table, and the lines around it."""
 
 from __future__ import annotations
 
 import html
+import re
 
 import pandas as pd
 
 from ..board.board import Board
 from ..board.columns import COLUMNS, OTHER_SCORES, Column
 from ..board.printed_tables import ReportedTable, published
+
+
+def identities(boards: list[Board]) -> list[str]:
+    """An anchor for each board: task, zoo, version and options, and the recipe where that is not enough."""
+    plain = [slug(f"{b.task}-{b.zoo}-{b.zoo_version}" + (f"-{b.chosen}" if b.chosen else "")) for b in boards]
+    return [s if plain.count(s) == 1 else f"{s}-{b.recipe_sha256[:8]}" for s, b in zip(plain, boards, strict=True)]
+
+
+def slug(text: str) -> str:
+    """Text as part of an address or a file name."""
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
 
 
 def other_scores(board: Board) -> list[str]:
@@ -53,9 +65,14 @@ def unmeasured(boards: list[Board]) -> list[ReportedTable]:
 
 
 def markdown_table(header: list[str], rows: list[list[str]]) -> list[str]:
-    """The lines of a Markdown table."""
-    body = [["---"] + ["---:"] * (len(header) - 1), *([escaped(cell) for cell in row] for row in rows)]
-    return ["| " + " | ".join(cells) + " |" for cells in [header, *body]]
+    """The lines of a Markdown table of plain text."""
+    return table_lines(header, [[escaped(cell) for cell in row] for row in rows])
+
+
+def table_lines(header: list[str], rows: list[list[str]]) -> list[str]:
+    """The lines of a Markdown table, whose cells are Markdown already."""
+    rule = ["---"] + ["---:"] * (len(header) - 1)
+    return ["| " + " | ".join(cells) + " |" for cells in [header, rule, *rows]]
 
 
 def escaped(text: str) -> str:

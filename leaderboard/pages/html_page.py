@@ -21,9 +21,10 @@ from ..board.average_ranking import Ranking, rankings
 from ..board.board import Board
 from ..board.columns import ABOUT, COLUMNS, CSV_ORDER, OTHER_SCORES
 from ..board.command_line import command
+from ..board.overview import RULES, by_task, overview
 from ..board.printed_tables import ReportedTable, reported_tables
 from ..board.rows import hardware
-from .board_tables import facts, failures, other_scores, other_scores_shown, table, unmeasured
+from .board_tables import facts, failures, identities, other_scores, other_scores_shown, slug, table, unmeasured
 
 FOLDER = Path(__file__).parent
 TEMPLATES, VENDOR = FOLDER / "templates", FOLDER / "vendor"
@@ -39,28 +40,15 @@ def page(boards: list[Board], ranked: list[Ranking]) -> str:
     environment = Environment(
         loader=PackageLoader(__package__, "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    sections = []
-    for identity, board in zip(identities(boards), boards, strict=True):
-        header, rows = table(board)
-        sections.append(
-            {
-                "id": identity,
-                "title": board.title,
-                "facts": facts(board),
-                "note": board.note,
-                "header": header,
-                "rows": rows,
-                "failures": failures(board),
-                "hardware": sorted(set(board.rows["hardware"])),
-                "reported": [
-                    _reported(printed, printed.caveat(board.zoo, board.zoo_version, board.recipe_sha256))
-                    for printed in reported_tables(board.task, board.zoo, dict(board.options))
-                ],
-            }
-        )
-    data = {"boards": [_data(i, b) for i, b in zip(identities(boards), boards, strict=True)], "columns": _columns()}
+    addresses = identities(boards)
+    sections = [_section(address, board) for address, board in zip(addresses, boards, strict=True)]
+    found = overview(boards)
+    data = {"boards": [_data(i, b) for i, b in zip(addresses, boards, strict=True)], "columns": _columns()}
     text: str = environment.get_template("page.html").render(
-        sections=sections,
+        tasks=[(task, [sections[place] for place in places]) for task, places in by_task(boards)],
+        overview=found,
+        tasks_shown=[(column, sections[column.place]) for column in found.columns],
+        rules=RULES,
         rankings=ranked,
         printed=[_reported(printed) for printed in unmeasured(boards)],
         columns=ABOUT,
@@ -70,6 +58,28 @@ def page(boards: list[Board], ranked: list[Ranking]) -> str:
         licences=Markup((VENDOR / "LICENSES.txt").read_text()),
     )
     return text
+
+
+def _section(address: str, board: Board) -> dict[str, Any]:
+    """What the template shows of a board."""
+    header, rows = table(board)
+    return {
+        "id": address,
+        "rows": [(_row_address(address, board, place), cells) for place, cells in enumerate(rows)],
+        "board": board,
+        "facts": facts(board),
+        "header": header,
+        "failures": failures(board),
+        "hardware": sorted(set(board.rows["hardware"])),
+        "reported": [
+            _reported(printed, printed.caveat(board.zoo, board.zoo_version, board.recipe_sha256))
+            for printed in reported_tables(board.task, board.zoo, dict(board.options))
+        ],
+    }
+
+
+def _row_address(address: str, board: Board, place: int) -> str:
+    return f"{address}/{slug(board.rows['spec'][place] + '-' + board.rows['device'][place])}"
 
 
 def as_script_data(content: Any) -> str:
@@ -84,27 +94,17 @@ def _vendored(name: str) -> str:
     return re.sub(r"/[/*]# sourceMappingURL=\S+( \*/)?", "", (VENDOR / name).read_text(encoding="utf-8"))
 
 
-def identities(boards: list[Board]) -> list[str]:
-    """An anchor for each board: task, zoo, version and options, and the recipe where that is not enough."""
-    plain = [slug(f"{b.task}-{b.zoo}-{b.zoo_version}" + (f"-{b.chosen}" if b.chosen else "")) for b in boards]
-    return [s if plain.count(s) == 1 else f"{s}-{b.recipe_sha256[:8]}" for s, b in zip(plain, boards, strict=True)]
-
-
-def slug(text: str) -> str:
-    """Text as part of an address or a file name."""
-    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
-
-
 def _data(identity: str, board: Board) -> dict[str, Any]:
     names = other_scores(board)
     rows = []
-    for (_, cells), row in zip(board.rows.iterrows(), board.evidence, strict=True):
+    for place, ((_, cells), row) in enumerate(zip(board.rows.iterrows(), board.evidence, strict=True)):
         first, others = row.first, dict(zip(names, other_scores_shown(cells, names), strict=True))
         shown = {column.key: column.shown(cells) for column in COLUMNS if column.title and column is not OTHER_SCORES}
         rows.append(
             {key: _plain(cells[key]) for key in CSV_ORDER}
             | {
-                "id": f"{identity}/{slug(cells['spec'] + '-' + cells['device'])}",
+                "id": _row_address(identity, board, place),
+                "name": first.method.name,
                 "shown": shown | {f"more{number}": others[name] for number, name in enumerate(names)},
                 "paper": first.method.paper,
                 "command": command(row.results),
@@ -122,6 +122,8 @@ def _data(identity: str, board: Board) -> dict[str, Any]:
     return {
         "id": identity,
         "title": board.title,
+        "task": board.task,
+        "zoo": board.zoo,
         "metric": board.metric,
         "unit": shown_unit(board.unit),
         "higher": board.higher_is_better,

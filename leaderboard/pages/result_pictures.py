@@ -12,7 +12,7 @@ from ...runtime.errors import BadInput, unknown
 from ...runtime.files import make_folder
 from ..board.rows import row_names
 from ..evidence.analysis import evaluated
-from .html_page import slug
+from .board_tables import slug
 from .shown_result import ShownResult
 
 if TYPE_CHECKING:

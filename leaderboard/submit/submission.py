@@ -190,7 +190,7 @@ def pull_request_steps(done: Submission, home: Path) -> list[str]:
     return [
         f"git switch -c results-{'-'.join(names)[:40]}",
         "weightbench leaderboard",
-        f"git add {folder}",
+        f"git add {folder} {os.path.relpath(home.parent / 'README.md')}",  # which holds the board's overview
         f'git commit -m "Results: {", ".join(names)[:60]}"',
         "git push -u origin HEAD    # then open a pull request: CI rebuilds the board and compares",
     ]

@@ -31,13 +31,18 @@ def leaderboard(
     space: Annotated[Path | None, typer.Option(help="Also write the files of a static Hugging Face Space.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Re-score every result from its predictions; write the board as Markdown, CSV and one HTML page."""
+    """Re-score every result from its predictions; write the board as Markdown, CSV and one HTML page.
+
+    The committed board's overview also stands in the project's README.
+    """
     committed = results is None
+    readme: Path | None = None  # the project's, which holds the overview of the committed board alone
     if results is None:
         from weightbench.leaderboard.submit.submission import home_folder
 
         results = (home := home_folder("--results")) / "results"
-        out = out or home
+        if out is None:
+            out, readme = home, home.parent / "README.md"
     out = out or results / "board"
     if baseline and not check:
         raise BadInput("--baseline goes with --check")
@@ -46,7 +51,7 @@ def leaderboard(
 
         if not committed and not results.is_dir():
             raise BadInput(f"{results}: no such folder; `weightbench run` writes results")
-        problems = drift(results, out, baseline)
+        problems = drift(results, out, baseline, readme)
         for line in problems:
             print(line, file=sys.stderr)
         if problems:
@@ -54,7 +59,7 @@ def leaderboard(
             raise typer.Exit(1)
         print(f"{out}: equals what {results} gives")
         return
-    boards = show_boards(results, out, None, may_be_empty=committed, as_json=as_json)
+    boards = show_boards(results, out, None, readme=readme, may_be_empty=committed, as_json=as_json)
     if space:
         from weightbench.leaderboard.pages.html_page import write_space
 
@@ -126,12 +131,18 @@ def picture(
 
 
 def show_boards(
-    results: Path, out: Path, only: set[tuple[str, str]] | None, *, may_be_empty: bool = False, as_json: bool = False
+    results: Path,
+    out: Path,
+    only: set[tuple[str, str]] | None,
+    *,
+    readme: Path | None = None,
+    may_be_empty: bool = False,
+    as_json: bool = False,
 ) -> list[Board]:
     """Write the board of a results folder and print it (or the parts named by (task, zoo recipe))."""
     from weightbench.leaderboard.pages.board_files import write_board
 
-    boards, written = write_board(results, out, may_be_empty=may_be_empty)
+    boards, written = write_board(results, out, readme=readme, may_be_empty=may_be_empty)
     shown = [b for b in boards if only is None or (b.task, b.recipe_sha256) in only]
     if as_json:
         print(json.dumps([_as_dict(board) for board in shown], indent=1))

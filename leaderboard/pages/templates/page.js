@@ -8,7 +8,7 @@
   const visible = Object.fromEntries(columns.map((column) => [column.field, column.opened]));
   for (const board of data.boards)
     for (const row of board.rows) board.more.forEach((name, number) => (row["more" + number] = row.more?.[name] ?? null));
-  const boards = new Map(data.boards.map((board) => [board.id, { ...board, open: new Set(), table: null }]));
+  const boards = new Map(data.boards.map((board) => [board.id, { ...board, open: new Set(), table: null, built: false }]));
 
   function element(name, text, className) {
     const made = document.createElement(name);
@@ -27,11 +27,20 @@
     return made;
   }
 
+  // A plot that screen readers take for one picture; its groups have names, which need a role.
+  function plotted(options) {
+    const made = Plot.plot(options);
+    const svg = made.matches("svg") ? made : made.querySelector("svg[aria-label]") || made.querySelector("svg");
+    svg.setAttribute("role", "img");
+    for (const group of svg.querySelectorAll("g[aria-label]")) group.setAttribute("role", "group");
+    return made;
+  }
+
   function curves(points) {
     const made = element("div", undefined, "curves");
     for (const [name, part] of d3.group(points, (point) => point.name)) {
       const seeds = [...new Set(part.map((point) => point.seed))];
-      made.append(Plot.plot({
+      made.append(plotted({
         width: 380, height: 210, marginLeft: 48, marginBottom: 40, ariaLabel: name,
         style: { background: "transparent", fontSize: "12px", maxWidth: "100%" },
         x: { label: "epoch →", ticks: 5, tickFormat: "d" },
@@ -45,7 +54,7 @@
 
   function predicted(row) {
     const reach = d3.extent(row.points.map((point) => point[0]));
-    return Plot.plot({
+    return plotted({
       width: 380, height: 300, marginLeft: 56, marginBottom: 40, inset: 8, ariaLabel: "predicted against true",
       style: { background: "transparent", fontSize: "12px", maxWidth: "100%" },
       x: { label: "true →", ticks: 5, tickFormat: "~g" },
@@ -59,6 +68,7 @@
 
   function detail(row) {
     const made = element("div", undefined, "detail");
+    made.setAttribute("role", "gridcell");
     made.append(element("h3", "Run it again"), element("pre", row.command));
     const links = element("p");
     const anchor = element("a", "link to this row");
@@ -143,10 +153,45 @@
     return [method, ...made];
   }
 
-  function matches(row) {
-    const wanted = document.getElementById("search").value.trim().toLowerCase();
-    const text = [row.method, row.hardware, row.spec, ...Object.entries(row.params).flat()].join(" ").toLowerCase();
-    return wanted.split(/\s+/).every((word) => text.includes(word));
+  // Every word of the search must stand in a row or its board's title; `method:`, `zoo:` and `task:` name one exactly.
+  const wanted = () => document.getElementById("search").value.trim().toLowerCase();
+  function matcher(board) {
+    const words = wanted().split(/\s+/).map((word) => word.match(/^(?:(method|zoo|task):)?(.*)$/s));
+    return (row) => {
+      const text = [board.title, row.method, row.hardware, row.spec, ...Object.entries(row.params).flat()].join(" ").toLowerCase();
+      const exact = { method: row.name, zoo: board.zoo, task: board.task };
+      return words.every(([, field, word]) => (field ? exact[field].toLowerCase() === word : text.includes(word)));
+    };
+  }
+
+  function refresh(board) {
+    board.table.setFilter(matcher(board));
+    draw(board);
+  }
+
+  // Boards with rows that match are opened, others hidden, until the search is empty again.
+  function filter() {
+    const searching = wanted() !== "";
+    const methods = new Set();
+    let [rows, several] = [0, 0];
+    for (const board of boards.values()) {
+      const found = board.rows.filter(matcher(board));
+      const section = document.getElementById(board.id);
+      const details = section.querySelector("details");
+      if (searching && board.before === undefined) board.before = details.open;
+      section.hidden = searching && !found.length;
+      details.open = searching ? found.length > 0 : (board.before ?? details.open);
+      if (!searching) board.before = undefined;
+      for (const row of found) methods.add(row.name);
+      rows += found.length;
+      several += found.length > 0;
+      if (board.built && details.open) refresh(board);
+    }
+    for (const task of document.querySelectorAll(".task")) task.hidden = [...task.querySelectorAll(".board")].every((board) => board.hidden);
+    for (const line of document.querySelectorAll("[data-method]")) line.hidden = !methods.has(line.dataset.method);
+    for (const group of document.querySelectorAll("table.overview tbody")) group.hidden = [...group.querySelectorAll("[data-method]")].every((line) => line.hidden);
+    const said = rows ? rows + (rows === 1 ? " row on " : " rows on ") + several + (several === 1 ? " board" : " boards") : "No row matches.";
+    document.getElementById("found").textContent = searching ? said : "";
   }
 
   // A row's method, with the settings that not all rows of that method have.
@@ -178,7 +223,7 @@
   function draw(board) {
     const figure = document.getElementById(board.id).querySelector("figure");
     const costs = { fit_s: "training, seconds", parameters: "parameters", networks_per_s: "networks per second (right is faster)", peak_mb: "peak memory, MB" };
-    const usable = (cost) => board.rows.filter((row) => isNumber(row.score) && isNumber(row[cost]) && row[cost] > 0 && matches(row));
+    const usable = (cost) => board.rows.filter((row) => isNumber(row.score) && isNumber(row[cost]) && row[cost] > 0 && matcher(board)(row));
     const wanted = figure.querySelector("select")?.value || "fit_s";
     const rows = usable(wanted).sort((a, b) => a[wanted] - b[wanted]);
     const select = element("select");
@@ -192,7 +237,8 @@
     const label = element("label", "Score against ");
     label.append(select);
     figure.replaceChildren(label);
-    if (!rows.length) return;
+    figure.hidden = board.rows.filter(matcher(board)).filter((row) => isNumber(row.score)).length < 2;  // nothing to compare
+    if (figure.hidden || !rows.length) return;
     const better = (a, b) => (board.higher ? a > b : a < b);
     const fronts = new Map();
     for (const row of wanted === "networks_per_s" ? [...rows].reverse() : rows) {
@@ -220,7 +266,7 @@
     const tip = Plot.tip(rows, Plot.pointer({ x: wanted, y: "score", title: (row) => row.method + "\n" + row.shown.score + "\n" + fixed(1)(row[wanted]) + " " + costs[wanted], fill: "var(--paper)" }));
     const names = texts.map(([across, down, part]) => Plot.text(part, { x: wanted, y: "score", text: (row) => short.get(row), dx: 9 * across, dy: 8 * down,
       textAnchor: across > 0 ? "start" : "end", fill: "currentColor", stroke: "var(--paper)", strokeWidth: 4 }));
-    figure.append(Plot.plot({ ...options, marks: [...options.marks.slice(0, 2), ...names, ...options.marks.slice(2), tip] }));  // a halo would hide dots under it
+    figure.append(plotted({ ...options, marks: [...options.marks.slice(0, 2), ...names, ...options.marks.slice(2), tip] }));  // a halo would hide dots under it
     figure.append(element("figcaption", "Bars are 95 % intervals; the line joins the rows that no row on the same class of hardware beats at less cost."));
   }
 
@@ -248,6 +294,7 @@
     });
     board.ready = new Promise((resolve) => {
       board.table.on("tableBuilt", () => {
+        section.querySelector(".tabulator-tableholder").removeAttribute("tabindex");  // a grid holds rows alone; headers and buttons take the focus
         for (const column of board.table.getColumns()) {
           const node = column.getElement();
           node.tabIndex = 0;
@@ -259,8 +306,8 @@
             board.table.setSort(column.getField(), down ? "desc" : "asc");
           });
         }
-        board.table.setFilter(matches);
-        draw(board);
+        board.built = true;
+        refresh(board);
         resolve();
       });
     });
@@ -269,15 +316,29 @@
 
   async function follow() {
     const id = decodeURIComponent(location.hash.slice(1));
+    if (id.startsWith("search=")) {
+      document.getElementById("search").value = id.slice("search=".length);
+      filter();
+      return document.getElementById("boards").scrollIntoView();
+    }
     const board = boards.get(id.split("/")[0]);
     if (!board) return;
+    const section = document.getElementById(board.id);
+    if (section.hidden) {
+      document.getElementById("search").value = "";
+      filter();
+    }
+    section.querySelector("details").open = true;
     await ensure(board.id);
-    if (id === board.id) return document.getElementById(id).scrollIntoView();
+    if (id === board.id) {
+      section.scrollIntoView();
+      return section.querySelector("summary").focus({ preventScroll: true });
+    }
     const row = board.table.getRow(id);
     if (!row) return;
     for (const other of board.table.getRows()) other.getElement().classList.remove("target");
     toggle(board, id, true);
-    row.getElement().scrollIntoView({ block: "center" });
+    row.getElement().scrollIntoView();
   }
 
   if (!data.boards.length) return;
@@ -303,24 +364,26 @@
     const open = document.querySelector(".menu[open]");
     if (open && !open.contains(event.target)) open.open = false;
   });
+  document.addEventListener("click", (event) => {
+    const anchor = event.target.closest?.("a[href^='#']");
+    if (anchor && anchor.hash === location.hash) follow();  // which changes no hash
+  });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") document.querySelector(".menu[open]")?.removeAttribute("open");
   });
+  let typed;
   document.getElementById("search").addEventListener("input", () => {
-    for (const board of boards.values()) {
-      if (!board.table) continue;
-      board.table.setFilter(matches);
-      draw(board);
-    }
-  });
-  document.getElementById("jump").addEventListener("change", (event) => {
-    if (event.target.value) location.hash = event.target.value;
-    event.target.value = "";
+    clearTimeout(typed);
+    typed = setTimeout(filter, 150);
   });
   const watcher = new IntersectionObserver((entries) => {
-    for (const entry of entries) if (entry.isIntersecting) ensure(entry.target.id);
+    for (const entry of entries) if (entry.isIntersecting) ensure(entry.target.closest(".board").id);
   }, { rootMargin: "400px" });
-  for (const id of boards.keys()) watcher.observe(document.getElementById(id));
+  for (const board of boards.values()) {
+    const details = document.getElementById(board.id).querySelector("details");
+    watcher.observe(details.querySelector(".grid"));  // in a closed board nothing intersects
+    details.addEventListener("toggle", () => details.open && board.built && refresh(board));  // a closed table draws no rows
+  }
   window.addEventListener("hashchange", follow);
   follow();
 })();

@@ -13,12 +13,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from helpers import planted_zoo
-from helpers.recorded import read_results
+from helpers.recorded import put_in_place, read_results, rewritten
 
 import weightbench as wb
 from weightbench.benchmarks.records.migration import migrate
 from weightbench.benchmarks.records.result import Result
-from weightbench.benchmarks.records.results_folder import ResultsFolder, read_record, read_result
+from weightbench.benchmarks.records.results_folder import ResultsFolder, read_record
 from weightbench.benchmarks.records.zoo_identity import ZooIdentity
 from weightbench.leaderboard.board.average_ranking import rankings
 from weightbench.leaderboard.board.board import load_boards
@@ -43,13 +43,6 @@ def test_records_of_every_schema_load_and_score_as_they_did(folder: Path) -> Non
     found = {board.title: board.rows.set_index("method")["score"].dropna().to_dict() for board in boards}
     assert found == {title: pytest.approx(rows) for title, rows in expected.items()}
     assert {result.status for _, result in read_results(folder)} == {"ok", "failed"}
-
-
-def rewritten(results: Path, change) -> None:
-    for path in results.glob("*/*/*/*/seed-*.json"):
-        record = json.loads(path.read_text())
-        change(record)
-        path.write_text(json.dumps(record))
 
 
 def test_results_in_any_order_from_any_machine_give_equal_files(
@@ -114,16 +107,6 @@ def moved_to(results: Path, zoo: str, *, version: str = "1.0.0", recipe_sha256: 
     put_in_place(results)
     shutil.rmtree(results / "inr-classification" / "digits-inrs")
     shutil.rmtree(results / "inr-dilation" / "digits-inrs")
-
-
-def put_in_place(results: Path) -> None:
-    """Move changed records, and their predictions, where their content says."""
-    for path in ResultsFolder(results).record_paths():
-        result = read_result(path)
-        target = (results / result.path).parent
-        target.mkdir(parents=True, exist_ok=True)
-        for file in path.parent.glob(f"seed-{result.seed}.*"):
-            file.rename(target / file.name)
 
 
 def test_printed_numbers_stand_beside_the_rows_that_they_belong_to(results: Path) -> None:

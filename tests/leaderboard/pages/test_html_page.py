@@ -59,11 +59,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture
 def opened(browser: Any, address: str) -> Iterator[Any]:
-    """opened(anchor="", **context) -> a page; afterwards: no error, no dialog, no request but the file itself."""
+    """opened(anchor, **context) -> a page, by default with the board of classification open; afterwards: no error, no
+    dialog, no request but the file itself."""
     troubles: list[str] = []
     contexts = []
 
-    def call(anchor: str = "", **options: Any) -> Any:
+    def call(anchor: str = f"#{CLASSIFICATION}", **options: Any) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
         contexts.append(context)
         page = context.new_page()
@@ -73,7 +74,8 @@ def opened(browser: Any, address: str) -> Iterator[Any]:
         page.on("dialog", lambda dialog: (troubles.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         page.on("request", lambda asked: asked.url.startswith(address) or troubles.append(f"request: {asked.url}"))
         page.goto(address + anchor)
-        page.locator(f"#{CLASSIFICATION} .tabulator-row".replace(".0", r"\.0")).first.wait_for()
+        if anchor:
+            page.locator(".tabulator-row").first.wait_for()
         return page
 
     yield call
@@ -92,6 +94,120 @@ def column(page: Any, name: str) -> list[str]:
 
 def names(page: Any) -> list[str]:
     return [text.lstrip("▸▾").split(" ")[0].strip() for text in column(page, "method")]
+
+
+def overview_cell(page: Any, method: str, text: str) -> Any:
+    return page.locator(f"tr[data-method='{method}']").get_by_role("link", name=text)
+
+
+@pytest.mark.parametrize("size", [(1400, 900), (390, 844)])
+def test_the_overview_comes_first_and_boards_are_closed(opened: Any, size: tuple[int, int]) -> None:
+    page = opened("", viewport={"width": size[0], "height": size[1]})
+    table = page.locator("table.overview")
+    playwright.expect(table).to_be_in_viewport()
+    assert table.evaluate("node => document.querySelector('table, .board') === node"), "no board and no table before it"
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    heads = table.locator("thead th").all_inner_texts()
+    assert [text.split("\n")[0].strip() for text in heads] == ["inr-classification", "inr-dilation", "property"]
+    assert page.locator(".board").count() == 3
+    assert page.locator(".board details[open]").count() == 0
+    assert page.locator(".tabulator").count() == 0, "nothing is built before it is asked for"
+    tasks = page.locator(".task > h3").all_inner_texts()
+    assert tasks == ["inr-classification", "inr-dilation", "property"]
+
+
+def test_marks_are_read_aloud(opened: Any) -> None:
+    page = opened("")
+    row = page.locator("tr[data-method='probegen']")
+    assert row.get_by_role("rowheader").inner_text() == "probegen"
+    assert row.get_by_role("cell").nth(0).get_attribute("class") == "best"
+    assert row.get_by_role("link", name="50.00 ± 5.89 best").count() == 1
+    assert page.get_by_role("link", name="20.83 ± 0.00 tied for best").count() == 1
+    assert row.get_by_role("cell").nth(1).inner_text() == ""
+    assert page.get_by_role("columnheader", name="lower is better").count() == 1
+
+
+def test_a_cell_leads_to_its_row(opened: Any) -> None:
+    page = opened("", viewport={"width": 390, "height": 844}, has_touch=True)
+    overview_cell(page, "ng-gnn", "14.58").tap()
+    row = board(page).locator(".tabulator-row.target")
+    playwright.expect(row.locator(".tabulator-cell").first).to_be_in_viewport()
+    assert "ng-gnn" in row.inner_text()
+    assert row.locator(".detail").count() == 1
+    assert page.locator(".board details[open]").count() == 1
+    board(page).locator("summary").first.tap()
+    playwright.expect(row).to_be_hidden()
+    overview_cell(page, "ng-gnn", "14.58").tap()
+    playwright.expect(row).to_be_visible()  # the same address once more
+
+
+def test_from_the_overview_to_a_row_and_back_by_keyboard(opened: Any) -> None:
+    page = opened("")
+
+    def tab_to(wanted: str) -> None:
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            if wanted in page.evaluate("document.activeElement.outerHTML.slice(0, 400)"):
+                return
+        raise AssertionError(f"the Tab key never came to {wanted}")
+
+    tab_to('title="weight-stats')
+    page.keyboard.press("Enter")
+    focused = board(page).get_by_role("button", name="Details of weight-stats")
+    playwright.expect(focused).to_be_focused()
+    playwright.expect(focused).to_have_attribute("aria-expanded", "true")
+    page.keyboard.press("Enter")
+    playwright.expect(focused).to_have_attribute("aria-expanded", "false")
+    page.locator("#search").focus()
+    tab_to('href="#overview"')
+    page.keyboard.press("Enter")
+    playwright.expect(page.locator("table.overview")).to_be_in_viewport()
+    page.locator("#inr-dilation-digits-inrs-1\\.0\\.0 summary").first.focus()
+    page.keyboard.press("Enter")
+    playwright.expect(page.locator("#inr-dilation-digits-inrs-1\\.0\\.0 .tabulator-row").first).to_be_visible()
+
+
+def test_one_search_opens_the_boards_that_match_and_closes_them_again(opened: Any) -> None:
+    page = opened("")
+    page.locator("#search").fill("mlp")
+    playwright.expect(page.get_by_role("status")).to_have_text("2 rows on 2 boards")
+    playwright.expect(page.locator(".board:visible")).to_have_count(2)
+    playwright.expect(page.locator(".board details[open]")).to_have_count(2)
+    playwright.expect(page.locator(".task:visible > h3")).to_have_text(["inr-classification", "inr-dilation"])
+    playwright.expect(page.locator("tr[data-method]:visible")).to_have_count(1)
+    playwright.expect(board(page).locator(".tabulator-row")).to_have_count(1)
+    page.locator("#search").fill("planted")  # a zoo
+    playwright.expect(page.get_by_role("status")).to_have_text("1 row on 1 board")
+    page.locator("#search").fill("")
+    playwright.expect(page.locator(".board:visible")).to_have_count(3)
+    playwright.expect(page.locator(".board details[open]")).to_have_count(0)
+    assert page.get_by_role("status").inner_text() == ""
+    board(page).locator("summary").first.click()
+    playwright.expect(board(page).locator(".tabulator-row")).to_have_count(5)
+
+
+def test_a_method_and_a_zoo_have_views_of_their_own(opened: Any) -> None:
+    page = opened("")
+    page.get_by_role("link", name="ng-gnn", exact=True).click()
+    playwright.expect(page.locator("#search")).to_have_value("method:ng-gnn")
+    playwright.expect(page.get_by_role("status")).to_have_text("2 rows on 2 boards")
+    playwright.expect(page.get_by_role("button", name="Details of ng-gnn")).to_have_count(2)
+    page.get_by_role("link", name="Overview").click()
+    page.locator("#search").fill("zoo:digits")
+    playwright.expect(page.get_by_role("status")).to_have_text("No row matches.")  # a whole name, not a part
+    page.locator("#search").fill("zoo:digits-inrs")
+    playwright.expect(page.get_by_role("status")).to_have_text("7 rows on 2 boards")
+    other = opened("#search=zoo:planted")
+    playwright.expect(other.locator(".board:visible")).to_have_count(1)
+
+
+def test_a_link_to_a_board_that_the_search_hides_ends_the_search(opened: Any) -> None:
+    page = opened("#search=zoo:planted")
+    playwright.expect(board(page)).to_be_hidden()
+    page.evaluate(f"location.hash = '{CLASSIFICATION}'")
+    playwright.expect(board(page).locator(".tabulator-row")).to_have_count(5)
+    playwright.expect(page.locator("#search")).to_have_value("")
+    playwright.expect(board(page).locator("summary").first).to_be_focused()
 
 
 def test_sorting_by_mouse_and_keyboard(opened: Any) -> None:
@@ -125,7 +241,8 @@ def test_filter_search_and_columns(opened: Any) -> None:
     playwright.expect(board(page).locator(".tabulator-row")).to_have_count(1)
     assert names(page) == ["weight-stats"]
     page.locator("#search").fill("nothing like this")
-    playwright.expect(board(page).get_by_text("No row matches.")).to_be_visible()
+    playwright.expect(page.get_by_role("status")).to_have_text("No row matches.")
+    playwright.expect(board(page)).to_be_hidden()
     page.locator("#search").fill("")
     playwright.expect(board(page).locator(".tabulator-row")).to_have_count(5)
     assert not board(page).locator(".tabulator-col.hardware").is_visible()
@@ -166,7 +283,7 @@ def test_a_row_expands_into_its_evidence(opened: Any) -> None:
 def test_other_scores_and_predicted_values_are_shown(opened: Any) -> None:
     page = opened()
     section = page.locator("section[id='property-planted-1.0.0-of-sum-of-squares-across-runs']")
-    section.scroll_into_view_if_needed()
+    section.locator("summary").click()
     playwright.expect(section.locator(".tabulator-col").get_by_text("kendall-tau", exact=True)).to_be_visible()
     section.get_by_role("button", name="Details of weight-norms").click()
     dots = section.locator("svg[aria-label='predicted against true'] [aria-label=dot] circle")
@@ -206,7 +323,7 @@ def test_the_plot_shows_every_scored_row(opened: Any) -> None:
 def test_names_in_a_crowded_plot_do_not_hide_each_other(browser: Any) -> None:
     """The committed board, whose methods differ by seconds in training and tenths of a point."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.goto(COMMITTED.as_uri())
+    page.goto(COMMITTED.as_uri() + "#inr-classification-mnist-inrs-mini-1.0.0")
     figure = page.locator("#" + "inr-classification-mnist-inrs-mini-1.0.0".replace(".", r"\.")).locator("figure")
     figure.scroll_into_view_if_needed()
     texts = figure.locator("svg [aria-label=text] text")
@@ -255,7 +372,11 @@ def test_without_scripts_there_are_plain_tables(browser: Any, address: str) -> N
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(address)
-    assert board(page).locator("table").first.is_visible()
+    playwright.expect(page.locator("table.overview")).to_be_visible()
+    assert not board(page).locator("table").first.is_visible()
+    page.locator("table.overview td a").first.click()
+    playwright.expect(board(page).locator("tr:target")).to_be_in_viewport()
+    assert "probegen" in board(page).locator("tr:target").inner_text()
     assert not page.locator("#bar").is_visible()
     context.close()
 

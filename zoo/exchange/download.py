@@ -62,6 +62,7 @@ def get_zoo(
         out: the zoo's folder; by default one in the cache, named by the version.
         wait: for another process that writes the same folder, instead of refusing.
 
+    A zoo on this machine that is not from the repository asked for is used all the same, and a line on stderr says so.
     A zoo that is published nowhere yet, or that no mirror gives, is built where its recipe is in the catalogue, and a
     line on stderr says so. Raises BadInput for a zoo that cannot be got, and for data of another checksum.
     """
@@ -83,6 +84,8 @@ def get_zoo(
     with sole_writer(out, wait=wait):
         known = _on_this_machine(out, name, version, pin, anew=bool(revision))
         if known is not None:
+            if repo_id:
+                _tell_of_another_origin(known, Repository.parse(repo_id))
             return known
         sources = _download_sources(entry, version, repo_id, revision, out)
         refusals = []
@@ -114,6 +117,17 @@ def _on_this_machine(out: Path, name: str, version: str, pin: str | None, *, ane
     if anew or (pin is not None and zoo.manifest_sha256 != pin):
         return None
     return zoo
+
+
+def _tell_of_another_origin(zoo: Zoo, asked: Repository) -> None:
+    origin = read_origin(zoo.folder)
+    if origin is None or origin.repository != str(asked):
+        whence = "built here" if origin is None else f"from {origin.repository}"
+        print(
+            f"{asked} was not asked: {zoo.folder} holds {zoo.name}@{zoo.version} already, {whence}; "
+            "--out DIR downloads it beside",
+            file=sys.stderr,
+        )
 
 
 def _download_sources(

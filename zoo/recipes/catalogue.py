@@ -91,11 +91,12 @@ def builds(name: str, version: str = "") -> list[Path]:
 def locate(reference: str | Path) -> Path:
     """The folder of a zoo given by name, "name@version" or path. Raises BadInput for an unknown name.
 
+    A word that is both a folder here and a zoo's name means the folder only where that is a zoo.
     A name without version stands for the catalogue's; where that is not there, for a build from one's own raw data, or
     the newest version of a zoo that the catalogue does not have.
     """
     folder = Path(reference)
-    if isinstance(reference, Path) or folder.is_dir() or "/" in reference:
+    if isinstance(reference, Path) or "/" in reference or (folder / MANIFEST).exists():
         return folder
     name, _, version = reference.partition("@")
     here = {folder.name.partition("@")[2]: folder for folder in builds(name)}
@@ -104,6 +105,8 @@ def locate(reference: str | Path) -> Path:
     if name not in zoo_names():
         released = {tuple(map(int, v.split("."))): v for v in here if re.fullmatch(RELEASE, v)}
         if version or not released:
+            if folder.is_dir():
+                return folder  # whoever opens it says what it lacks
             raise unknown("zoo", reference, zoo_names())
         return here[released[max(released)]]
     entry = _standard(name)

@@ -93,6 +93,23 @@ def test_a_zoo_that_is_here_needs_no_request(hub, published, tmp_path: Path) -> 
     assert hub.requests == []
 
 
+def test_get_says_where_a_zoo_that_is_here_is_not_from_the_repository_asked_for(
+    hub, published, small_zoo: Path, tmp_path: Path, cli
+) -> None:
+    own = Path(shutil.copytree(small_zoo, tmp_path / "own"))
+    code, out, err = cli("zoo", "get", "digits-inrs@1.0.0", "--repo-id", published, "--out", own)
+    assert (code, "verified, built here" in out) == (0, True)
+    assert err == (
+        f"{published} was not asked: {own} holds digits-inrs@1.0.0 already, built here; --out DIR downloads it beside\n"
+    )
+    got = tmp_path / "got"
+    get = ("zoo", "get", "digits-inrs@1.0.0", "--out", got, "--repo-id")
+    assert cli(*get, published)[0] == 0
+    assert cli(*get, published)[2] == "", "it is from there"
+    assert f", from {published}; --out DIR" in cli(*get, f"{hub.url}/datasets/other/digits-inrs")[2]
+    assert cli("zoo", "get", "digits-inrs@1.0.0", "--out", own)[2] == "", "no repository was asked for"
+
+
 def test_another_machine_fetches_the_zoo_of_a_task_once(hub, published, small_zoo, tmp_path, monkeypatch) -> None:
     zoo = wb.get_zoo("digits-inrs@1.0.0", repo_id=published, out=tmp_path / "got")
     own = pickle.dumps(ZooReference.of(open_zoo(Path(shutil.copytree(small_zoo, tmp_path / "own")))))

@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pytest
 from helpers.counted_work import shrunk
 
 import weightbench as wb
@@ -48,3 +49,23 @@ def test_a_build_from_own_data_is_found_by_its_name(sources: Path, eager: None, 
         assert cli("zoo", "info", "california-mlps@1.0.0")[1].count("not on this machine") == 1
     finally:
         shutil.rmtree(home)
+
+
+def test_an_ordinary_folder_here_does_not_hide_the_zoo_of_its_name(
+    small_zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cli
+) -> None:
+    """Results of a zoo often lie in a folder of its name."""
+    monkeypatch.setenv("WEIGHTBENCH_CACHE", str(tmp_path / "cache"))
+    in_cache = tmp_path / "cache" / "zoos" / "digits-inrs@1.0.0"
+    shutil.copytree(small_zoo, in_cache)
+    monkeypatch.chdir(tmp_path)
+    for name in ("digits-inrs", "digits-inrs@1.0.0", "notes"):
+        (tmp_path / name).mkdir()
+    assert wb.load_zoo("digits-inrs").folder == in_cache
+    assert wb.load_zoo("digits-inrs@1.0.0").folder == in_cache
+    assert cli("zoo", "info", "digits-inrs")[0] == 0
+    for path in ("./digits-inrs", "notes"):
+        with pytest.raises(wb.BadInput, match=r"zoo.json: missing, so .* is not a zoo folder"):
+            wb.load_zoo(path)
+    shutil.copytree(small_zoo, tmp_path / "digits-inrs", dirs_exist_ok=True)
+    assert wb.load_zoo("digits-inrs").folder.resolve() == tmp_path / "digits-inrs", "a zoo here comes first"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from weightbench.benchmarks.records.result import Result as Result
+    from weightbench.benchmarks.records.results_table import load_results as load_results
     from weightbench.benchmarks.running.run import run as run
     from weightbench.benchmarks.task.task import Task as Task
     from weightbench.benchmarks.task.task import load_task as load_task
@@ -45,6 +46,7 @@ _HOME = {
     "export_zoo": "zoo.exchange.export_zoo",
     "get_zoo": "zoo.exchange.download",
     "import_zoo": "zoo.exchange.import_zoo",
+    "load_results": "benchmarks.records.results_table",
     "load_task": "benchmarks.task.task",
     "load_zoo": "zoo.load_zoo",
     "render": "zoo.networks.rendering",

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from weightbench.cli.board_commands import diff, leaderboard, picture, submit
+from weightbench.cli.board_commands import diff, leaderboard, picture, submit, table
 from weightbench.cli.exchange_commands import zoo_export, zoo_import
 from weightbench.cli.method_commands import check, methods, new_method
 from weightbench.cli.options import HELP
@@ -39,5 +39,5 @@ def _main(version: Annotated[bool, typer.Option("--version", callback=_version, 
     pass
 
 
-for command in (tasks, methods, run, status, check, new_method, leaderboard, submit, diff, picture):
+for command in (tasks, methods, run, status, check, new_method, leaderboard, table, submit, diff, picture):
     app.command()(command)

@@ -1,4 +1,4 @@
-"""The commands about results: `leaderboard`, `submit`, `diff`, `picture`.
+"""The commands about results: `leaderboard`, `table`, `submit`, `diff`, `picture`.
 
 None but `submit` imports torch, and `picture` where it renders INRs.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,6 +18,14 @@ from weightbench.runtime.errors import BadInput
 
 if TYPE_CHECKING:
     from weightbench.leaderboard.board.board import Board
+
+
+class TableFormat(StrEnum):
+    """What `table` can print."""
+
+    MARKDOWN = "markdown"
+    LATEX = "latex"
+    CSV = "csv"
 
 
 def leaderboard(
@@ -66,6 +75,29 @@ def leaderboard(
         write_space(space, boards)
         if not as_json:
             print(f"{space}: `hf upload --repo-type space ORG/NAME {space}` puts it on the Hub")
+
+
+def table(
+    results: Annotated[Path | None, typer.Option(help="A results folder.  [default: leaderboard/results]")] = None,
+    task: Annotated[str | None, typer.Option(help="Boards of this task alone.")] = None,
+    zoo: Annotated[str | None, typer.Option(help="Boards on this zoo alone.")] = None,
+    form: Annotated[TableFormat, typer.Option("--format", help="What is printed.")] = TableFormat.MARKDOWN,
+) -> None:
+    """Print boards as tables for a paper: scores over seeds, intervals and tie groups, the best in bold."""
+    from weightbench.leaderboard.board.board import load_boards
+    from weightbench.leaderboard.pages.paper_table import paper_tables
+
+    if results is None:
+        from weightbench.leaderboard.submit.submission import home_folder
+
+        results = home_folder("--results") / "results"
+    chosen = [b for b in load_boards(results) if task in (None, b.task) and zoo in (None, b.zoo)]
+    if not chosen:
+        asked = " ".join(f"--{name} {value}" for name, value in (("task", task), ("zoo", zoo)) if value)
+        raise BadInput(
+            f"{results}: no results{f' for {asked}' if asked else ''}; `weightbench leaderboard` shows what is"
+        )
+    print(paper_tables(chosen, form.value))
 
 
 def submit(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from ..methods.contract.method import Method
@@ -24,7 +27,7 @@ class ActivationMatching(Method):
     tasks = ("neuron-alignment",)
     paper = "arXiv:1511.07543"
 
-    inputs: int = 128
+    inputs: Annotated[int, Field(ge=2)] = 128  # a correlation takes two
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
         """Keep the seed of the inputs; there is nothing to learn."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
+from ..methods.contract.parameter_ranges import DropoutRate
 from ..methods.contract.task_view import TaskView
 from ..methods.layers.tensor_normalisation import TensorNormalisation
 from ..methods.training.neural_method import NeuralMethod
@@ -62,8 +64,8 @@ class CNNOnWeights(NeuralMethod):
     one_architecture = True
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 
-    width: int = 32
-    dropout: float = 0.2
+    width: PositiveInt = 32
+    dropout: DropoutRate = 0.2
     epochs: int = 50
     batch_size: int = 128
     lr: float = 1e-3

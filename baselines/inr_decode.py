@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from ..methods.contract.network_checks import require_architecture
+from ..methods.contract.parameter_ranges import DropoutRate
 from ..methods.contract.task_view import TaskView
 from ..methods.training.neural_method import NeuralMethod
 from ..runtime.errors import BadInput
@@ -59,8 +61,8 @@ class INRDecode(NeuralMethod):
     one_architecture = True
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 
-    width: int = 16
-    dropout: float = 0.2
+    width: PositiveInt = 16
+    dropout: DropoutRate = 0.2
     epochs: int = 10
     batch_size: int = 64
     lr: float = 3e-3

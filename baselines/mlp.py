@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from ..methods.contract.task_view import TaskView
@@ -61,8 +62,8 @@ class MLP(NeuralMethod):
     paper = "arXiv:2301.12780"
     one_architecture = True
 
-    width: int = 32
-    depth: int = 4
+    width: PositiveInt = 32
+    depth: NonNegativeInt = 4
     epochs: int = 100
     batch_size: int = 512
     lr: float = 5e-3

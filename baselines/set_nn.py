@@ -10,8 +10,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
+from ..methods.contract.parameter_ranges import DropoutRate
 from ..methods.contract.task_view import TaskView
 from ..methods.layers.axis_extrema import amax
 from ..methods.layers.batch_norm import BatchNorm
@@ -67,9 +69,9 @@ class SetNN(NeuralMethod):
     one_architecture = True
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 
-    width: int = 128
+    width: PositiveInt = 128
     pooling: Pooling = "max"
-    dropout: float = 0.2
+    dropout: DropoutRate = 0.2
     epochs: int = 150
     batch_size: int = 256
     lr: float = 1e-4

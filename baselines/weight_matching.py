@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor
 
 from ..methods.contract.method import Method
@@ -27,7 +28,7 @@ class WeightMatching(Method):
     tasks = ("neuron-alignment",)
     paper = "arXiv:2209.04836"
 
-    sweeps: int = 20
+    sweeps: PositiveInt = 20
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
         """There is nothing to learn."""

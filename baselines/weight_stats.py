@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import numpy as np
 import torch
+from pydantic import Field, PositiveInt
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from torch import Tensor
 
 from ..methods.contract.linear_readout import class_logits
 from ..methods.contract.method import Method
 from ..methods.contract.network_checks import require_finite
+from ..methods.contract.parameter_ranges import PositiveFinite
 from ..methods.contract.task_view import TaskView
 from ..zoo.networks.networks import Networks
 from ..zoo.storage.zoo import Split
@@ -43,9 +47,9 @@ class WeightStats(Method):
     symmetries = ("permutation",)
     paper = "arXiv:2002.11448"
 
-    trees: int = 200
-    lr: float = 0.1
-    leaves: int = 15
+    trees: PositiveInt = 200
+    lr: PositiveFinite = 0.1
+    leaves: Annotated[int, Field(ge=2)] = 15
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
         """Boost trees on train, early stopping on val; without targets there is nothing to learn."""

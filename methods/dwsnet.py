@@ -18,10 +18,12 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from ..runtime.errors import BadInput
 from ..zoo.networks.networks import Networks
+from .contract.parameter_ranges import DropoutRate
 from .contract.task_view import TaskView
 from .layers.axis_extrema import amax
 from .layers.batch_norm import BatchNorms
@@ -280,12 +282,12 @@ class DWSNet(NeuralMethod):
     one_architecture = True
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 
-    width: int = 32
-    depth: int = 5
+    width: PositiveInt = 32
+    depth: PositiveInt = 5
     set_layer: SetLayer = "attention"
-    heads: int = 8
+    heads: PositiveInt = 8
     pooling: Pooling = "max"
-    dropout: float = 0.0
+    dropout: DropoutRate = 0.0
     epochs: int = 100
     batch_size: int = 512
     lr: float = 5e-3

@@ -6,6 +6,8 @@ so that the whole is again invariant to permutations of the hidden neurons only.
 
 from __future__ import annotations
 
+from pydantic import NonNegativeInt
+
 from .spaces.nfn_model import NFNMethod
 
 
@@ -19,4 +21,4 @@ class NPNFN(NFNMethod):
     name = "nfn-np"
     permute_ends = True
 
-    bands: int = 3
+    bands: NonNegativeInt = 3

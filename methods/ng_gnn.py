@@ -15,14 +15,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
+from .contract.parameter_ranges import DropoutRate, PositiveFinite
 from .contract.task_view import TaskView
 from .graphs.graph_embedding import GraphEmbedding
 from .graphs.graph_readout import GraphPooling, GraphReadout, mlp
@@ -268,16 +270,16 @@ class NGGNN(NeuralMethod):
     paper = "arXiv:2403.12143"
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 
-    width: int = 32
-    depth: int = 4
-    probes: int = 0
+    width: PositiveInt = 32
+    depth: PositiveInt = 4
+    probes: NonNegativeInt = 0
     position_embeddings: bool = True
     readout: GraphPooling = "outputs"
     residual: bool = False
-    aggregators: tuple[Aggregator, ...] = ("mean", "min", "max", "std")
-    fourier_features: int = 256
-    fourier_sigma: float = 3.0
-    dropout: float = 0.2
+    aggregators: Annotated[tuple[Aggregator, ...], Field(min_length=1)] = ("mean", "min", "max", "std")
+    fourier_features: NonNegativeInt = 256
+    fourier_sigma: PositiveFinite = 3.0
+    dropout: DropoutRate = 0.2
     epochs: int = 200
     batch_size: int = 128
     warmup_steps: int = 1000

@@ -16,12 +16,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..runtime.errors import BadInput
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
+from .contract.parameter_ranges import DropoutRate, PositiveFinite
 from .contract.task_view import TaskView
 from .graphs.graph_embedding import GraphEmbedding
 from .graphs.graph_readout import GraphPooling, GraphReadout, mlp
@@ -270,19 +272,19 @@ class NGT(NeuralMethod):
     paper = "arXiv:2403.12143"
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 
-    width: int = 64
-    edge_width: int = 32
-    attention_width: int = 128
-    node_hidden: int = 128
-    edge_hidden: int = 64
-    depth: int = 4
-    heads: int = 8
-    probes: int = 0
+    width: PositiveInt = 64
+    edge_width: PositiveInt = 32
+    attention_width: PositiveInt = 128
+    node_hidden: PositiveInt = 128
+    edge_hidden: PositiveInt = 64
+    depth: PositiveInt = 4
+    heads: PositiveInt = 8
+    probes: NonNegativeInt = 0
     position_embeddings: bool = True
     readout: GraphPooling = "outputs"
-    fourier_features: int = 256
-    fourier_sigma: float = 1.0
-    dropout: float = 0.2
+    fourier_features: NonNegativeInt = 256
+    fourier_sigma: PositiveFinite = 1.0
+    dropout: DropoutRate = 0.2
     epochs: int = 200
     batch_size: int = 128
     warmup_steps: int = 1000

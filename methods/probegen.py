@@ -13,6 +13,7 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from ..runtime.errors import BadInput
@@ -84,9 +85,9 @@ class ProbeGen(NeuralMethod):
     symmetries = ("permutation", "sign", "scale")
     paper = "arXiv:2410.10811"
 
-    probes: int = 64
-    width: int = 256
-    depth: int = 6
+    probes: PositiveInt = 64
+    width: PositiveInt = 256
+    depth: PositiveInt = 6
     epochs: int = 30
     batch_size: int = 32
     lr: float = 3e-4

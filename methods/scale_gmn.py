@@ -21,6 +21,7 @@ from functools import cache
 from typing import Literal
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,6 +29,7 @@ from ..runtime.errors import BadInput
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
 from ..zoo.networks.symmetry import neuron_groups
+from .contract.parameter_ranges import DropoutRate, PositiveFinite
 from .contract.task_view import TaskView
 from .graphs.neural_graph import EdgeBlock, GraphLayout, Slots, require_readable, require_single_mlp
 from .graphs.scale_equivariant_layers import InvariantMap, NeuronSymmetries, NormedMLP, ScaleGraphFeatures, ScaleLayer
@@ -222,13 +224,13 @@ class ScaleGMN(NeuralMethod):
     paper = "arXiv:2406.10685"
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
 
-    width: int = 128
-    depth: int = 4
+    width: PositiveInt = 128
+    depth: PositiveInt = 4
     bidirectional: bool = False
     symmetry: Literal["auto", "permutation"] = "auto"
     readout: Literal["outputs", "sum"] = "outputs"
-    smallest_weight: float = 1e-2
-    dropout: float = 0.2
+    smallest_weight: PositiveFinite = 1e-2
+    dropout: DropoutRate = 0.2
     epochs: int = 200
     patience: int = 50
     batch_size: int = 128

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import torch
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch_geometric.nn import VGAE, GATConv, TransformerConv
 from torch_geometric.utils import scatter, softmax
@@ -25,6 +26,7 @@ from ..zoo.storage.zoo import Split
 from .contract.linear_readout import LinearReadout
 from .contract.method import Method
 from .contract.network_checks import require_finite
+from .contract.parameter_ranges import NonNegativeFinite, PositiveFinite
 from .contract.task_view import TaskView
 from .graphs.graph_topology import GraphTopology
 
@@ -103,13 +105,13 @@ class StructureReps(Method):
     attention: bool = True
     conv: Convolution = "transformer"
     features: Literal["laplacian", "random"] = "laplacian"
-    eigenvectors: int = 8
-    width: int = 32
-    alpha: float = 1.0
-    graphs: int = 256
-    epochs: int = 10
-    batch_size: int = 16
-    lr: float = 1e-3
+    eigenvectors: PositiveInt = 8
+    width: PositiveInt = 32
+    alpha: NonNegativeFinite = 1.0
+    graphs: PositiveInt = 256
+    epochs: NonNegativeInt = 10
+    batch_size: PositiveInt = 16
+    lr: PositiveFinite = 1e-3
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
         """Train the encoder on networks alone; where there are targets, fit the linear model to the embeddings."""

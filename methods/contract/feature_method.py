@@ -12,6 +12,7 @@ from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split
 from .linear_readout import LinearReadout
 from .method import Method
+from .parameter_ranges import NonNegativeFinite
 from .task_view import TaskView
 
 
@@ -26,7 +27,7 @@ class FeatureMethod(Method):
 
     tasks: ClassVar[tuple[str, ...]] = ("inr-classification", "property")
 
-    alpha: float = 1.0
+    alpha: NonNegativeFinite = 1.0
 
     def size(self, arch: Architecture) -> int:
         """How many numbers describe a network."""

@@ -2,13 +2,13 @@
 
 A method is a class with a `name`, the `tasks` it supports, and annotated fields with defaults, which are its
 hyperparameters: they become keyword arguments, `-p key=value` on the command line (`-p key=a+b` for a tuple), and part
-of every result.
+of every result. A field's type may have a range, `width: Annotated[int, pydantic.Field(ge=1)] = 64`.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Literal, dataclass_transform, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, dataclass_transform, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
@@ -24,6 +24,20 @@ Output = Tensor | Networks
 
 def _as_text(value: Any) -> str:
     return "+".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
+def _without_range(hint: Any) -> Any:
+    return hint.__origin__ if get_origin(hint) is Annotated else hint
+
+
+def field_types(cls: type) -> dict[str, Any]:
+    """The types of a class's fields; one that a subclass declares again as the same type keeps its range."""
+    types = get_type_hints(cls, include_extras=True)
+    for base in cls.__mro__[1:]:
+        for name, ranged in get_type_hints(base, include_extras=True).items():
+            if ranged != types[name] == _without_range(ranged):
+                types[name] = ranged
+    return types
 
 
 @dataclass_transform(kw_only_default=True)
@@ -68,15 +82,15 @@ class Method:
         return super().__new__(cls)
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self))
+        types = field_types(type(self))
         for field in dataclasses.fields(self):
-            given = getattr(self, field.name)
-            if isinstance(given, str) and get_origin(hints[field.name]) is tuple:
+            given, plain = getattr(self, field.name), _without_range(types[field.name])
+            if isinstance(given, str) and get_origin(plain) is tuple:
                 given = given.split("+") if given else []  # as `variant` prints it
             try:
-                value = TypeAdapter(hints[field.name]).validate_python(given)
+                value = TypeAdapter(types[field.name]).validate_python(given)
             except ValidationError as error:
-                wanted = hints[field.name].__name__ if isinstance(hints[field.name], type) else field.type
+                wanted = plain.__name__ if isinstance(plain, type) else str(plain).replace("typing.", "")
                 raise BadInput(
                     f"parameter {field.name} of {self.name} takes {wanted}, not {given!r}: {error.errors()[0]['msg']}"
                 ) from None

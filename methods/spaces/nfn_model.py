@@ -8,9 +8,11 @@ from itertools import pairwise
 from typing import ClassVar
 
 import torch
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from ...zoo.networks.networks import Networks
+from ..contract.parameter_ranges import DropoutRate, PositiveFinite
 from ..contract.task_view import TaskView
 from ..layers.batch_norm import BatchNorm, BatchNorms
 from ..layers.fourier_features import FourierFeatures
@@ -47,16 +49,16 @@ class NFNMethod(NeuralMethod):
     recipe_fields = NeuralMethod.recipe_fields | {"dropout", "head_dropout"}
     permute_ends: ClassVar[bool]
 
-    width: int = 512
-    depth: int = 3
+    width: PositiveInt = 512
+    depth: PositiveInt = 3
     normalise: bool = False
-    fourier_features: int = 256
-    fourier_sigma: float = 3.0
-    bands: int = 0
-    highest_frequency: float = 3.0
-    dropout: float = 0.1
-    head_width: int = 1000
-    head_dropout: float = 0.1
+    fourier_features: NonNegativeInt = 256
+    fourier_sigma: PositiveFinite = 3.0
+    bands: NonNegativeInt = 0
+    highest_frequency: PositiveFinite = 3.0
+    dropout: DropoutRate = 0.1
+    head_width: PositiveInt = 1000
+    head_dropout: DropoutRate = 0.1
     epochs: int = 116
     batch_size: int = 32
     lr: float = 1e-4

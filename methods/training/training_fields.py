@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from ...runtime.errors import BadInput
+from pydantic import NonNegativeInt, PositiveInt
+
 from ..contract.method import Method
+from ..contract.parameter_ranges import NonNegativeFinite, PositiveFinite
 from ..contract.task_view import TaskView
 from .augmentation import compose
 
@@ -30,21 +32,19 @@ class TrainingFields(Method):
     ) | {"accumulate"}
     later_fields: ClassVar[frozenset[str]] = frozenset(("accumulate", "precision"))
 
-    epochs: int = 100
-    batch_size: int = 64
-    lr: float = 1e-3
-    weight_decay: float = 5e-4
-    warmup_steps: int = 0
-    clip_norm: float = 0.0
+    epochs: NonNegativeInt = 100
+    batch_size: PositiveInt = 64
+    lr: PositiveFinite = 1e-3
+    weight_decay: NonNegativeFinite = 5e-4
+    warmup_steps: NonNegativeInt = 0
+    clip_norm: NonNegativeFinite = 0.0
     schedule: Literal["constant", "cosine", "one-cycle"] = "constant"
-    patience: int = 0
+    patience: NonNegativeInt = 0
     augment: tuple[str, ...] = ()
-    accumulate: int = 1
+    accumulate: PositiveInt = 1
     precision: Literal["float32", "bf16"] = "float32"
 
     def check(self, task: TaskView) -> None:
-        """Refuse what a method refuses, unknown augmentations and an impossible `accumulate`. Raises BadInput."""
+        """Refuse what a method refuses, and unknown augmentations. Raises BadInput."""
         super().check(task)
-        if self.accumulate < 1:
-            raise BadInput(f"parameter accumulate of {self.name} is {self.accumulate}: parts of a batch, 1 or more")
         compose(self.augment)

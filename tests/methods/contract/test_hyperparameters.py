@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import weightbench as wb
+from weightbench.methods.contract.method import field_types
+from weightbench.methods.contract.registry import load_class, method_names
 
 
 @pytest.mark.parametrize(
@@ -23,6 +25,53 @@ def test_parameters_that_do_not_fit_are_refused_before_a_fit(
     with pytest.raises(wb.BadInput, match=message):
         wb.run(wb.load_method(name, **params), task="inr-classification", zoo=small_zoo, out=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "params"),
+    [
+        ("set-nn", {"dropout": 1.5}),
+        ("set-nn", {"dropout": float("nan")}),
+        ("nfn-np", {"head_dropout": -0.1}),
+        ("ng-gnn", {"aggregators": ""}),
+        ("ng-gnn", {"fourier_sigma": 0}),
+        ("ng-t", {"heads": 0}),
+        ("probegen", {"probes": 0}),
+        ("mlp", {"weight_decay": float("inf")}),
+        ("weight-norms", {"alpha": -1}),
+        ("weight-stats", {"leaves": 1}),
+        ("structure-reps", {"epochs": -1}),
+        ("activation-matching", {"inputs": 1}),
+    ],
+)
+def test_values_out_of_range_are_refused(name: str, params: dict[str, object]) -> None:
+    (field,) = params
+    with pytest.raises(wb.BadInput, match=f"parameter {field} of {name} takes .*: (Input|Tuple) should") as refused:
+        wb.load_method(name, **params)
+    assert "\n" not in str(refused.value)
+
+
+def test_every_number_of_a_built_in_method_has_a_range() -> None:
+    for name in method_names():
+        method = load_class(name)
+        numbers = {key for key, kind in field_types(method).items() if kind in (int, float)}
+        assert not numbers, (name, numbers)
+        assert wb.load_method(name).variant is None, "defaults lie in their ranges"
+
+
+def test_a_field_declared_again_keeps_its_range_and_others_have_none() -> None:
+    class Own(wb.NeuralMethod):
+        name = "own"
+        tasks = ("inr-classification",)
+        epochs: int = 7
+        batch_size: int | None = None  # type: ignore[assignment]  # another type: as its author says
+        shift: int = -2
+        power: float = float("inf")
+
+    with pytest.raises(wb.BadInput, match="epochs of own takes int, not -3"):
+        wb.load_method(Own, epochs=-3)
+    found = wb.load_method(Own, shift="-5")
+    assert (found.epochs, found.batch_size, found.shift, found.power) == (7, None, -5, float("inf"))
 
 
 def test_aggregators_can_be_given_as_text() -> None:

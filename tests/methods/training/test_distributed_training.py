@@ -107,5 +107,5 @@ def test_a_batch_in_parts_trains_as_the_whole_does(small_zoo: Path, tmp_path: Pa
     assert parts.selection["val_score"] == pytest.approx(whole.selection["val_score"], abs=5)
     assert parts.method.params == whole.method.params | {"accumulate": 4}
     assert "precision" not in parts.method.params  # as in results from before there was a choice
-    with pytest.raises(wb.BadInput, match="accumulate of mlp is 0"):
+    with pytest.raises(wb.BadInput, match="accumulate of mlp takes int, not 0: Input should be greater than 0"):
         wb.run(wb.load_method("mlp", accumulate=0), **cell)

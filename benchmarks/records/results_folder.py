@@ -2,6 +2,7 @@
 
     <task>/<zoo>/<method>/<spec hash>/seed-<k>.json    the record of a cell, its predictions beside it
     zoos/<zoo identity>.parquet                        the truth that predictions are scored against
+    sources/<sha256>.py                                the file of a method that is no part of the suite
     .locks/ .checkpoints/                              while cells run
 
 The committed results of the suite, in `leaderboard/results`, are such a folder too.
@@ -28,7 +29,7 @@ from .truth import Truth
 from .zoo_identity import ZooIdentity
 
 RECORD = "seed-*.json"  # the name of a record
-LOCKS, CHECKPOINTS, TRUTHS = ".locks", ".checkpoints", "zoos"
+LOCKS, CHECKPOINTS, TRUTHS, SOURCES = ".locks", ".checkpoints", "zoos", "sources"
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,10 @@ class ResultsFolder:
     def truth(self, spec: CellSpec) -> Truth:
         """What predictions of a cell are scored against. Raises BadInput where that is missing."""
         return Truth(*self.truth_paths(spec))
+
+    def source_path(self, sha256: str) -> Path:
+        """Where the file of a method lies that is no part of the suite."""
+        return self.path / SOURCES / f"{sha256}.py"
 
     def record_paths(self) -> list[Path]:
         """The records, whatever they hold."""

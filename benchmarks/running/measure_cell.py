@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import time
 import traceback
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import torch
 
+from ...methods.contract.registry import is_builtin, source_of
 from ...methods.training import checkpoint
 from ...runtime import distributed
 from ...runtime.files import write_atomically
@@ -50,6 +52,7 @@ def run_cell(cell: Cell, *, device: str, jobs: int | None = 1, encoder: LastEnco
     outcome: dict[str, Any]
     log = path.with_suffix(".traceback.txt")
     log.unlink(missing_ok=True)
+    _keep_source(cell)
     try:
         with checkpoint.kept_in(cell.folder.checkpoint(cell.spec, cell.seed)) as place:
             outcome = _measure(cell, path, device, encoder or LastEncoder(), place)
@@ -78,6 +81,14 @@ def keep_truth(cell: Cell) -> None:
     tasks = [task for task in (cell.task, cell.task.elsewhere) if task is not None]
     for path, task in zip(cell.folder.truth_paths(cell.spec), tasks, strict=True):
         write_truth(path, task.zoo)
+
+
+def _keep_source(cell: Cell) -> None:
+    """Write the file of a method that is no part of the suite, so that its results can be run again anywhere."""
+    kind, path = type(cell.method), cell.folder.source_path(cell.spec.method.source_sha256)
+    content = source_of(kind)
+    if not is_builtin(kind) and not path.exists() and hashlib.sha256(content).hexdigest() == path.stem:
+        write_atomically(path, content)
 
 
 def _measure(

@@ -24,7 +24,8 @@ def command(results: list[Result]) -> str:
         file = method.name
     elif file is None:
         file = "FILE.py"
-        comments.append(f"FILE.py: {method.name}, which is no method of this suite; sha256 {method.source_sha256[:12]}")
+        source = f"sources/{method.source_sha256}.py"
+        comments.append(f"FILE.py: {method.name}, which is no method of this suite: {source} in the results folder")
     folder = next((r.zoo.reference for r in results if r.zoo.reference), None)
     if folder is None and _is_named(zoo.name, zoo.version, zoo.recipe_sha256):
         folder = f"{zoo.name}@{zoo.version}"

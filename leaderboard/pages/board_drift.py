@@ -1,4 +1,4 @@
-"""Does a written board equal what its results give? And did any score move?"""
+"""Does a written board equal what its results give? Did any score move, and are the predictions a method's?"""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from ...benchmarks.records.result import same_score
+from ...benchmarks.records.results_folder import ResultsFolder
 from ...runtime.errors import BadInput
 from ..board.board import load_boards
+from ..evidence.plausibility import doubts
 from .board_files import KEYS, csv, files_of
 
 
@@ -27,6 +29,7 @@ def drift(results: Path, out: Path, baseline: Path | None = None, readme: Path |
         warnings.simplefilter("always")
         boards = load_boards(results) if results.is_dir() else []
     problems = [str(claim.message) for claim in claims]
+    problems += doubts(ResultsFolder(results).records()) if results.is_dir() else []
     now = csv(boards)
     committed = out / "scores.csv"
     if committed.exists():

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ...benchmarks.records import zoo_identity
-from ...benchmarks.records.result import Result
+from ...benchmarks.records.result import MethodPart, Result
 from ...benchmarks.records.results_folder import Record, ResultsFolder, read_record, read_result
+from ...methods.contract.builtin import builtin_methods
 from ...runtime.errors import BadInput
 from ...zoo.storage.manifest import LOCAL, VERSION, ZOO_NAME
 
@@ -55,8 +56,54 @@ def checked_record(path: Path, runs: ResultsFolder) -> Record:
         raise BadInput(f"{path}: seed: is {result.seed}, expected 0 to 2^32 - 1")
     if result.cost and min(v for v in result.cost.model_dump().values() if v is not None) < 0:
         raise BadInput(f"{path}: cost: holds a negative number")
+    _check_version(path, result.method)
     _check_variant(path, result)
+    _check_training(path, result)
+    _check_failure(path, result)
     return read_record(path)
+
+
+def _check_version(path: Path, method: MethodPart) -> None:
+    """Raises BadInput when a method of one's own goes by the name of one of the suite, or by another source."""
+    own_source = method.version.partition("+")[2]
+    if method.name in builtin_methods():
+        if own_source:
+            raise BadInput(f"{path}: method.name: {method.name} is a method of the suite; give your own another name")
+    elif own_source != method.source_sha256[:12]:
+        raise BadInput(
+            f"{path}: method.version: is {method.version!r}, expected the checksum of the method's file at its end, "
+            f"+{method.source_sha256[:12]}; run the cell again"
+        )
+
+
+def _check_training(path: Path, result: Result) -> None:
+    """Raises BadInput when the record says of its training what its settings and learning curves do not."""
+    epochs, asked = (result.budget or {}).get("epochs"), result.method.params.get("epochs")
+    if isinstance(epochs, int) and isinstance(asked, int) and epochs > asked:
+        raise BadInput(f"{path}: budget.epochs: says {epochs}, method.params.epochs is {asked}; run the cell again")
+    for name, values in (result.curves or {}).items():
+        if epochs is not None and len(values) != epochs:
+            raise BadInput(f"{path}: budget.epochs: says {epochs}, curves.{name} has {len(values)}; run the cell again")
+    chosen, curve = result.selection or {}, (result.curves or {}).get("val_score")
+    epoch, value = chosen.get("epoch"), chosen.get("val_score")
+    if curve and isinstance(epoch, int) and epoch and isinstance(value, int | float):
+        found = curve[epoch - 1] if epoch <= len(curve) else None
+        if found is None or not math.isclose(found, value, rel_tol=1e-4, abs_tol=1e-4):  # curves have six digits
+            raise BadInput(
+                f"{path}: selection.val_score: says {value} in epoch {epoch}, curves.val_score has {found}; "
+                "run the cell again"
+            )
+
+
+def _check_failure(path: Path, result: Result) -> None:
+    """Raises BadInput when a failed run has results, or says nothing of why it failed."""
+    if result.status == "ok":
+        return
+    for name in ("selection", "budget", "score", "scores", "symmetry", "predictions", "cost", "curves"):
+        if getattr(result, name) is not None:
+            raise BadInput(f"{path}: {name}: a run that failed has none; run the cell again")
+    if not result.error:
+        raise BadInput(f"{path}: error: is empty, expected why the run failed; run the cell again")
 
 
 def _check_variant(path: Path, result: Result) -> None:

@@ -16,11 +16,16 @@ from typing import TYPE_CHECKING
 from ...benchmarks.metrics.scoring import metric_of
 from ...benchmarks.records.result import Result, same_score
 from ...benchmarks.records.results_folder import TRUTHS, Record, ResultsFolder, read_result
+from ...benchmarks.records.truth import Truth
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import ROOT, file_sha256, write_atomically
 from ..evidence.analysis import evaluated
+from ..evidence.plausibility import Copies, board_of, copied, truth_told
+from .line_losses import check_line_losses
+from .method_sources import checked_source
 from .record_checks import checked_record
 from .truths import Truths
+from .whole_rows import require_whole_rows
 
 if TYPE_CHECKING:
     from ...zoo.storage.zoo import Zoo
@@ -38,12 +43,16 @@ def home_folder(option: str) -> Path:
 
 @dataclass
 class Submission:
-    """What `submit` did: files written, records that were there already, records of failed runs that stay behind."""
+    """What `submit` did: files written, the results in them, and how many records were there already."""
 
     written: list[Path] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
     kept: int = 0
-    failed: int = 0
+
+    @property
+    def failed(self) -> int:
+        """How many of the results are failed runs, which the board shows."""
+        return sum(result.status != "ok" for result in self.results)
 
 
 def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
@@ -66,24 +75,25 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
     files: dict[Path, bytes | Path] = {}
     with tempfile.TemporaryDirectory() as scratch:
         truths = Truths(committed, ResultsFolder(Path(scratch)), zoos)
-        for path in paths:
-            record = checked_record(path, given)
+        records = [checked_record(path, given) for path in paths]
+        boards = {board_of(record) for record in records}
+        there = committed.records() if committed.path.is_dir() else []
+        beside = [record for record in there if board_of(record) in boards]
+        copies = _seen(beside)
+        for record in records:
             result = record.result
-            if result.status != "ok":
-                done.failed += 1
-                continue
-            _check_task(path, result, truths.zoo_of(result))
-            _check_settings(path, result)
-            predictions = _predictions(path, result)
-            scores = _rescored(record, truths)
+            scores, evidence = _checked(record, truths, copies)
             target = committed.record_path(result.spec, result.seed)
-            content = _as_committed(result, scores).to_json()
             if target.exists():
-                _same_evidence(target, path, result)
+                _same_evidence(target, record.path, result)
                 done.kept += 1
                 continue
             done.results.append(result)
-            files |= {target.with_suffix(".safetensors"): predictions, target: content}
+            files |= {target.with_suffix(file.suffix): file for file in evidence}
+            files[target] = _as_committed(result, scores).to_json()
+            if plug_in := checked_source(record):
+                files[committed.source_path(result.method.source_sha256)] = plug_in
+        require_whole_rows(records, beside)
         for file in truths.new:
             files[committed.path / TRUTHS / file.name] = file.read_bytes()
     try:
@@ -99,15 +109,50 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
     return done
 
 
+def _checked(record: Record, truths: Truths, copies: Copies) -> tuple[dict[str, float], list[Path]]:
+    """The scores of a record and the file of its predictions; neither where the run failed. Raises BadInput."""
+    path, result, zoo = record.path, record.result, truths.zoo_of(record.result)
+    _check_task(path, result, zoo)
+    _check_settings(path, result)
+    known = truths.of(record)
+    if result.status != "ok":
+        return {}, []
+    file = _predictions(path, result)
+    scores = _rescored(record, known)
+    _check_honesty(record, known, zoo, copies)
+    return scores, [file]
+
+
+def _seen(committed: Sequence[Record]) -> Copies:
+    """The answers that are committed."""
+    found = Copies()
+    for record in committed:
+        if record.succeeded:
+            found.original(record, *record.predictions())
+    return found
+
+
+def _check_honesty(record: Record, truths: Sequence[Truth], zoo: Zoo | None, copies: Copies) -> None:
+    """Raises BadInput for predictions that no honest method gives."""
+    ids, arrays = record.predictions()
+    for truth in truths:
+        if told := truth_told(record.result, ids, arrays, truth):
+            raise BadInput(f"{record.path}: {told}")
+    if original := copies.original(record, ids, arrays):
+        raise BadInput(f"{record.path}: {copied(original)}")
+    check_line_losses(record, ids, arrays, zoo)
+
+
 def _as_committed(result: Result, scores: dict[str, float]) -> Result:
     """With the scores that its predictions give, and without the places of files on the submitter's machine."""
     placeless = {name: getattr(result, name).model_copy(update={"reference": None}) for name in ("zoo", "method")}
-    return result.model_copy(update={"score": scores[result.task.metric], "scores": scores} | placeless)
+    found = {"score": scores[result.task.metric], "scores": scores} if scores else {}
+    return result.model_copy(update=found | placeless)
 
 
 def _check_task(path: Path, result: Result, zoo: Zoo | None) -> None:
     """Raises BadInput unless the record's task is one of the suite's, with its version, metric and direction."""
-    from ...benchmarks.task.task import task_class, task_names
+    from ...benchmarks.task.task import Task, task_class, task_names
 
     if result.task.name not in task_names():
         raise BadInput(f"{path}: task.name: {unknown('task', result.task.name, task_names())}")
@@ -118,6 +163,9 @@ def _check_task(path: Path, result: Result, zoo: Zoo | None) -> None:
     for name, is_so in (facts | {"higher_is_better": metric.higher_is_better}).items():
         if (said := getattr(result.task, name)) != is_so:
             raise BadInput(f"{path}: task.{name}: says {said!r}, the task has {is_so!r}; run the cell again")
+    for name, split in task.splits.items() if isinstance(task, Task) else ():
+        if (counted := getattr(result.zoo, f"n_{name}")) != len(split):
+            raise BadInput(f"{path}: zoo.n_{name}: says {counted}, the zoo's {name} split has {len(split)}")
 
 
 def _check_settings(path: Path, result: Result) -> None:
@@ -151,14 +199,14 @@ def _predictions(path: Path, result: Result) -> Path:
     return file
 
 
-def _rescored(record: Record, truths: Truths) -> dict[str, float]:
+def _rescored(record: Record, truths: Sequence[Truth]) -> dict[str, float]:
     """The scores that the predictions give; the claimed ones must be these.
 
     Where another build of the zoo stands behind the committed truth, the claim may be that of the record's own build.
     """
     result, wrong = record.result, ""
     found: dict[str, float] = {}
-    for truth in truths.of(record):
+    for truth in truths:
         scores = evaluated(record, truth).scores
         found = found or scores
         claims: dict[str, float | None] = dict(result.scores or {})

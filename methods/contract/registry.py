@@ -58,12 +58,21 @@ def reference_of(method: type[Method]) -> str | type[Method]:
 
 def source_sha256(method: type[Method]) -> str:
     """Checksum of the file that defines a method (of its source text where there is no file)."""
+    return hashlib.sha256(source_of(method)).hexdigest()
+
+
+def source_of(method: type[Method]) -> bytes:
+    """The file that defines a method (its source text where there is no file)."""
     try:
         source = inspect.getsourcefile(method)
-        content = Path(source).read_bytes() if source else inspect.getsource(method).encode()
+        return Path(source).read_bytes() if source else inspect.getsource(method).encode()
     except (OSError, TypeError):
-        content = repr(method).encode()
-    return hashlib.sha256(content).hexdigest()
+        return repr(method).encode()
+
+
+def is_builtin(method: type[Method]) -> bool:
+    """Whether a class is the suite's own."""
+    return method.__module__ in builtin_methods().values()
 
 
 def version_of(method: type[Method]) -> str:
@@ -71,7 +80,7 @@ def version_of(method: type[Method]) -> str:
 
     So an edited plug-in, whose author need not think of versions, makes other results: "1+0a1b2c3d4e5f".
     """
-    if method.__module__ in builtin_methods().values():
+    if is_builtin(method):
         return method.version
     return f"{method.version}+{source_sha256(method)[:12]}"
 

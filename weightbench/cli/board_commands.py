@@ -118,7 +118,7 @@ def submit(
     if done.kept:
         print(f"{done.kept} were there already")
     if done.failed:
-        print(f"{done.failed} failed runs stay behind")
+        print(f"{done.failed} of them failed runs, which the board shows")
     if done.results:
         print("\nNext:\n")
         print("\n".join(f"    {line}" for line in pull_request_steps(done, home)))

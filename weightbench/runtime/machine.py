@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import BadInput
-from .files import ROOT
+from .files import ROOT, digest, file_sha256
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 
@@ -96,6 +96,21 @@ def commit() -> tuple[str | None, bool | None]:
 
 
 @cache
+def code_sha256() -> str:
+    """Checksum of all code that can influence a result: every module but those of the board and the command line."""
+    package = Path(__file__).parents[1]
+    folders = ("baselines", "benchmarks", "methods", "runtime", "zoo")
+    files = {
+        f"{folder}/{file.relative_to(home).as_posix()}": file_sha256(file)
+        for folder in folders
+        for home in [(package / folder).resolve()]
+        for file in home.rglob("*.py")
+        if "speed" not in file.relative_to(home).parts  # benchmarks of speed run, but are not run by, the rest
+    }
+    return digest(files)
+
+
+@cache
 def cpu_name() -> str:
     """The processor's model name, else its architecture."""
     try:
@@ -116,6 +131,7 @@ def environment(device: str) -> dict[str, Any]:
         "weightbench": version("weightbench"),
         "commit": sha,
         "dirty": dirty,
+        "code_sha256": code_sha256(),
         "device": device,
         "cpu": cpu_name(),
         "threads": torch.get_num_threads(),

@@ -13,68 +13,16 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from helpers import published_formats as published
+from helpers.forged_results import edit, failed, forge_predictions, record_of, refused, rehome
 from helpers.recorded import read_results
 
 import weightbench as wb
-from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
+from weightbench.benchmarks.records.predictions import read_predictions
 from weightbench.benchmarks.records.result import Result
 from weightbench.benchmarks.records.results_folder import read_result
 from weightbench.leaderboard.board.command_line import command
 from weightbench.zoo.exchange.import_zoo import import_zoo
 from weightbench.zoo.recipes.catalogue import STANDARD, catalogue_entry
-
-
-@pytest.fixture(scope="module")
-def honest(small_zoo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One classification and one dilation cell on the small zoo."""
-    out = tmp_path_factory.mktemp("honest") / "runs"
-    wb.run(wb.load_method("weight-stats", trees=2), task="inr-classification", zoo=small_zoo, out=out, seeds=[0, 1])
-    wb.run(wb.load_method("mlp", epochs=1), task="inr-dilation", zoo=small_zoo, out=out)
-    return out
-
-
-@pytest.fixture
-def runs(honest: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(honest, tmp_path / "runs"))
-
-
-@pytest.fixture
-def submit(cli, small_zoo: Path, tmp_path: Path) -> Callable[..., tuple[int, str, str]]:
-    return lambda runs: cli("submit", runs, "--zoo", small_zoo, "--home", tmp_path / "home")
-
-
-def record_of(runs: Path, task: str = "inr-classification") -> Path:
-    return next(runs.glob(f"{task}/*/*/*/seed-0.json"))
-
-
-def edit(path: Path, **changes) -> None:
-    """Change fields of a record, named like `method__name`; the file stays where it is."""
-    record = json.loads(path.read_text())
-    for place, value in changes.items():
-        *parents, last = place.split("__")
-        part = record
-        for parent in parents:
-            part = part[parent]
-        part[last] = value
-    path.write_text(json.dumps(record))
-
-
-def rehome(path: Path) -> Path:
-    """Move a record and its predictions to where their content says, as a careful forger would."""
-    home = path.parents[4] / read_result(path).path
-    home.parent.mkdir(parents=True, exist_ok=True)
-    for file in path.parent.glob("seed-0.*"):
-        file.rename(home.with_name(file.name))
-    return home
-
-
-def forge_predictions(path: Path, change: Callable[[list[str], dict], tuple[list[str], dict]], **claims) -> None:
-    """Rewrite the predictions of a record, with the checksum that the record needs."""
-    file = path.with_suffix(".safetensors")
-    record = json.loads(path.read_text())
-    ids, arrays = change(*read_predictions(file, record["predictions"]["sha256"]))
-    sha256 = write_predictions(file, ids, arrays)
-    edit(path, predictions__sha256=sha256, **claims)
 
 
 def test_honest_results_are_copied_and_make_a_board(runs: Path, submit, cli, tmp_path: Path) -> None:
@@ -108,12 +56,18 @@ def test_a_relative_folder_does_as_well(runs: Path, submit, monkeypatch: pytest.
     assert submit(Path(runs.name))[0] == 0
 
 
-def test_failed_runs_stay_behind(runs: Path, submit, tmp_path: Path) -> None:
-    edit(record_of(runs), status="failed", error="no luck", score=None, scores=None, predictions=None)
+def test_failed_runs_are_carried_along_and_shown(runs: Path, submit, cli, tmp_path: Path) -> None:
+    failed(record_of(runs))
     code, out, _ = submit(runs)
+    home = tmp_path / "home"
     assert code == 0
-    assert "1 failed runs stay behind" in out
-    assert len(read_results(tmp_path / "home" / "results")) == 2
+    assert "3 results checked" in out
+    assert "1 of them failed runs" in out
+    assert len(read_results(home / "results")) == 3
+    assert cli("leaderboard", "--results", home / "results", "--out", home)[0] == 0
+    assert "seed 0 failed: RuntimeError: no luck" in (home / "README.md").read_text()
+    assert wb.boards(home / "results")["inr-classification on digits-inrs@1.0.0"]["seeds"][0] == 1
+    assert "3 were there already" in submit(runs)[1]
 
 
 def test_a_committed_score_is_never_replaced_silently(runs: Path, submit, tmp_path: Path) -> None:
@@ -307,15 +261,6 @@ DILATION = {
 }
 
 
-def refused(runs: Path, home: Path, submit, message: str) -> None:
-    code, out, err = submit(runs)
-    assert code == 2, out
-    assert err.startswith("error: ")
-    assert err.count("\n") == 1
-    assert message in err
-    assert not home.exists(), "all or nothing"
-
-
 @pytest.mark.parametrize("name", CLASSIFICATION)
 def test_forged_records_are_refused(name: str, runs: Path, submit, tmp_path: Path) -> None:
     attack, message = CLASSIFICATION[name]
@@ -402,6 +347,7 @@ def test_markup_that_is_submitted_is_harmless(runs: Path, submit, cli, tmp_path:
     record["finished"] = HOSTILE
     path.write_text(json.dumps(record))
     rehome(path)
+    shutil.rmtree(path.parent)  # the other seed, of the settings as they were
     home = tmp_path / "home"
     assert submit(runs)[0] == 0
     assert cli("leaderboard", "--results", home / "results", "--out", home)[0] == 0

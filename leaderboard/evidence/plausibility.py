@@ -1,0 +1,125 @@
+"""Predictions that no honest method gives: the truth itself, or those of another method to the last bit. Torch-free.
+
+The rules let every honest coincidence pass, and with it whoever adds noise to what he copies: that only a replication
+tells. A method that finds the label of every image can say how sure it is; two that agree in every floating-point
+number are one method under two names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import ks_2samp, ttest_ind
+
+from ...benchmarks.metrics.accuracy import Accuracy
+from ...benchmarks.metrics.dilation import dilated, quantise
+from ...benchmarks.metrics.metric import Answers
+from ...benchmarks.metrics.scoring import metric_of
+from ...benchmarks.records.predictions import Arrays
+from ...benchmarks.records.result import Result
+from ...benchmarks.records.results_folder import Record
+from ...benchmarks.records.truth import Truth
+from ...zoo.recipes.catalogue import catalogue_entry, zoo_names
+
+FEWEST_IMAGES = 500  # whose labels nobody gets all right without a doubt
+FEWEST_VALUES = 50  # different fractions that nobody predicts to the last bit
+CHANCE = 1e-9  # of an honest result being refused, where the rule is a test
+FEWEST_NUMBERS = 16  # beyond those of a constant answer, in which two methods cannot agree by chance
+COMPARED = ("logits", "values", "embeddings", "squared_error")  # permutations may agree: often one is the best
+
+
+def truth_told(result: Result, ids: list[str], arrays: Arrays, truth: Truth) -> str:
+    """How stored predictions are the truth itself, or errors are made up; "" where they may be a method's."""
+    answers = metric_of(result.task.metric).answers(ids, arrays, truth, result.task.options)
+    other = answers.elsewhere
+    return _told(answers, result.zoo.name) or (_told(other, str(result.task.options.also)) if other else "")
+
+
+def _told(answers: Answers, zoo: str) -> str:
+    target = answers.options.target or "label"
+    if "logits" in answers.arrays and target == "label" and answers.truth.images is not None:
+        logits, classes = Accuracy().read(answers)
+        hard = len(np.unique(logits)) == 2
+        if hard and len(logits) >= FEWEST_IMAGES and (logits.argmax(1) == classes).all():
+            return (
+                f"its logits have two values and name the class of all {len(logits):,} images: the labels themselves; "
+                "submit the numbers that a class was chosen by"
+            )
+    if "values" in answers.arrays:
+        true = answers.column(target).astype(np.float32)
+        if len(np.unique(true[true % 1 != 0])) >= FEWEST_VALUES and (answers.array("values", 1)[:, 0] == true).all():
+            return f"its values are {target} of all {len(true):,} networks to the last bit: the truth itself"
+    if "pixels" in answers.arrays and answers.truth.images is not None:
+        pixels = answers.arrays["pixels"]
+        targets = dilated(answers.truth.images[: len(pixels)]).reshape(len(pixels), -1)
+        if (pixels == quantise(targets)).all():
+            return f"its renderings are the {len(pixels):,} dilated images to the last byte: the truth itself"
+        errors = answers.arrays["squared_error"].astype(float)
+        if (errors == 0).sum() > (np.ptp(answers.truth.images.reshape(len(errors), -1), axis=1) == 0).sum():
+            return "some errors are exactly 0: no edited INR renders an image without any"
+        if len(errors) > len(pixels) and _is_drawn(zoo):
+            seen, unseen = errors[: len(pixels)], errors[len(pixels) :]
+            p = min(ttest_ind(seen, unseen, equal_var=False).pvalue, ks_2samp(seen, unseen).pvalue)
+            if p < CHANCE:
+                return (
+                    f"errors without a stored rendering are others than those with one, {100 * unseen.mean():.4g} and "
+                    f"{100 * seen.mean():.4g} in the mean, although the order of the test split is drawn"
+                )
+    return ""
+
+
+def _is_drawn(zoo: str) -> bool:
+    """Whether the order of a zoo's test split is random, as that of most standard zoos is."""
+    name = zoo.partition("@")[0]
+    return name in zoo_names() and getattr(catalogue_entry(name).recipe, "order", "") == "shuffled"
+
+
+class Copies:
+    """The answers seen so far, to find equal ones under another method's name."""
+
+    def __init__(self) -> None:
+        self.seen: dict[tuple[str, ...], Record] = {}
+
+    def original(self, record: Record, ids: list[str], arrays: Arrays) -> Record | None:
+        """An earlier record of another method on the same board with answers equal in every bit."""
+        found = None
+        order = np.argsort(ids)
+        for name, values in arrays.items():
+            if name.partition(".")[0] not in COMPARED or len(np.setdiff1d(values, values[0])) < FEWEST_NUMBERS:
+                continue
+            content = hashlib.sha256(np.ascontiguousarray(values[order]).tobytes()).hexdigest()
+            first = self.seen.setdefault((*board_of(record), name, content), record)
+            if first.result.method.name != record.result.method.name:
+                found = found or first
+        return found
+
+
+def copied(original: Record) -> str:
+    """What is wrong with a record whose answers are those of `original`."""
+    method = original.result.method.label
+    return f"its predictions are those of {method}, seed {original.result.seed}, in every bit: {original.path}"
+
+
+def board_of(record: Record) -> tuple[str, ...]:
+    """What records of one board have in common."""
+    task, zoo = record.result.task, record.result.zoo
+    return (task.name, str(task.version), str(task.options), zoo.name, zoo.version, zoo.recipe_sha256)
+
+
+def doubts(records: Sequence[Record]) -> Iterator[str]:
+    """One line for every record whose predictions no honest method gives. Raises BadInput for damaged evidence."""
+    truths: dict[tuple[Path, ...], Truth] = {}
+    copies = Copies()
+    for record in records:
+        if not record.succeeded:
+            continue
+        paths = tuple(record.folder.truth_paths(record.result.spec))
+        truth = truths[paths] if paths in truths else truths.setdefault(paths, record.truth)
+        ids, arrays = record.predictions()
+        original = copies.original(record, ids, arrays)
+        why = truth_told(record.result, ids, arrays, truth) or (copied(original) if original else "")
+        if why:
+            yield f"{record.path}: {why}"

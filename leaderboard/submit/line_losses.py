@@ -1,0 +1,32 @@
+"""The losses between two trained networks, computed again from the submitted permutations."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...benchmarks.records.predictions import Arrays
+from ...benchmarks.records.results_folder import Record
+from ...runtime.errors import BadInput
+from ...zoo.storage.zoo import Zoo
+
+
+def check_line_losses(record: Record, ids: list[str], arrays: Arrays, zoo: Zoo | None) -> None:
+    """Raises BadInput for losses that the permutations do not give, and where the zoo or its data are not here."""
+    import torch
+
+    from ...benchmarks.task.task import task_class
+
+    if "line_loss" not in arrays:
+        return
+    if zoo is None:
+        raise BadInput(f"{record.path}: the losses between networks are computed anew: say --zoo with the zoo's folder")
+    task = task_class(record.result.task.name)(zoo, record.result.task.options)
+    task.ready()
+    test = task.splits["test"]
+    rows = [ids.index(name) for name in task.ids(test)]
+    found = task.evidence(torch.from_numpy(arrays["permutations"][rows].astype(np.int64)), test)["line_loss"]
+    wrong = np.flatnonzero(~np.isclose(arrays["line_loss"][rows], found, rtol=1e-3, atol=2e-3).all(1))
+    if len(wrong):
+        raise BadInput(
+            f"{record.path}: the losses on {len(wrong)} of {len(rows)} lines are not those that its permutations give"
+        )

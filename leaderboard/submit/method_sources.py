@@ -1,0 +1,67 @@
+"""The code that results name: of a method of the suite one in the clone's history, of any other the file itself."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from ...benchmarks.records.results_folder import Record
+from ...methods.contract.builtin import builtin_methods
+from ...methods.contract.registry import load_class, source_sha256
+from ...runtime.errors import BadInput
+from ...runtime.files import ROOT, file_sha256
+
+SOURCE_LIMIT = 2**18  # bytes
+
+
+def checked_source(record: Record) -> Path | None:
+    """The file of a method that is no part of the suite, kept when the cell ran; None for one of the suite.
+
+    Raises BadInput.
+    """
+    path, method = record.path, record.result.method
+    if method.name in builtin_methods():
+        if method.source_sha256 not in known_sources(method.name):
+            raise BadInput(
+                f"{path}: method.source_sha256: {method.source_sha256[:12]} is in no commit of this clone the file of "
+                f"{method.name}: a changed method takes a name of its own (a shallow clone, `git fetch --unshallow`)"
+            )
+        return None
+    file = record.folder.source_path(method.source_sha256)
+    if not file.is_file() or file.is_symlink():
+        raise BadInput(f"{file}: no such file, or a link: the source of {method.name}; run the cell again to keep it")
+    if (size := file.stat().st_size) > SOURCE_LIMIT:
+        raise BadInput(f"{file}: has {size:,} bytes, at most {SOURCE_LIMIT:,} are taken")
+    if file_sha256(file) != method.source_sha256:
+        raise BadInput(f"{file}: its sha256 is not its name; run the cell again")
+    try:
+        file.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise BadInput(f"{file}: is no UTF-8 text: the source of {method.name} is Python") from None
+    return file
+
+
+@cache
+def known_sources(name: str) -> frozenset[str]:
+    """Checksums of a built-in method's file: of today's, and of every version in the history of the clone's commit."""
+    file = f"{name.replace('-', '_')}.py"
+    log = ["log", "--format=", "--raw", "--no-abbrev", "-m", "--full-history", "HEAD", "--", f":(glob)**/{file}"]
+    blobs = sorted({line.split()[3] for line in _git(log).decode().splitlines()} - {"0" * 40})
+    found = {source_sha256(load_class(name))}
+    content = _git(["cat-file", "--batch"], "\n".join(blobs).encode()) if blobs else b""
+    while content:  # "<blob> blob <size>", the content, and a line's end
+        header, _, content = content.partition(b"\n")
+        size = int(header.split()[-1])
+        found.add(hashlib.sha256(content[:size]).hexdigest())
+        content = content[size + 1 :]
+    return frozenset(found)
+
+
+def _git(arguments: list[str], given: bytes = b"") -> bytes:
+    """What git says of this clone; nothing where there is none."""
+    try:
+        return subprocess.run(["git", "-C", str(ROOT), *arguments], input=given, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return b""

@@ -47,7 +47,7 @@ def forge_predictions(path: Path, change: Callable[[list[str], dict], tuple[list
 def failed(path: Path, **changes) -> None:
     """The record of a run that failed, as `weightbench run` writes it."""
     nothing = dict.fromkeys(("selection", "budget", "score", "scores", "symmetry", "predictions", "cost", "curves"))
-    edit(path, status="failed", error="RuntimeError: no luck (mine.py:7)", **nothing | changes)
+    edit(path, **{"status": "failed", "error": "RuntimeError: no luck (mine.py:7)", **nothing, **changes})
     path.with_suffix(".safetensors").unlink()
 
 

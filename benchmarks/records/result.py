@@ -73,8 +73,10 @@ class MethodPart(_Part):
     """The method of a cell with every hyperparameter.
 
     `version` is the method's own, and for one that is no part of the suite also names its source, see
-    `registry.version_of`. `source_sha256`, the checksum of the file that defines the method, is information, and so is
-    `reference`, what `weightbench run` took: a name, or a path.
+    `registry.version_of`. Information, no part of the identity: `source_sha256`, the checksum of the file that defines
+    the method; `variant` and `recipe`, the settings of the model and of its training that differ from the method's
+    defaults, in `recipe` "" for none and None where a record is too old to say; `reference`, what `weightbench run`
+    took, a name or a path.
     """
 
     name: str
@@ -83,6 +85,7 @@ class MethodPart(_Part):
     source_sha256: str
     paper: str = ""
     variant: str | None = None
+    recipe: str | None = None
     reference: str | None = None
 
     @property

@@ -107,6 +107,7 @@ def _spec(task: Task, method: Method) -> CellSpec:
             source_sha256=source_sha256(kind),
             paper=method.paper,
             variant=method.variant,
+            recipe=method.recipe,
             reference=_method_reference(kind),
         ),
     )

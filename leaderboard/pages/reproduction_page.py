@@ -33,7 +33,7 @@ class Pair:
 
 
 def pairs(table: ReportedTable, board: Board) -> list[Pair]:
-    """The printed rows that the board has; where several stand for one, the one of most epochs."""
+    """The printed rows that the board has; where several stand for one, the one whose training is best proven."""
     found = []
     for printed in table.rows:
         measured = [
@@ -42,14 +42,17 @@ def pairs(table: ReportedTable, board: Board) -> list[Pair]:
             if pd.notna(row["score"]) and stands_for(results[0], printed)
         ]
         if measured:
-            found.append(max(measured, key=_training))
+            found.append(max(measured, key=_proven_training))
     return found
 
 
-def _training(pair: Pair) -> tuple[float, float, str]:
-    """How long a row was trained: in epochs, and in seconds, which depend on the machine, where those are equal."""
-    epochs = pair.row["epochs"]
-    return 0 if pd.isna(epochs) else epochs, pair.row["fit_s"], pair.row["spec"]
+def _proven_training(pair: Pair) -> tuple[bool, int, int, str]:
+    """What speaks for a row: that it was trained by the published recipe, then how many epochs its learning curves
+    show, in every seed; a number in a field proves nothing. Then more seeds."""
+    shown = min(min(map(len, (result.curves or {"": []}).values()), default=0) for result in pair.results)
+    has_epochs = pd.notna(pair.row["epochs"])
+    published = all(result.method.recipe == "" for result in pair.results) and (shown > 0 or not has_epochs)
+    return published, shown, pair.row["seeds"], pair.row["spec"]
 
 
 def reproduction(boards: list[Board]) -> str:
@@ -97,7 +100,7 @@ def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[st
             str(pair.row["seeds"]),
             _epochs(table, pair),
             f"{pair.row['fit_s']:,.0f}",
-            pair.results[0].method.variant or "defaults",
+            ", ".join(filter(None, (pair.results[0].method.variant, pair.results[0].method.recipe))) or "defaults",
         ]
         for pair in matched
     ]

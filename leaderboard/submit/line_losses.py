@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from ...benchmarks.records.predictions import Arrays
 from ...benchmarks.records.results_folder import Record
 from ...runtime.errors import BadInput
-from ...zoo.storage.zoo import Zoo
+
+if TYPE_CHECKING:
+    from ...zoo.storage.zoo import Zoo
 
 
 def check_line_losses(record: Record, ids: list[str], arrays: Arrays, zoo: Zoo | None) -> None:

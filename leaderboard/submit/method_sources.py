@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ...benchmarks.records.results_folder import Record
 from ...methods.contract.builtin import builtin_methods
-from ...methods.contract.registry import load_class, source_sha256
 from ...runtime.errors import BadInput
 from ...runtime.files import ROOT, file_sha256
 
@@ -46,6 +45,8 @@ def checked_source(record: Record) -> Path | None:
 @cache
 def known_sources(name: str) -> frozenset[str]:
     """Checksums of a built-in method's file: of today's, and of every version in the history of the clone's commit."""
+    from ...methods.contract.registry import load_class, source_sha256
+
     file = f"{name.replace('-', '_')}.py"
     log = ["log", "--format=", "--raw", "--no-abbrev", "-m", "--full-history", "HEAD", "--", f":(glob)**/{file}"]
     blobs = sorted({line.split()[3] for line in _git(log).decode().splitlines()} - {"0" * 40})

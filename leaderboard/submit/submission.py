@@ -20,7 +20,7 @@ from ...benchmarks.records.truth import Truth
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import ROOT, file_sha256, write_atomically
 from ..evidence.analysis import evaluated
-from ..evidence.plausibility import Copies, board_of, copied, truth_told
+from ..evidence.plausibility import Copies, board_of, copied, suite_first, truth_told
 from .line_losses import check_line_losses
 from .method_sources import checked_source
 from .record_checks import checked_record
@@ -75,7 +75,7 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
     files: dict[Path, bytes | Path] = {}
     with tempfile.TemporaryDirectory() as scratch:
         truths = Truths(committed, ResultsFolder(Path(scratch)), zoos)
-        records = [checked_record(path, given) for path in paths]
+        records = suite_first(checked_record(path, given) for path in paths)
         boards = {board_of(record) for record in records}
         there = committed.records() if committed.path.is_dir() else []
         beside = [record for record in there if board_of(record) in boards]
@@ -174,12 +174,15 @@ def _check_settings(path: Path, result: Result) -> None:
 
     if result.method.name in method_names():
         try:
-            named = load_method(result.method.name, result.method.params).variant
+            method = load_method(result.method.name, result.method.params)
         except BadInput:  # parameters of another version: nothing to compare with
             return
-        if named != result.method.variant:
-            said = result.method.variant
-            raise BadInput(f"{path}: method.variant: says {said!r}, these settings are {named!r}; run the cell again")
+        for name, named in (("variant", method.variant), ("recipe", method.recipe)):
+            said = getattr(result.method, name)
+            if said != named and (name, said) != ("recipe", None):  # older records do not say
+                raise BadInput(
+                    f"{path}: method.{name}: says {said!r}, these settings are {named!r}; run the cell again"
+                )
 
 
 def _predictions(path: Path, result: Result) -> Path:

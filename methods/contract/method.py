@@ -8,6 +8,7 @@ of every result. A field's type may have a range, `width: Annotated[int, pydanti
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal, dataclass_transform, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -106,12 +107,17 @@ class Method:
     @property
     def variant(self) -> str | None:
         """The hyperparameters that differ from the defaults, as text; None when all are as published."""
-        changed = [
-            f"{field.name}={_as_text(getattr(self, field.name))}"
-            for field in dataclasses.fields(self)
-            if field.name not in self.recipe_fields and getattr(self, field.name) != field.default
-        ]
-        return ", ".join(changed) or None
+        return self._changed(field.name for field in dataclasses.fields(self) if field.name not in self.recipe_fields)
+
+    @property
+    def recipe(self) -> str:
+        """The `recipe_fields` that differ from the defaults, as text; "" for the published recipe."""
+        return self._changed(field.name for field in dataclasses.fields(self) if field.name in self.recipe_fields) or ""
+
+    def _changed(self, names: Iterable[str]) -> str | None:
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        changed = [name for name in names if getattr(self, name) != defaults[name]]
+        return ", ".join(f"{name}={_as_text(getattr(self, name))}" for name in changed) or None
 
     @property
     def num_parameters(self) -> int | None:

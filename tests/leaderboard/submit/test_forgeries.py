@@ -1,4 +1,4 @@
-"""Made-up results: each is refused in one line with nothing written, by the command line, as a careful forger would try."""
+"""Made-up results, as a careful forger would hand them in: each is refused in one line, with nothing written."""
 
 from __future__ import annotations
 
@@ -149,12 +149,10 @@ def test_invented_losses_between_trained_networks(cli, tmp_path: Path) -> None:
 
     record = record_of(runs, "neuron-alignment")
     forge_predictions(record, invented)
-    score = float(np.mean(np.zeros(1)))
-    with_score(record, barrier=score)
+    with_score(record, barrier=0.0)
+    home = tmp_path / "home"
     message = "are not those that its permutations give"
-    refused(
-        runs, tmp_path / "home", lambda runs: cli("submit", runs, "--zoo", zoo, "--home", tmp_path / "home"), message
-    )
+    refused(runs, home, lambda runs: cli("submit", runs, "--zoo", zoo, "--home", home), message)
     shutil.rmtree(zoo)
     code, _, err = cli("submit", runs, "--home", tmp_path / "honest")
     assert code == 2
@@ -198,17 +196,16 @@ def test_the_file_of_a_plug_in_travels_and_runs_again(
     assert source.read_text() == PLUGIN
     again = ("--task", "inr-classification", "--zoo", small_zoo, "--seeds", "0,1", "--out", tmp_path / "again")
     assert cli("run", source, *again)[0] == 0
-    committed = {
-        r.path: r.predictions for _, r in read_results(tmp_path / "home" / "results") if r.method.name == "mine"
-    }
-    assert {r.path: r.predictions for _, r in read_results(tmp_path / "again")} == committed
+    committed = {r.path: r.predictions for _, r in read_results(tmp_path / "home" / "results")}
+    found = {r.path: r.predictions for _, r in read_results(tmp_path / "again")}
+    assert len(found) == 2
+    assert found.items() <= committed.items()
 
 
 @pytest.mark.parametrize("reverse", [False, True])
 def test_answers_of_another_method(reverse: bool, with_plug_in: Path, submit, tmp_path: Path) -> None:
     copy_answers(mine(with_plug_in), theirs(with_plug_in, seed=1), reverse)
-    message = "its predictions are those of mine, seed 0, in every bit"  # the file that is read first is the original
-    refused(with_plug_in, tmp_path / "home", submit, message)
+    refused(with_plug_in, tmp_path / "home", submit, "its predictions are those of weight-stats (trees=2), seed ")
 
 
 def test_answers_of_a_method_that_is_committed(with_plug_in: Path, submit, tmp_path: Path) -> None:
@@ -238,7 +235,7 @@ def test_forgeries_beside_the_command_fail_the_check_of_the_board(
     assert cli(*board)[0] == 0
     code, _, err = cli(*board, "--check")
     assert code == 1
-    assert "its predictions are those of mine, seed 0, in every bit" in err
+    assert "its predictions are those of weight-stats (trees=2), seed 0, in every bit" in err
 
 
 def test_two_methods_may_agree_by_chance(small_zoo: Path, cli, tmp_path: Path) -> None:
@@ -247,11 +244,8 @@ def test_two_methods_may_agree_by_chance(small_zoo: Path, cli, tmp_path: Path) -
     for name in ("constant", "also-constant", "nearest", "also-nearest"):
         answer = "torch.eye(10)[(1000 * networks.params[:, 0]).long() % 10]" if "nearest" in name else "self.prior"
         prior = "self.prior = torch.linspace(0, 1, 10).expand(24, 10)[: len(networks)]"
-        text = PLUGIN.replace('"mine"', f'"{name}"').replace("import weightbench", "import torch\nimport weightbench")
-        text = text.replace(
-            "return networks.params[:, : self.classes] + self.seed", f"{prior}\n        return {answer}"
-        )
-        (tmp_path / f"{name}.py").write_text(text)
+        head, _ = PLUGIN.replace('"mine"', f'"{name}"').split("return ")
+        (tmp_path / f"{name}.py").write_text(f"import torch\n{head}{prior}\n        return {answer}\n")
         names.append(tmp_path / f"{name}.py")
     runs = tmp_path / "runs"
     assert cli("run", *names, "--task", "inr-classification", "--zoo", small_zoo, "--out", runs)[0] == 0
@@ -282,6 +276,10 @@ RECORDS = {
     "a seed left out": (lambda path: _remove(path), "seed 0 is missing beside 1: weightbench run weight-stats"),
     "a seed of one's choice": (_another_seed, "seed 0 is missing beside 1, 11: weightbench run weight-stats"),
     "a failed seed left out": (lambda path: (failed(path), _remove(path)), "seed 0 is missing beside 1"),
+    "a recipe as published": (
+        lambda path: edit(path, method__recipe="epochs=9"),
+        "method.recipe: says 'epochs=9', these settings are ''",
+    ),
     "a failed run with a score": (lambda path: failed(path, score=99.0), "score: a run that failed has none"),
     "a failed run with a cost": (
         lambda path: (cost := json.loads(path.read_text())["cost"], failed(path, cost=cost)),
@@ -317,6 +315,10 @@ def test_made_up_records(name: str, runs: Path, submit, tmp_path: Path) -> None:
 
 
 TRAINED = {
+    "the published recipe": (
+        lambda path: edit(path, method__recipe=""),
+        "method.recipe: says '', these settings are 'epochs=1'",
+    ),
     "more epochs": (lambda path: edit(path, budget__epochs=10**6), "budget.epochs: says 1000000, method.params.epochs"),
     "more epochs asked": (
         lambda path: _moved(path, budget__epochs=10**6, method__params=_params(path) | {"epochs": 10**6}),

@@ -135,18 +135,24 @@ COLUMNS = (
     Column("parameters", "trained parameters", lambda row: row.cost("parameters"), title="parameters"),
     Column(
         "fit_s",
-        "seconds of training, median over seeds",
+        "seconds of training, median over seeds; self-reported",
         lambda row: row.cost("fit_s"),
         title="fit, s",
         text=_seconds,
     ),
     Column(
         "networks_per_s",
-        "networks predicted per second, median over seeds",
+        "networks predicted per second, median over seeds; self-reported",
         lambda row: row.cost("predict_networks_per_s"),
         title="networks/s",
     ),
-    Column("peak_mb", "peak memory, MB", lambda row: row.cost("peak_memory_mb"), title="peak, MB", opened=False),
+    Column(
+        "peak_mb",
+        "peak memory, MB; self-reported",
+        lambda row: row.cost("peak_memory_mb"),
+        title="peak, MB",
+        opened=False,
+    ),
     Column(
         "epochs",
         "epochs of training",
@@ -157,7 +163,7 @@ COLUMNS = (
     Column(
         "permutation",
         "symmetry audit: largest change of an output, in the outputs' standard deviations, when hidden neurons are "
-        "permuted, which changes no network's function; 0 is invariant",
+        "permuted, which changes no network's function; 0 is invariant; self-reported",
         lambda row: row.audit("permutation"),
         title="permutation",
         text=_audited,

@@ -380,3 +380,26 @@ def test_sources_that_are_not_what_ran(name: str, with_plug_in: Path, submit, tm
     (source,) = (with_plug_in / "sources").iterdir()
     attack(source)
     refused(with_plug_in, tmp_path / "home", submit, message)
+
+
+def test_a_row_of_a_million_epochs(small_zoo: Path, submit, tmp_path: Path) -> None:
+    """Code of another checksum, a seed of one's choice, an epoch count that nobody trained: one lie after the other."""
+    runs, small = tmp_path / "runs", {"width": 8, "depth": 1, "heads": 2, "attention_width": 8, "fourier_features": 0}
+    wb.run(wb.load_method("ng-t", epochs=1, **small), task="inr-classification", zoo=small_zoo, out=runs)
+    record = record_of(runs)
+    honest = json.loads(record.read_text())["method"]
+    _another_seed(record)
+    record = record.with_name("seed-11.json")
+    params = honest["params"] | {"epochs": 10**6}
+    edit(record, budget__epochs=10**6, method__params=params, method__source_sha256="0" * 64)
+    home = runs / read_result(record).path
+    home.parent.mkdir()
+    for file in record.parent.glob("seed-11.*"):
+        file.rename(home.with_name(file.name))
+    refused(runs, tmp_path / "home", submit, "budget.epochs: says 1000000, curves.train_loss has 1")
+    edit(home, curves=None)
+    refused(runs, tmp_path / "home", submit, "method.recipe: says 'epochs=1', these settings are 'epochs=1000000'")
+    edit(home, method__recipe="epochs=1000000")
+    refused(runs, tmp_path / "home", submit, "is in no commit of this clone the file of ng-t")
+    edit(home, method__source_sha256=honest["source_sha256"])
+    refused(runs, tmp_path / "home", submit, "seed 0 is missing beside 11: weightbench run ng-t")

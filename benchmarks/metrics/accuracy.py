@@ -22,4 +22,4 @@ class Accuracy(Metric):
 
     def items(self, logits: np.ndarray, classes: np.ndarray) -> Items:
         """100 for a right answer, else 0."""
-        return Items(100.0 * (logits.argmax(1) == classes)[:, None])
+        return Items(100.0 * (logits.argmax(1) == classes)[:, None], bounds=(0, 100))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ...runtime.errors import BadInput
 from ..records.truth import Truth
-from .metric import Answers, Items, Metric, counted
+from .metric import Answers, Items, Metric, Units
 
 LINE_POINTS = 11  # where losses are measured on the line between two networks, both ends included
 
@@ -68,7 +68,7 @@ class MatchedNeurons(Metric):
             drawn = np.split(drawn_permutation(name, sizes), np.cumsum(sizes)[:-1])
             right = [int((order[part] == np.arange(len(part))).sum()) for order, part in zip(drawn, parts, strict=True)]
             shares.append(100 * sum(right) / sum(sizes))
-        return Items(np.asarray(shares)[:, None])
+        return Items(np.asarray(shares)[:, None], bounds=(0, 100))
 
 
 class LossBarrier(Metric):
@@ -81,11 +81,8 @@ class LossBarrier(Metric):
         """The first networks of the pairs."""
         return trained_pairs(truth.table)[0]
 
-    def read(self, answers: Answers) -> tuple[np.ndarray, np.ndarray, int]:
-        """Losses along the lines, their first networks, and how many test networks there are.
-
-        Raises BadInput for losses at the ends that are not those of the zoo's networks.
-        """
+    def read(self, answers: Answers) -> tuple[np.ndarray]:
+        """Losses along the lines. Raises BadInput for losses at the ends that are not those of the zoo's networks."""
         _permutations(answers)
         losses = answers.array("line_loss", LINE_POINTS).astype(np.float64)
         a, b = trained_pairs(answers.truth.table)
@@ -93,12 +90,15 @@ class LossBarrier(Metric):
         wrong = ~np.isclose(losses[:, [0, -1]], np.stack([known[a], known[b]], 1), rtol=1e-3, atol=2e-3).all(1)
         if wrong.any():
             raise BadInput(f"the losses at the ends of {wrong.sum()} lines are not those of the zoo's networks")
-        return losses, a, len(known)
+        return (losses,)
 
-    def items(self, losses: np.ndarray, firsts: np.ndarray, networks: int) -> Items:
-        """The barrier of each pair, which counts for the run of its first network."""
+    def items(self, losses: np.ndarray) -> Items:
+        """The barrier of each pair, from `[pairs, LINE_POINTS]`."""
         t = np.linspace(0, 1, LINE_POINTS)
         above = losses - (1 - t) * losses[:, :1] - t * losses[:, -1:]
-        values, counts = np.zeros(networks), np.zeros(networks, bool)
-        values[firsts], counts[firsts] = above.max(1), True
-        return counted(values, counts)
+        return Items(above.max(1)[:, None])
+
+    def units(self, answers: Answers) -> Units:
+        """The pairs. Each run is in two of them, but for two runs that are one pair."""
+        pairs = trained_pairs(answers.truth.table)
+        return Units(np.arange(len(pairs[0])), "pair of runs", shared=int(np.bincount(np.concatenate(pairs)).max()))

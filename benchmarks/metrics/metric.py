@@ -1,6 +1,6 @@
 """What a metric is: from predictions and targets to values per test network, whose statistic is the score. Torch-free.
 
-Intervals and tests resample the same values, and training chooses by the same score: a metric is written once.
+Intervals and tests are of the same values, and training chooses by the same score: a metric is written once.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ def mean_of(columns: np.ndarray) -> np.ndarray:
     return found
 
 
-def share_of(columns: np.ndarray) -> np.ndarray:
-    """The statistic of a mean over those items that count: the sum of values over the number, `[..., 2]`."""
-    value, count = np.moveaxis(columns, -1, 0)
-    found: np.ndarray = value / np.maximum(count, 1e-12)
-    return found
+def mean_of_pseudo_values(columns: np.ndarray) -> np.ndarray:
+    """The mean of jackknife pseudo-values `[..., 1]`: they say how sure the score is, and nothing of single items."""
+    return mean_of(columns)
 
 
 @dataclass(frozen=True)
 class Items:
-    """What a score is made of, test network by test network in the truth's order.
+    """What a score is made of, item by item in the truth's order: test networks, or pairs of them.
 
     Arguments:
         columns: `[N, k]`; the score is `statistic` of their means. So a mean over networks is one column and a
-            correlation five, and either can be computed for any draw of networks by one matrix product.
+            correlation five, and either can be computed for any part of the networks from sums.
         statistic: from `[..., k]` to `[...]`.
         strata: `[N]` for a score that is the mean of one score per stratum (per run, say); networks at -1 do not count.
+        bounds: between which every score lies, where it does.
     """
 
     columns: np.ndarray
     statistic: Callable[[np.ndarray], np.ndarray] = mean_of
     strata: np.ndarray | None = None
+    bounds: tuple[float, float] | None = None
 
     @property
     def parts(self) -> list[np.ndarray]:
@@ -60,9 +60,35 @@ class Items:
         return float(np.mean([self.statistic(self.columns[rows].mean(0)) for rows in self.parts]))
 
 
-def counted(values: np.ndarray, counts: np.ndarray) -> Items:
-    """The items of a mean over the values `[N]` of those networks that count, bool `[N]`."""
-    return Items(np.stack([np.where(counts, values, 0), counts], 1).astype(float), share_of)
+def pseudo_values(score: float | np.ndarray, left_out: np.ndarray) -> np.ndarray:
+    """Jackknife pseudo-values `[N, ...]` from the scores without each item, their mean moved to the score.
+
+    To first order a score is a mean of them (Tukey 1958; Miller 1974).
+    """
+    count = len(left_out)
+    values = count * score - (count - 1) * left_out
+    found: np.ndarray = values - values.mean(0) + score
+    return found
+
+
+@dataclass(frozen=True)
+class Units:
+    """What is independent of each other on a test split: images, or runs; copies and epochs of one are not.
+
+    Arguments:
+        codes: `[items]`, the unit of each item; items at -1 do not count.
+        name: of one unit, "image" say.
+        shared: in how many units each independent part is: runs in two of their pairs, else 1.
+    """
+
+    codes: np.ndarray
+    name: str
+    shared: int = 1
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(np.unique(self.codes[self.codes >= 0]))
 
 
 @dataclass(frozen=True)
@@ -110,10 +136,11 @@ class Answers:
 
 
 class Evaluation(NamedTuple):
-    """The scores of a cell by name, the metric's own among them, and the items of that one."""
+    """The scores of a cell by name, the metric's own among them, and the items of that one with their units."""
 
     scores: dict[str, float]
     items: Items
+    units: Units
 
 
 class Metric(ABC):
@@ -148,7 +175,16 @@ class Metric(ABC):
     def evaluate(self, answers: Answers) -> Evaluation:
         """Every score of stored predictions, and the values of each network. Raises BadInput as `read` does."""
         items = self.items(*self.read(answers))
-        return Evaluation({self.name: items.score}, items)
+        return Evaluation({self.name: items.score}, items, self.units(answers))
+
+    def units(self, answers: Answers) -> Units:
+        """The units of `items`: networks of one image or one run are one; where the truth names neither, each is."""
+        table = answers.truth.table.iloc[answers.networks]
+        column = next((name for name in ("item", "run") if name in table), None)
+        values = table[column] if column else table.index
+        pictured = column == "item" and answers.truth.images is not None
+        name = "image" if pictured else column or "network"
+        return Units(np.unique(values.to_numpy(str), return_inverse=True)[1], name)
 
     def asks_about(self, truth: Truth) -> np.ndarray:
         """The rows of the test networks that predictions must cover."""

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import NearConstantInputWarning, kendalltau, pearsonr
 from sklearn.metrics import r2_score
 
-from .metric import Answers, Evaluation, Items, Metric, mean_of
+from .metric import Answers, Evaluation, Items, Metric, Units, mean_of_pseudo_values, pseudo_values
 
 PAIR_ROWS = 512  # rows at a time of a matrix of all pairs, which as a whole would not fit
 
@@ -21,7 +21,7 @@ PAIR_ROWS = 512  # rows at a time of a matrix of all pairs, which as a whole wou
 class Regression(Metric):
     """The base: from predicted and true values `[N]` or `[N, 1]`, and the run of each network where scores are per run.
 
-    The score is exact; `items` gives it to rounding, in a form that can be resampled.
+    The score is exact; `items` gives it to rounding, in a form that intervals can be made of.
     """
 
     @abstractmethod
@@ -61,7 +61,9 @@ class Regression(Metric):
         """All three scores: each says what the others cannot see."""
         read = self.read(answers)
         scores = {metric.name: metric.value(*read) for metric in (PearsonR(), R2(), KendallTau())}
-        return Evaluation(scores, self.items(*read))
+        strata = read[-1]
+        units = self.units(answers) if strata is None else Units(strata, "run")
+        return Evaluation(scores, self.items(*read), units)
 
 
 class PearsonR(Regression):
@@ -78,7 +80,7 @@ class PearsonR(Regression):
     def standardised_items(self, x: np.ndarray, y: np.ndarray, strata: np.ndarray | None) -> Items:
         """What r is a function of."""
         x = (x - x.mean()) / max(float(x.std()), 1e-12)
-        return Items(np.stack([x, y, x * x, y * y, x * y], axis=1), pearson_of, strata)
+        return Items(np.stack([x, y, x * x, y * y, x * y], axis=1), pearson_of, strata, (-1, 1))
 
 
 class R2(Regression):
@@ -113,7 +115,7 @@ class KendallTau(Regression):
         parts = np.zeros(len(x), int) if strata is None else strata
         for part in np.unique(parts[parts >= 0]):
             column[parts == part] = _tau_pseudo_values(x[parts == part], y[parts == part])
-        return Items(column[:, None], mean_of, strata)
+        return Items(column[:, None], mean_of_pseudo_values, strata, (-1, 1))
 
 
 def pearson_of(columns: np.ndarray) -> np.ndarray:
@@ -145,9 +147,7 @@ def _tau_pseudo_values(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     without = totals[:, None] - 2 * np.stack([concordant, x_untied, y_untied])
     tau = totals[0] / np.sqrt(totals[1] * totals[2])
     left_out = without[0] / np.sqrt(np.maximum(without[1] * without[2], 1e-12))
-    pseudo = n * tau - (n - 1) * left_out
-    found: np.ndarray = pseudo - pseudo.mean() + tau
-    return found
+    return pseudo_values(float(tau), left_out)
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

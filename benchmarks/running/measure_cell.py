@@ -106,7 +106,7 @@ def _measure(
     file, ids = path.with_suffix(".safetensors"), task.ids(test)
     sha256 = write_predictions(file, ids, arrays)
     # Scored as the board scores: from the files.
-    scores, _ = evaluate(cell.spec.task, *read_predictions(file, sha256), cell.folder.truth(cell.spec))
+    scores = evaluate(cell.spec.task, *read_predictions(file, sha256), cell.folder.truth(cell.spec)).scores
     return protocol.report | {
         "status": "ok",
         "score": scores[task.metric],

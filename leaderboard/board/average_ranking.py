@@ -1,4 +1,8 @@
-"""Average ranks over several boards: of rows that stand on all of them, within one class of hardware."""
+"""Average ranks over several boards: of rows that stand on all of them, within one class of hardware.
+
+Boards of one zoo under other targets and splits are of the same networks: they are averaged first, so that a zoo counts
+once for each task. There are no intervals: a handful of zoos says too little about others (Demsar 2006 asks for ten).
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
-from ..evidence.intervals import Ranked, average_ranks
 from .board import Board
 
 
 @dataclass(frozen=True)
 class Ranking:
-    """Average ranks over `boards`; rows that are not on each of them are `left_out`, never filled in."""
+    """Average ranks over `boards`, the best first; rows that are not on each of them are `left_out`, never filled in.
+
+    `zoos` counts each zoo once for each task.
+    """
 
     title: str
     device: str
     boards: list[str]
-    rows: list[tuple[str, float, float, float]]
+    zoos: int
+    rows: list[tuple[str, float]]
     left_out: list[str]
 
 
@@ -33,31 +41,39 @@ def rankings(boards: Sequence[Board]) -> list[Ranking]:
     found = []
     for title, members in groups:
         for device in sorted({str(device) for board in members for device in board.rows["device"]}):
-            parts = [_part(board, device) for board in members]
-            rows = average_ranks(parts) if len(parts) > 1 else []
+            scores = [_scores(board, device) for board in members]
+            zoos = [(board.task, board.zoo) for board in members]
+            rows = average_ranks(scores, zoos) if len(members) > 1 else []
             if len(rows) > 1:
-                named = {label for label, *_ in rows}
-                others = sorted({label for part in parts for label in part.labels} - named)
-                found.append(Ranking(title, device, [board.title for board in members], rows, others))
+                named = {label for label, _ in rows}
+                others = sorted({label for one in scores for label in one} - named)
+                found.append(Ranking(title, device, [b.title for b in members], len(set(zoos)), rows, others))
     return found
 
 
-def _part(board: Board, device: str) -> Ranked:
-    """The board's rows on one class of hardware, one for each method and settings.
+def average_ranks(boards: Sequence[dict[str, float]], zoos: Sequence[object]) -> list[tuple[str, float]]:
+    """Average ranks of the labels that every board has, ranked among themselves, the best first.
+
+    Arguments:
+        boards: the score of each label, higher is better.
+        zoos: of each board; the ranks on one zoo are averaged before they count.
+    """
+    ranks = pd.DataFrame(boards).dropna(axis=1).rank(axis=1, ascending=False)
+    each = ranks.groupby([str(zoo) for zoo in zoos]).mean().mean()
+    return sorted(((str(label), float(rank)) for label, rank in each.items()), key=lambda row: (row[1], row[0]))
+
+
+def _scores(board: Board, device: str) -> dict[str, float]:
+    """The board's scores on one class of hardware, higher is better, one for each method and settings.
 
     Where a method has several rows (other budgets, say), the best on the validation split counts.
     """
-    chosen: dict[str, tuple[float, int]] = {}
-    scored = np.flatnonzero(board.rows["score"].notna())
-    for place, row in enumerate(scored):
-        first = board.results[row][0]
-        if board.rows["device"][row] != device:
-            continue
-        label = first.method.label
+    sign = 1 if board.higher_is_better else -1
+    chosen: dict[str, tuple[float, float]] = {}
+    for row in np.flatnonzero(board.rows["score"].notna() & (board.rows["device"] == device)):
+        label = board.results[row][0].method.label
         known = board.evidence[row].val_score
-        quality = -np.inf if known is None else known * (1 if board.higher_is_better else -1)
+        quality = -np.inf if known is None else sign * known
         if label not in chosen or quality > chosen[label][0]:
-            chosen[label] = (quality, place)
-    places = [place for _, place in chosen.values()]
-    scores = board.rows["score"].to_numpy(float)[scored[places]] if places else np.zeros(0)
-    return Ranked(list(chosen), scores, board.replicates[:, places], board.higher_is_better)
+            chosen[label] = (quality, sign * float(board.rows["score"][row]))
+    return {label: score for label, (_, score) in chosen.items()}

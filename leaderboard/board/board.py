@@ -6,15 +6,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
+from ...benchmarks.metrics.metric import Units
 from ...benchmarks.records.result import Options, Result, shown_unit
 from ...benchmarks.records.results_folder import Record, ResultsFolder
 from ..evidence.analysis import analysed
 from ..evidence.intervals import Intervals, tie_groups
 from .columns import COLUMNS, CSV_ORDER
-from .rows import Row, rounded, row_names, rows_of
+from .rows import Row, how_many, rounded, row_names, rows_of
 
 LEAKS = (
     "within-run: epochs of every run lie in train and test, so the test networks' neighbours in time were seen in "
@@ -29,7 +29,7 @@ class Board:
     Arguments:
         rows: as a DataFrame, with the columns of `columns.COLUMNS`.
         evidence: the same rows with their records.
-        replicates: `[draws, rows with a score]`, the scores of the bootstrap's draws.
+        units: what is independent on the test split; None where no row has a score.
     """
 
     task: str
@@ -45,7 +45,7 @@ class Board:
     n_test: int
     rows: pd.DataFrame
     evidence: list[Row] = field(repr=False)
-    replicates: np.ndarray = field(repr=False)
+    units: Units | None = field(repr=False)
 
     @property
     def results(self) -> list[list[Result]]:
@@ -66,6 +66,12 @@ class Board:
     def title(self) -> str:
         """What the board is headed."""
         return f"{self.task}{self.options} on {self.zoo}@{self.zoo_version}"
+
+    @property
+    def test_split(self) -> str:
+        """How many test networks there are, and of how many units: "720 test networks (180 images)"."""
+        units = f" ({how_many(self.units.count, self.units.name)})" if self.units else ""
+        return f"{self.n_test:,} test networks{units}"
 
     @property
     def note(self) -> str:
@@ -104,13 +110,13 @@ def _board(records: list[Record]) -> Board:
     task, zoo = records[0].result.task, records[0].result.zoo
     rows = rows_of(records)
     scored = [row for row in rows if row.succeeded]
-    replicates = np.empty((0, 0))
     if scored:
         analysis = analysed([row.succeeded for row in scored])
-        replicates = analysis.intervals.replicates
         for place, row in enumerate(scored):
-            row.place, row.scores, row.points = place, analysis.scores[place], analysis.points[place].tolist()
+            row.scores, row.points = analysis.scores[place], analysis.points[place].tolist()
             row.warn_of_claims()
+        for row in rows:
+            row.units = analysis.units
         _add_intervals(scored, analysis.intervals, task.higher_is_better)
     named = zip(row_names([row.first for row in rows]), rows, strict=True)
     cells = [{column.key: column.value(row) for column in COLUMNS} | {"method": name} for name, row in named]
@@ -134,17 +140,18 @@ def _board(records: list[Record]) -> Board:
         n_test=zoo.n_test,
         rows=table.reset_index(drop=True),
         evidence=rows,
-        replicates=replicates[:, [row.place for row in rows if row.succeeded]],
+        units=analysis.units if scored else None,
     )
 
 
 def _add_intervals(scored: list[Row], intervals: Intervals, higher_is_better: bool) -> None:
     """Interval and tie group of each row; groups are counted within a class of hardware."""
+    for row, low, high in zip(scored, intervals.low, intervals.high, strict=True):
+        row.low, row.high = rounded(low), rounded(high)
     for device in sorted({row.device for row in scored}):
-        places = [row.place for row in scored if row.device == device]
+        places = [place for place, row in enumerate(scored) if row.device == device]
         for place, group in tie_groups(intervals, places, higher_is_better).items():
-            row = scored[place]
-            row.low, row.high, row.group = rounded(intervals.low[place]), rounded(intervals.high[place]), group
+            scored[place].group = group
 
 
 def boards(folder: str | Path = "runs") -> dict[str, pd.DataFrame]:

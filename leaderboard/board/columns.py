@@ -9,22 +9,43 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..evidence.intervals import MIN_SEEDS, MIN_UNITS
 from .printed_tables import reported_score
-from .rows import Row, deviation, rounded
+from .rows import Row, deviation, how_many, rounded
 
 Cells = pd.Series  # of one row of `Board.rows`
+LOWEST = -100
 
 
 def _plain(value: Any, cells: Cells) -> str:
     return f"{value:,.0f}" if isinstance(value, float) else str(value)
 
 
+def number(value: float) -> str:
+    """A score: two digits, and no digits of one that has left every scale, as R2 of a readout that exploded."""
+    return f"{value:.2f}" if value >= LOWEST else f"< {LOWEST:g}"
+
+
 def _score(value: float, cells: Cells) -> str:
-    return f"{value:.2f}" + ("" if pd.isna(cells["std"]) else f" ± {cells['std']:.2f}")
+    told = pd.notna(cells["std"]) and value >= LOWEST
+    return number(value) + (f" ± {cells['std']:.2f}" if told else "")
 
 
 def _interval(value: float, cells: Cells) -> str:
-    return f"{value:.2f} to {cells['high']:.2f}"
+    alone = "" if str(cells["over"]).endswith(" seeds") else f" ({cells['over']} only)"
+    return f"{number(value)} to {number(cells['high'])}{alone}"
+
+
+def _dash(cells: Cells) -> str:
+    return "-"
+
+
+def _too_few(cells: Cells) -> str:
+    """Of what there are too few for an interval, or for a group."""
+    if pd.isna(cells["score"]):
+        return "-"
+    few_units = pd.isna(cells["low"])
+    return how_many(cells["units"], cells["unit"]) if few_units else how_many(cells["seeds"], "seed")
 
 
 def _seconds(value: float, cells: Cells) -> str:
@@ -60,7 +81,7 @@ class Column:
     value: Callable[[Row], Any]
     title: str = ""
     text: Callable[[Any, Cells], str] = _plain
-    missing: str = "-"
+    missing: Callable[[Cells], str] = _dash
     sparse: bool = False
     tables: bool = True
     opened: bool = True
@@ -68,7 +89,7 @@ class Column:
     def shown(self, cells: Cells) -> str:
         """The cell of one row as text."""
         value = cells[self.key]
-        return self.missing if not isinstance(value, str) and pd.isna(value) else self.text(value, cells)
+        return self.missing(cells) if not isinstance(value, str) and pd.isna(value) else self.text(value, cells)
 
     def stands(self, rows: pd.DataFrame) -> bool:
         """Whether a table of these rows has the column."""
@@ -97,26 +118,32 @@ COLUMNS = (
         lambda row: rounded(np.mean(row.values)) if row.values else None,
         title="score",
         text=_score,
-        missing="failed",
+        missing=lambda cells: "failed",
     ),
     Column("std", "standard deviation over seeds", lambda row: deviation(row.values)),
     Column(
         "low",
-        "lower end of the 95 % interval over test items: images or runs are redrawn, seeds kept (bootstrap)",
+        "lower end of the 95 % interval over units (images, or runs) and seeds; over units alone, and marked so, with "
+        f"fewer than {MIN_SEEDS} seeds; none, but how many there are, with fewer than {MIN_UNITS} units",
         lambda row: row.low,
         title="95 % interval",
         text=_interval,
-        sparse=True,
+        missing=_too_few,
     ),
     Column("high", "upper end of that interval", lambda row: row.high),
+    Column("over", "what the interval speaks of", lambda row: row.over),
     Column(
         "group",
-        "tie group: rows that a paired test over the test items cannot tell from the first row of their group (all "
-        "pairs together at 5 %, Holm); counted for each class of hardware apart",
+        "tie group: rows that a paired test over units and seeds cannot tell from the first row of their group (all "
+        "pairs together at 5 %, Holm); counted for each class of hardware apart; none where there is no interval over "
+        "both",
         lambda row: row.group,
         title="tie group",
-        sparse=True,
+        missing=_too_few,
     ),
+    Column("networks", "how many test networks", lambda row: row.first.zoo.n_test),
+    Column("units", "how many of them are independent", lambda row: row.units.count if row.units else None),
+    Column("unit", "what is independent: images, runs, ...", lambda row: row.units.name if row.units else None),
     OTHER_SCORES,
     Column(
         "reported",

@@ -8,19 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from ...benchmarks.metrics.metric import Items, mean_of
+from ...benchmarks.metrics.metric import Evaluation, mean_of
 from ...runtime.errors import BadInput, unknown
-from ..evidence.analysis import evaluated, units_of
-from ..evidence.intervals import LEVEL, resampled
+from ..evidence.analysis import evaluated
+from ..evidence.intervals import estimated
 from .board import Board, load_boards
-from .rows import Row
+from .rows import Row, how_many, interval_over, rounded
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Row b against row a of one board: difference b - a of the scores, its 95 % interval and the paired test's p.
 
-    `better`, `worse`, `equal` count test networks on which b does so; None for a metric that is no mean over networks.
+    `units` says how many there are; where they are too few, there is no interval. `over` says what else the interval
+    speaks of, "images and seeds" or, where a row has too few seeds, "images"; then there is no p. `better`, `worse`,
+    `equal` count items (test networks, or pairs) on which b does so; None for a metric that is no mean over items.
     """
 
     board: str
@@ -29,9 +31,11 @@ class Comparison:
     score_a: float
     score_b: float
     difference: float
-    low: float
-    high: float
-    p: float
+    low: float | None
+    high: float | None
+    p: float | None
+    units: str
+    over: str | None
     better: int | None
     worse: int | None
     equal: int | None
@@ -100,16 +104,16 @@ def _row(board: Board, name: str) -> int | None:
 
 
 def _comparison(a: Board, row_a: int, folder_a: Path, b: Board, row_b: int, folder_b: Path) -> Comparison:
-    first, second = _items(a.evidence[row_a]), _items(b.evidence[row_b])
-    if len(first[0].columns) != len(second[0].columns):
+    first, second = _evaluations(a.evidence[row_a]), _evaluations(b.evidence[row_b])
+    if len(first[0].items.columns) != len(second[0].items.columns):
         raise BadInput(f"{a.title}: the two folders hold other test networks")
-    truth = a.evidence[row_a].succeeded[0].truth
-    found = resampled([first, second], units_of(truth, a.zoo))
-    differences = found.replicates[:, 1] - found.replicates[:, 0]
-    low, high = np.quantile(differences, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    units = first[0].units
+    of_first, of_second = ([one.items for one in row] for row in (first, second))
+    found = estimated([of_first, of_second], units)
+    difference, low, high = found.difference(0, 1)
     better = worse = equal = None
-    if first[0].statistic is mean_of:
-        gain = np.mean([i.columns for i in second], axis=0) - np.mean([i.columns for i in first], axis=0)
+    if of_first[0].statistic is mean_of:
+        gain = np.mean([i.columns for i in of_second], axis=0) - np.mean([i.columns for i in of_first], axis=0)
         gain = gain * (1 if a.higher_is_better else -1)
         better, worse, equal = int(np.sum(gain > 0)), int(np.sum(gain < 0)), int(np.sum(gain == 0))
     labels = [str(board.rows["method"][row]) for board, row in ((a, row_a), (b, row_b))]
@@ -121,16 +125,18 @@ def _comparison(a: Board, row_a: int, folder_a: Path, b: Board, row_b: int, fold
         b=labels[1],
         score_a=float(found.scores[0]),
         score_b=float(found.scores[1]),
-        difference=float(found.scores[1] - found.scores[0]),
-        low=float(low),
-        high=float(high),
-        p=float(found.p[0, 1]),
+        difference=difference,
+        low=rounded(low),
+        high=rounded(high),
+        p=rounded(found.p[0, 1]),
+        units=how_many(units.count, units.name),
+        over=None if np.isnan(low) else interval_over(units, int(found.seeds.min())),
         better=better,
         worse=worse,
         equal=equal,
     )
 
 
-def _items(row: Row) -> list[Items]:
-    """The items of a row's seeds."""
-    return [evaluated(record, record.truth).items for record in row.succeeded]
+def _evaluations(row: Row) -> list[Evaluation]:
+    """The scores and items of a row's seeds."""
+    return [evaluated(record, record.truth) for record in row.succeeded]

@@ -133,7 +133,11 @@ class Overview:
             for line, cell in cells:
                 if line.kind == "ceiling" and best:
                     groups = column.board.rows["group"]
-                    reached = "is reached" if groups[best.row] <= groups[cell.row] else "is not reached"
+                    reached = (
+                        "is reached"
+                        if not best.row > cell.row or groups[best.row] == groups[cell.row]
+                        else "is not reached"
+                    )
                     said.append(
                         f"on {column.board.task} the ceiling, {line.method} with {cell.score}, {reached} ({best.score})"
                     )
@@ -190,14 +194,14 @@ def _cells(column: TaskColumn) -> dict[str, Cell]:
     chosen = {method: _chosen(board, places) for method, places in shown.items()}
     competing = [row for method, row in chosen.items() if CONTROLS.get(method) != "ceiling"]
     groups = board.rows["group"]
-    leading = min((groups[row] for row in competing), default=None)
-    leaders = [row for row in competing if groups[row] == leading]
+    best = min(competing, default=None)  # rows are sorted by score
     scores = board.rows["score"]
     cells = {}
     for method, row in sorted(chosen.items(), key=lambda pair: pair[1]):
         mark: Literal["best", "tied", ""] = ""
-        if row in leaders:
-            mark = "best" if scores[row] == scores[min(leaders)] else "tied"  # rows are sorted by score
+        if best is not None and row in competing:
+            tied = groups[row] == groups[best]  # not where there are no groups
+            mark = "best" if scores[row] == scores[best] else "tied" if tied else ""
         cells[method] = _cell(board, row, mark)
     for place, evidence in enumerate(board.evidence):
         if evidence.device == column.device and evidence.first.method.name not in cells:

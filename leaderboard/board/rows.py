@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...benchmarks.metrics.metric import Units
 from ...benchmarks.records.result import MethodPart, Result, same_score
 from ...benchmarks.records.results_folder import Record
+from ..evidence.intervals import MIN_SEEDS
 
 
 @dataclass
@@ -23,14 +25,15 @@ class Row:
 
     Arguments:
         records: by seed.
-        place: the row's among those with a score, the column of the bootstrap's draws.
+        units: what is independent on the test split; None where no row has a score.
         scores: of the records that succeeded, by name.
         points: true and predicted values of the first seed.
-        low, high, group: the interval and the tie group; None without a score.
+        low, high: the interval; None where there are too few units.
+        group: the tie group; None where there are too few units or seeds.
     """
 
     records: list[Record]
-    place: int = -1
+    units: Units | None = None
     scores: list[dict[str, float]] = field(default_factory=list)
     points: list[list[float]] = field(default_factory=list)
     low: float | None = None
@@ -73,6 +76,11 @@ class Row:
         """The means of those that do not rank; None where there are none."""
         names = [name for name in (self.scores[0] if self.scores else {}) if name != self.first.task.metric]
         return {name: rounded(np.mean([every[name] for every in self.scores])) for name in names} or None
+
+    @property
+    def over(self) -> str | None:
+        """What the interval speaks of; None where there is none."""
+        return interval_over(self.units, len(self.values)) if self.units and self.low is not None else None
 
     @cached_property
     def hardware(self) -> str:
@@ -158,6 +166,22 @@ def _named(method: MethodPart, settings: list[str]) -> str:
 
 def _text(value: Any) -> str:
     return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def plural(name: str) -> str:
+    """ "images", "pairs of runs"."""
+    noun, _, rest = name.partition(" ")
+    return f"{noun}s {rest}".strip()
+
+
+def how_many(count: int, name: str) -> str:
+    """ "1 image", "4 pairs of runs"."""
+    return f"{count:,} {name if count == 1 else plural(name)}"
+
+
+def interval_over(units: Units, seeds: int) -> str:
+    """What an interval speaks of: "images and seeds", or "images" where the seeds are too few."""
+    return plural(units.name) + (" and seeds" if seeds >= MIN_SEEDS else "")
 
 
 def deviation(scores: list[float]) -> float | None:

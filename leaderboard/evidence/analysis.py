@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from ...benchmarks.metrics import metric
-from ...benchmarks.metrics.metric import Evaluation
+from ...benchmarks.metrics.metric import Evaluation, Units
 from ...benchmarks.metrics.scoring import evaluate
 from ...benchmarks.records import truth as truths
 from ...benchmarks.records.results_folder import Record
@@ -23,7 +23,7 @@ from ...benchmarks.records.truth import Truth, column_values
 from ...runtime.errors import BadInput
 from ...runtime.files import cache_dir, digest, file_sha256, write_atomically
 from . import intervals
-from .intervals import Intervals, Units, resampled
+from .intervals import Intervals, estimated
 
 POINTS = 150  # of a row's picture of predicted against true values
 
@@ -40,13 +40,6 @@ def evaluated(record: Record, truth: Truth) -> Evaluation:
         raise BadInput(f"{record.path}: {error}; remove it and run the cell again") from None
 
 
-def units_of(truth: Truth, key: str) -> Units:
-    """Test networks of one image or one run are drawn together; where the truth names neither, each for itself."""
-    column = next((name for name in ("item", "run") if name in truth.table), None)
-    values = truth.table[column] if column else truth.table.index
-    return Units(np.unique(values.to_numpy(str), return_inverse=True)[1], key)
-
-
 @dataclass(frozen=True)
 class Analysis:
     """What the predictions of a board's rows give.
@@ -55,11 +48,13 @@ class Analysis:
         scores: every score of every record.
         points: for each row true and predicted values of its first seed, `[rows, points, 2]`; no points for others.
         intervals: of the headline score.
+        units: what is independent on the test split.
     """
 
     scores: list[list[dict[str, float]]]
     points: np.ndarray
     intervals: Intervals
+    units: Units
 
 
 def analysed(rows: Sequence[Sequence[Record]]) -> Analysis:
@@ -85,19 +80,21 @@ def analysed(rows: Sequence[Sequence[Record]]) -> Analysis:
         names = json.loads(stored["names"].tobytes())
         scores = _split([dict(zip(names, values, strict=True)) for values in stored["of_records"].tolist()], rows)
         kept = Intervals(**{name: stored[name] for name in Intervals.__annotations__})
-        return Analysis(scores, stored["points"], kept)
+        units = Units(stored["codes"], stored["unit"].tobytes().decode(), stored["shared"].item())
+        return Analysis(scores, stored["points"], kept, units)
     truth = first.truth
     found = [[evaluated(record, truth) for record in row] for row in rows]
     scores = [[one.scores for one in row] for row in found]
     points = np.stack([_points(row[0], truth) for row in rows])
-    statistics = resampled([[one.items for one in row] for row in found], units_of(truth, zoo.name))
+    units = found[0][0].units
+    statistics = estimated([[one.items for one in row] for row in found], units)
     names = list(scores[0][0])
     table = [[every[name] for name in names] for row in scores for every in row]
-    text = np.frombuffer(json.dumps(names).encode(), np.uint8)
-    arrays = {"of_records": np.asarray(table), "names": text, "points": points} | vars(statistics)
+    arrays = {"of_records": np.asarray(table), "names": _bytes(json.dumps(names)), "points": points} | vars(statistics)
+    arrays |= {"codes": units.codes, "unit": _bytes(units.name), "shared": np.asarray(units.shared)}
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
         write_atomically(file, save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
-    return Analysis(scores, points, statistics)
+    return Analysis(scores, points, statistics, units)
 
 
 @cache
@@ -105,6 +102,10 @@ def _code() -> list[str]:
     """Checksums of all that a score or an interval is computed with."""
     metrics = sorted(Path(str(metric.__file__)).parent.glob("*.py"))
     return [file_sha256(path) for path in (*metrics, Path(str(truths.__file__)), Path(intervals.__file__))]
+
+
+def _bytes(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), np.uint8)
 
 
 def _points(record: Record, truth: Truth) -> np.ndarray:

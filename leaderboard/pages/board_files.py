@@ -13,7 +13,7 @@ from ..board.board import Board, load_boards
 from ..board.columns import ABOUT, CSV_ORDER
 from ..board.overview import by_task
 from ..board.printed_tables import ReportedTable, reported_tables
-from .board_tables import escaped, facts, failures, identities, markdown_table, table, unmeasured
+from .board_tables import escaped, facts, failures, identities, markdown_table, ranked_over, table, unmeasured
 from .html_page import page
 from .markdown_overview import markdown_overview, with_overview
 from .reproduction_page import reproduction
@@ -59,9 +59,9 @@ def _section(board: Board) -> list[str]:
 
 
 def _ranking(ranking: Ranking) -> list[str]:
-    rows = [[name, f"{rank:.2f}", f"{low:.2f} to {high:.2f}"] for name, rank, low, high in ranking.rows]
-    lines = [*markdown_table(["method", "average rank", "95 % interval"], rows), ""]
-    lines.append(f"Over {len(ranking.boards)} boards, of methods that stand on all of them.")
+    rows = [[name, f"{rank:.2f}"] for name, rank in ranking.rows]
+    lines = [*markdown_table(["method", "average rank"], rows), ""]
+    lines.append(ranked_over(ranking))
     if ranking.left_out:
         lines.append(f"Not on all: {escaped(', '.join(ranking.left_out))}.")
     return lines

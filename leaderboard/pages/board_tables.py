@@ -7,8 +7,9 @@ import re
 
 import pandas as pd
 
+from ..board.average_ranking import Ranking
 from ..board.board import Board
-from ..board.columns import COLUMNS, OTHER_SCORES, Column
+from ..board.columns import COLUMNS, OTHER_SCORES, Column, number
 from ..board.printed_tables import ReportedTable, published
 
 
@@ -44,7 +45,7 @@ def table(board: Board) -> tuple[list[str], list[list[str]]]:
 def other_scores_shown(row: pd.Series, names: list[str]) -> list[str]:
     """The other scores of a row as text."""
     found = row[OTHER_SCORES.key]
-    return [f"{found[name]:.2f}" if found else OTHER_SCORES.missing for name in names]
+    return [number(found[name]) if found else OTHER_SCORES.missing(row) for name in names]
 
 
 def failures(board: Board) -> list[str]:
@@ -55,8 +56,14 @@ def failures(board: Board) -> list[str]:
 
 def facts(board: Board) -> str:
     """What its scores are, and of how many networks."""
-    sizes = f"{board.n_train:,} training and {board.n_test:,} test networks"
+    sizes = f"{board.n_train:,} training and {board.test_split}"
     return f"{board.score_label}; {sizes}; zoo recipe {board.recipe_sha256[:8]}"
+
+
+def ranked_over(ranking: Ranking) -> str:
+    """What average ranks are over."""
+    counted = f"{ranking.zoos} {'zoo' if ranking.zoos == 1 else 'zoos, each once for every task'}"
+    return f"Over {len(ranking.boards)} boards on {counted}, of methods that stand on all of them."
 
 
 def unmeasured(boards: list[Board]) -> list[ReportedTable]:

@@ -24,7 +24,17 @@ from ..board.command_line import command
 from ..board.overview import RULES, by_task, overview
 from ..board.printed_tables import ReportedTable, reported_tables
 from ..board.rows import hardware
-from .board_tables import facts, failures, identities, other_scores, other_scores_shown, slug, table, unmeasured
+from .board_tables import (
+    facts,
+    failures,
+    identities,
+    other_scores,
+    other_scores_shown,
+    ranked_over,
+    slug,
+    table,
+    unmeasured,
+)
 
 FOLDER = Path(__file__).parent
 TEMPLATES, VENDOR = FOLDER / "templates", FOLDER / "vendor"
@@ -49,7 +59,7 @@ def page(boards: list[Board], ranked: list[Ranking]) -> str:
         overview=found,
         tasks_shown=[(column, sections[column.place]) for column in found.columns],
         rules=RULES,
-        rankings=ranked,
+        rankings=[(ranking, ranked_over(ranking)) for ranking in ranked],
         printed=[_reported(printed) for printed in unmeasured(boards)],
         columns=ABOUT,
         data=Markup(as_script_data(data)),

@@ -87,7 +87,7 @@ def _shown(records: list[Record]) -> Iterator[ShownResult]:
     called = row_names([record.result for record in records])
     for record, name in zip(records, called, strict=True):
         result, truth = record.result, record.truth
-        scores, _ = evaluated(record, truth)
+        scores = evaluated(record, truth).scores
         ids, arrays = record.predictions()
         label = f"{name}, seed {result.seed}" if several else name
         yield ShownResult(result, "\n".join(textwrap.wrap(label, 40)), arrays, scores, truth, truth.table.loc[ids])

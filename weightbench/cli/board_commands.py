@@ -145,7 +145,10 @@ def diff(
     for one in found:
         counted = "" if one.better is None else f"; better on {one.better}, worse on {one.worse}, equal on {one.equal}"
         print(f"{one.board}\n  a {one.a}: {one.score_a:.4g}\n  b {one.b}: {one.score_b:.4g}")
-        print(f"  b - a {one.difference:+.4g} [{one.low:+.4g}, {one.high:+.4g}], p = {one.p:.2g}{counted}")
+        ends = "" if one.low is None else f" [{one.low:+.4g}, {one.high:+.4g}] over {one.over}"
+        few = "too few for an interval" if one.low is None else "too few seeds for a test"
+        test = few if one.p is None else f"p = {one.p:.2g}"
+        print(f"  b - a {one.difference:+.4g}{ends}, {one.units}, {test}{counted}")
 
 
 def picture(
@@ -204,7 +207,7 @@ def _print_board(board: Board) -> None:
     if not console.is_terminal:
         console = Console(width=160)  # a log has no edge to wrap at
     header, rows = table(board)
-    title = f"\n{escape(board.title)}  [dim]{escape(board.score_label)}"
+    title = f"\n{escape(board.title)}  [dim]{escape(board.score_label)}; {board.test_split}"
     view = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for number, name in enumerate(header):
         view.add_column(name, justify="right" if number else "left", style="bold" if number == 1 else "")

@@ -21,7 +21,7 @@ def test_retrieval_is_average_precision_over_other_runs() -> None:
     # Ranked for each query, without its own run: b a b, b a b, a a a b, b a a, b a a
     table = pd.DataFrame({"id": list("vwxyz"), "kind": labels, "run": runs}).set_index("id")
     answers = Answers({"embeddings": places}, SimpleNamespace(table=table), Options(target="kind"), np.arange(5))
-    found, _ = METRICS["map"].evaluate(answers)
+    found = METRICS["map"].evaluate(answers).scores
     assert found["map"] == pytest.approx(100 * np.mean([1 / 2, 1 / 2, 1 / 4, (1 / 2 + 2 / 3) / 2, 1]))
     assert found["recall@1"] == pytest.approx(20)
     assert found["recall@5"] == 100

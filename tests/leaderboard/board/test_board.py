@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import io
 import json
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ from weightbench.benchmarks.records.results_folder import ResultsFolder, read_re
 from weightbench.benchmarks.records.zoo_identity import ZooIdentity
 from weightbench.leaderboard.board.average_ranking import rankings
 from weightbench.leaderboard.board.board import load_boards
+from weightbench.leaderboard.board.columns import number
 from weightbench.leaderboard.pages.board_files import board_files
 from weightbench.runtime.errors import BadInput
 from weightbench.zoo.recipes.catalogue import catalogue_entry
@@ -80,15 +82,65 @@ def test_boards_of_equal_predictions_keep_their_own_scores(tmp_path: Path, monke
         assert found == {r.task.options.target: pytest.approx(r.score) for r in results}
 
 
-def test_a_board_has_intervals_groups_and_reported_numbers(results: Path) -> None:
-    boards = wb.boards(results)
-    rows = boards["inr-classification on digits-inrs@1.0.0"]
-    scored = rows.dropna(subset=["score"])
+@pytest.fixture
+def official(tmp_path: Path) -> Path:
+    """A part of the committed results, three seeds: 720 runs by themselves, and pairs of 4 and of 20 runs."""
+    there, here = ROOT / "leaderboard" / "results", tmp_path / "official"
+    for part in ("property/digits-mlps", "neuron-alignment/moons-mlps"):
+        shutil.copytree(there / part, here / part)
+    (here / "zoos").mkdir()
+    for zoo in ("digits-mlps", "moons-mlps"):
+        for truth in there.glob(f"zoos/{zoo}@*"):
+            shutil.copyfile(truth, here / "zoos" / truth.name)
+    return here
+
+
+def test_a_board_has_intervals_and_groups(official: Path) -> None:
+    scored = wb.boards(official)["property of lr on digits-mlps@1.0.0"]
     assert scored["score"].is_monotonic_decreasing
     assert (scored["low"] <= scored["score"]).all()
     assert (scored["score"] <= scored["high"]).all()
+    assert set(scored["over"]) == {"runs and seeds"}
     assert scored["group"].iloc[0] == 1
     assert scored["group"].is_monotonic_increasing
+
+
+def test_too_few_units_have_their_number_in_place_of_an_interval(official: Path) -> None:
+    files = board_files(load_boards(official))
+    assert "training and 720 test networks (720 runs);" in files["README.md"]
+    assert "training and 884 test networks (4 pairs of runs);" in files["README.md"]
+    assert "training and 884 test networks (4 pairs of runs);" in files["index.html"]
+    row = next(line for line in files["README.md"].splitlines() if line.startswith("| identity-matching |"))
+    assert " | 4 pairs of runs | 4 pairs of runs | 3 |" in row
+    table = pd.read_csv(io.StringIO(files["scores.csv"]))
+    pairs = table[table["task"] == "neuron-alignment"]
+    assert pairs[["low", "high", "over", "group"]].isna().all(axis=None)
+    assert pairs.groupby("options")["units"].unique().map(list).tolist() == [[4], [20]]
+    assert set(pairs["unit"]) == {"pair of runs"}
+    assert "4 pairs of runs" in files["index.html"].split('id="data"')[1]
+
+
+def test_an_interval_of_too_few_seeds_says_so_and_makes_no_group(official: Path, cli) -> None:
+    for path in official.glob("property/*/*/*/seed-2.*"):
+        path.unlink()
+    files = board_files(load_boards(official))
+    table = pd.read_csv(io.StringIO(files["scores.csv"]))
+    rows = table[table["task"] == "property"]
+    assert rows["low"].notna().all()
+    assert set(rows["over"]) == {"runs"}
+    assert rows["group"].isna().all()
+    line = next(line for line in files["README.md"].splitlines() if line.startswith("| weight-norms |"))
+    assert " (runs only) | 2 seeds |" in line
+    said = cli("diff", "weight-norms", "probegen", "--results", official)[1]
+    assert "over runs, 720 runs, too few seeds for a test" in said
+
+
+def test_figures_that_left_every_scale_are_not_printed() -> None:
+    assert [number(value) for value in (0.614, -5.3, -100, -3e13)] == ["0.61", "-5.30", "-100.00", "< -100"]
+
+
+def test_failed_rows_have_no_score(results: Path) -> None:
+    rows = wb.boards(results)["inr-classification on digits-inrs@1.0.0"]
     assert rows["device"].unique().tolist() == ["CPU"]
     failed = rows[rows["score"].isna()]
     assert failed["method"].tolist() == ["broken"]
@@ -167,10 +219,15 @@ def test_of_several_rows_the_one_with_proven_training_stands_for_a_printed_numbe
     assert "| 1 | 5 of 200 | 7 |" in line
 
 
-def test_a_disagreement_says_what_it_is_measured_by(results: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disagreement_says_what_it_is_measured_by(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Printed deviations where the paper gives some, else our interval; a known reason instead of either."""
+    from weightbench.leaderboard.evidence import intervals
     from weightbench.leaderboard.pages import reproduction_page as reproduction
 
+    monkeypatch.setenv("WEIGHTBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(intervals, "MIN_UNITS", 6)  # as many images as there are here
     moved_to(results, "mnist-inrs")
     table = next(t for t in reproduction.published() if t.source.startswith("Zhang") and t.task == "inr-classification")
     row = next(row for row in table.rows if row.method == "MLP")
@@ -270,7 +327,6 @@ def test_hardware_is_never_mixed(results: Path) -> None:
     assert len(rows) == 2 * len(before) - 1  # the failure is on the CPU alone
     assert set(rows["seeds"]) == {0, 1}
     for _, part in rows.dropna(subset=["score"]).groupby("device"):
-        assert part["group"].min() == 1
         assert part["hardware"].nunique() == 1
     devices = {ranking.device for ranking in rankings(load_boards(results))}
     assert devices == {"CPU", "Accelerator 9000"}
@@ -431,7 +487,8 @@ def test_json_and_an_empty_board(results: Path, cli, tmp_path: Path) -> None:
     assert "No results yet" in files["README.md"]
     assert "No results yet" in files["index.html"]
     assert "97.3 ± 0.2" in files["README.md"], "what papers printed is there all the same"
-    assert files["scores.csv"].startswith("task,options,zoo,recipe,method,score,std,low,high,group,reported,seeds,")
+    columns = "task,options,zoo,recipe,method,score,std,low,high,over,group,networks,units,unit,reported,seeds,"
+    assert files["scores.csv"].startswith(columns)
     assert files["scores.csv"].count("\n") == 1
     (tmp_path / "nothing").mkdir()
     assert "no results there" in cli("leaderboard", "--results", tmp_path / "nothing")[2]
@@ -463,15 +520,26 @@ def test_diff_compares_item_by_item(results: Path, cli, tmp_path: Path) -> None:
     found = json.loads(cli("diff", "mlp", "weight-stats", "--results", results, "--json")[1])[0]
     assert found["difference"] == pytest.approx(found["score_b"] - found["score_a"])
     assert found["better"] + found["worse"] + found["equal"] == 24
-    assert found["low"] <= found["difference"] <= found["high"]
+    assert (found["low"], found["high"], found["p"], found["units"]) == (None, None, None, "6 images")
     other = Path(shutil.copytree(results, tmp_path / "other"))
     same = json.loads(cli("diff", results, other, "--json")[1])
     assert len(same) == 6
-    assert all((one["difference"], one["p"], one["equal"]) == (0, 1, 24) for one in same)
+    assert all((one["difference"], one["p"], one["equal"]) == (0, None, 24) for one in same)
     assert "b - a" in cli("diff", "mlp", "ng-gnn (width=8, depth=1, probes=4)", "--results", results)[1]
     code, _, err = cli("diff", "mlp", "wieght-stats", "--results", results)
     assert code == 2
     assert "did you mean weight-stats" in err
+
+
+def test_diff_tests_as_the_board_does(official: Path, cli) -> None:
+    found = json.loads(cli("diff", "probegen", "weight-norms", "--results", official, "--json")[1])[0]
+    assert found["low"] < found["difference"] < found["high"]
+    assert (found["units"], found["over"]) == ("720 runs", "runs and seeds")
+    assert 0 < found["p"] < 1
+    assert (found["p"] < 0.05) == (not found["low"] <= 0 <= found["high"])
+    same = json.loads(cli("diff", official, official, "--json")[1])
+    assert {one["p"] for one in same if one["board"].startswith("property")} == {1}
+    assert {one["p"] for one in same if one["board"].startswith("neuron")} == {None}
 
 
 def test_published_tables_are_well_formed() -> None:

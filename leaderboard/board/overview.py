@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from ...benchmarks.records.result import shown_unit
 from ...methods.contract.builtin import builtin_methods
@@ -37,7 +38,8 @@ GROUPS: dict[str, tuple[Kind, ...]] = {
 RULES = (
     "Each task is shown by the board that has most methods (of equals, most test networks); one within runs, which "
     "leaks, only where there is no other. Of several rows of a method the one with the best validation score is shown. "
-    "Best and tied for best: the first tie group of the board that a shown method stands in, the ceiling apart. The "
+    "Best: the best score, the ceiling apart; tied for best: in its tie group. A board with fewer than three seeds or "
+    "too few units has no tie groups: nothing is tested there. The "
     "ceiling, inr-decode, decodes an INR and reads its pixels; the floors know the norms of the weights alone "
     "(weight-norms), or leave neurons where they are (identity-matching). Blank: not run."
 )
@@ -120,6 +122,8 @@ class Overview:
         best = _enumerated([f"{method} ({', '.join(tasks)})" for method, tasks in led.items()])
         who = f"the best {'is' if len(led) == 1 else 'are'} {best}"
         others = [f"on {_enumerated(tied)} others cannot be told from the best"] if tied else []
+        untested = [column.board.task for column in self.columns if column.board.rows["group"].isna().all()]
+        others += [f"on {_enumerated(untested)} seeds or units are too few to tell"] if untested else []
         of, tasks = sum(line.kind != "ceiling" for line in self.lines), _counted(len(self.columns), "task")
         first = "; ".join([f"Of {of} methods and baselines on {tasks} {who}", *others])
         second = "; ".join([f"A baseline is best or tied for best on {with_baseline} of {tasks}", *self._ceilings()])
@@ -200,7 +204,7 @@ def _cells(column: TaskColumn) -> dict[str, Cell]:
     for method, row in sorted(chosen.items(), key=lambda pair: pair[1]):
         mark: Literal["best", "tied", ""] = ""
         if best is not None and row in competing:
-            tied = groups[row] == groups[best]  # not where there are no groups
+            tied = pd.notna(groups[best]) and groups[row] == groups[best]
             mark = "best" if scores[row] == scores[best] else "tied" if tied else ""
         cells[method] = _cell(board, row, mark)
     for place, evidence in enumerate(board.evidence):

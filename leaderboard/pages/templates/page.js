@@ -267,7 +267,7 @@
     const names = texts.map(([across, down, part]) => Plot.text(part, { x: wanted, y: "score", text: (row) => short.get(row), dx: 9 * across, dy: 8 * down,
       textAnchor: across > 0 ? "start" : "end", fill: "currentColor", stroke: "var(--paper)", strokeWidth: 4 }));
     figure.append(plotted({ ...options, marks: [...options.marks.slice(0, 2), ...names, ...options.marks.slice(2), tip] }));  // a halo would hide dots under it
-    figure.append(element("figcaption", "Bars are 95 % intervals; the line joins the rows that no row on the same class of hardware beats at less cost."));
+    figure.append(element("figcaption", (rows.some((row) => isNumber(row.low)) ? "Bars are 95 % intervals; the" : "The") + " line joins the rows that no row on the same class of hardware beats at less cost."));
   }
 
   function ensure(id) {

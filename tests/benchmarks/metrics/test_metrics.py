@@ -9,8 +9,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score
+from sklearn.metrics.pairwise import euclidean_distances
 
 from weightbench.benchmarks.metrics.metric import Answers
+from weightbench.benchmarks.metrics.retrieval import ranked
 from weightbench.benchmarks.metrics.scoring import METRICS
 from weightbench.benchmarks.records.result import Options
 
@@ -25,6 +28,39 @@ def test_retrieval_is_average_precision_over_other_runs() -> None:
     assert found["map"] == pytest.approx(100 * np.mean([1 / 2, 1 / 2, 1 / 4, (1 / 2 + 2 / 3) / 2, 1]))
     assert found["recall@1"] == pytest.approx(20)
     assert found["recall@5"] == 100
+
+
+def test_what_precision_loses_without_a_network_is_counted() -> None:
+    """As a query and as what others find, in distances as they are."""
+    random = np.random.default_rng(0)
+    places, kinds, runs = random.normal(size=(40, 3)), random.integers(0, 12, 40), random.integers(0, 25, 40)
+    found = ranked(places, kinds, runs)
+    distances = euclidean_distances(places / places.std(0))
+    for gone in range(40):
+        precisions = []
+        for query in np.delete(np.arange(40), gone):
+            others = (runs != runs[query]) & (np.arange(40) != gone)
+            relevant = kinds[others] == kinds[query]
+            if relevant.any():
+                precisions.append(average_precision_score(relevant, -distances[query, others]))
+        assert found.left_out[gone] == pytest.approx(np.mean(precisions))
+
+
+def test_units_are_what_is_independent() -> None:
+    """Copies of an image, epochs of a run, and pairs of runs, of which each run is in two."""
+    table = pd.DataFrame(
+        {"id": list("abcdef"), "item": [0, 0, 1, 1, 2, 2], "epoch": 1, "architecture": "x", "source": "y"}
+    )
+    images = SimpleNamespace(table=table.set_index("id"), images=np.zeros((6, 2, 2)))
+    of_images = METRICS["accuracy"].units(Answers({}, images, Options(), np.arange(6)))
+    assert (of_images.name, of_images.count, of_images.shared) == ("image", 3, 1)
+    runs = SimpleNamespace(table=table.rename(columns={"item": "run"}).set_index("id"), images=None)
+    of_runs = METRICS["accuracy"].units(Answers({}, runs, Options(), np.arange(6)))
+    assert (of_runs.name, of_runs.count) == ("run", 3)
+    of_pairs = METRICS["barrier"].units(Answers({}, runs, Options(), np.array([0, 2, 4])))
+    assert (of_pairs.name, of_pairs.count, of_pairs.shared) == ("pair of runs", 3, 2)
+    alone = SimpleNamespace(table=runs.table.iloc[:4], images=None)
+    assert METRICS["barrier"].units(Answers({}, alone, Options(), np.array([0]))).shared == 1
 
 
 def test_scores_are_those_of_scipy_and_survive_constants() -> None:

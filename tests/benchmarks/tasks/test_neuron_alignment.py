@@ -34,7 +34,6 @@ def score(tmp_path: Path, method: object, target: str = "copies") -> float:
     assert result.status == "ok", result.error
     (board,) = wb.boards(tmp_path / "runs").values()
     assert board["score"][0] == pytest.approx(result.score)
-    assert board["low"][0] <= result.score <= board["high"][0]
     return result.score
 
 
@@ -120,9 +119,8 @@ def test_matching_lowers_the_barrier_between_trained_networks(moons: wb.Zoo, tmp
     assert 0 <= found["activation-matching"] < 0.8 * found["identity-matching"]
     (rows,) = wb.boards(tmp_path).values()
     assert rows["score"].tolist() == pytest.approx(sorted(found.values()))
-    assert (rows["low"] <= rows["score"]).all()
-    assert (rows["score"] <= rows["high"]).all()
-    assert rows["high"].iloc[-1] > rows["low"].iloc[-1]
+    assert set(rows["unit"]) == {"pair of runs"}
+    assert rows["low"].isna().all(), "each run is in two pairs: as few are no ground for an interval"
     (picture,) = draw_results([tmp_path / "neuron-alignment"], tmp_path / "pictures")
     assert picture.name == f"neuron-alignment-of-trained-{split}-moons-mlps-1.0.0-line.png"
 

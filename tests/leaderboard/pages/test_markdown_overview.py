@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from helpers.recorded import put_in_place, rewritten
+from helpers.recorded import put_in_place, rewritten, with_tie_groups
 
 from weightbench.leaderboard.board.board import load_boards
 from weightbench.leaderboard.pages.board_drift import drift
@@ -33,12 +33,13 @@ def table(text: str) -> list[list[str]]:
 
 
 def test_the_best_is_bold_ties_are_italic_and_what_was_not_run_is_blank(results: Path) -> None:
-    header, _, *rows = table(board_files(load_boards(results))["README.md"])
+    header, _, *rows = table(board_files(load_boards(with_tie_groups(results)))["README.md"])
     assert header[0] == ""
     assert header[1] == "[inr-classification] on digits-inrs<br>accuracy, % ↑"
     assert header[2] == "[inr-dilation] on digits-inrs<br>dilation-mse, x 10⁻² ↓"
-    assert ["probegen", "**[50.00 ± 5.89][inr-classification]**", ""] in rows
-    assert ["mlp", "*[8.33 ± 11.79][inr-classification]*", "**[25.67 ± 0.06][inr-dilation]**"] in rows
+    assert ["probegen", "**[51.39 ± 4.81][inr-classification]**", ""] in rows
+    assert ["weight-stats", "*[20.83 ± 0.00][inr-classification]*", ""] in rows
+    assert ["mlp", "[5.56 ± 9.62][inr-classification]", "**[25.65 ± 0.05][inr-dilation]**"] in rows
     assert ["broken", "[failed][inr-classification]", ""] in rows
 
 

@@ -137,11 +137,8 @@ class Overview:
             for line, cell in cells:
                 if line.kind == "ceiling" and best:
                     groups = column.board.rows["group"]
-                    reached = (
-                        "is reached"
-                        if not best.row > cell.row or groups[best.row] == groups[cell.row]
-                        else "is not reached"
-                    )
+                    tied = pd.notna(groups[best.row]) and groups[best.row] == groups[cell.row]
+                    reached = "is reached" if best.row < cell.row or tied else "is not reached"
                     said.append(
                         f"on {column.board.task} the ceiling, {line.method} with {cell.score}, {reached} ({best.score})"
                     )

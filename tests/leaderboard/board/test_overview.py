@@ -162,6 +162,11 @@ def test_without_tie_groups_the_best_score_is_marked_and_nothing_is_said_to_be_t
     assert "on inr-classification and inr-dilation seeds or units are too few to tell" in found.state
 
 
+def test_a_better_ceiling_without_tie_groups_is_not_reached(results: Path) -> None:
+    changed(results, called("probegen", "inr-decode"))
+    assert "the ceiling, inr-decode with 50.00 ± 5.89, is not reached (20.83 ± 0.00)" in of(results).state
+
+
 def test_a_ceiling_is_apart_and_a_floor_competes(results: Path) -> None:
     with_tie_groups(results)
     changed(results, called("probegen", "inr-decode"))

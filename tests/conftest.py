@@ -10,9 +10,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 _HUB_CACHE = tempfile.mkdtemp(prefix="weightbench-hf-")
 atexit.register(shutil.rmtree, _HUB_CACHE, ignore_errors=True)
+
+settings.register_profile("suite", deadline=None)  # no test asserts a time
+settings.load_profile("suite")
 
 # The Hub's clients read these when they are imported: no test reaches the internet or the user's own cache.
 os.environ |= {

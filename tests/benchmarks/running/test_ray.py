@@ -121,20 +121,20 @@ def _processes(root: int) -> list[int]:
 
 
 @contextmanager
-def _killed(node, when: Callable[[list[int]], bool]) -> Iterator[list[int]]:
-    """Kill all processes of a node at once when `when(its processes)` first says so; yields those killed."""
+def _killed(nodes: list, when: Callable[[list[int]], bool]) -> Iterator[list[int]]:
+    """Kill all processes of a node at once, the first for which `when(its processes)` says so; yields those killed."""
     killed: list[int] = []
     over = threading.Event()
-    root = node.all_processes["raylet"][0].process.pid
+    roots = [node.all_processes["raylet"][0].process.pid for node in nodes]
 
     def watch() -> None:
-        while not over.wait(0.02):
-            pids = _processes(root)
-            if when(pids) and not killed:
-                killed.extend(pids)
-                for pid in pids:
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(pid, signal.SIGKILL)
+        while not over.wait(0.02) and not killed:
+            for pids in map(_processes, roots):
+                if when(pids) and not killed:
+                    killed.extend(pids)
+                    for pid in pids:
+                        with contextlib.suppress(ProcessLookupError):
+                            os.kill(pid, signal.SIGKILL)
 
     thread = threading.Thread(target=watch)
     thread.start()
@@ -153,7 +153,7 @@ def test_a_suite_with_a_node_killed_gives_what_one_process_gives(nodes, cluster,
     def in_the_middle(pids: list[int]) -> bool:
         return any(int(pid) in pids for *_, pid in fits(tmp_path)) and bool(list(out.rglob("seed-*.json")))
 
-    with _killed(nodes[0], in_the_middle) as killed:
+    with _killed(nodes, in_the_middle) as killed:
         code, _, err = cli("run", "--suite", suite, "--out", out, "--executor", "ray", "--address", cluster.address)
     assert (code, bool(killed)) == (0, True), err
     assert not list(out.rglob("*.tmp"))
@@ -187,7 +187,7 @@ def test_a_build_with_a_node_killed_gives_what_one_process_gives(nodes, cluster,
         return bool(finished)
 
     arguments = ("zoo", "build", recipe, "--limit", 8, "--device", "cpu", "--out")
-    with _killed(nodes[0], in_the_middle) as killed:
+    with _killed(nodes, in_the_middle) as killed:
         code, _, err = cli(*arguments, tmp_path / "ray", "--executor", "ray", "--address", cluster.address)
     assert (code, bool(killed)) == (0, True), err
     assert all(len(seen[name]) == 1 for name in finished)  # no shard was written a second time
@@ -218,7 +218,7 @@ def test_no_node_left_ends_the_command(cluster, cli, small_zoo, tmp_path, monkey
     monkeypatch.setattr("weightbench.runtime.ray_executor.NODE_CHECK_SECONDS", 2.0)
     node = cluster.add_node(num_cpus=1)
     suite, out = write_suite(tmp_path, small_zoo, [0, 1, 2], seconds=0.5), tmp_path / "runs"
-    with _killed(node, lambda pids: bool(list(out.rglob("seed-*.json")))):
+    with _killed([node], lambda pids: bool(list(out.rglob("seed-*.json")))):
         code, _, err = cli("run", "--suite", suite, "--out", out, "--executor", "ray", "--address", cluster.address)
     cluster.remove_node(node)
     assert code == 2

@@ -42,7 +42,9 @@ class ColumnTask(LearnedTask):
         self.metric = getattr(type(self), "metric", "accuracy" if classify else "pearson-r")
 
     def _target(self, given: str | None) -> str | None:
-        return super()._target(given) if self.fixed_target else given
+        if self.fixed_target in (None, "label"):  # records of classification name no target
+            return super()._target(given) if self.fixed_target else given
+        return self.fixed_target if given in (None, self.fixed_target) else super()._target(given)
 
     def _check(self) -> None:
         """Raises BadInput, in one line, for a target that cannot be learned or scored."""

@@ -52,11 +52,9 @@ class WeightStats(Method):
     leaves: Annotated[int, Field(ge=2)] = 15
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
-        """Boost trees on train, early stopping on val; without targets there is nothing to learn."""
+        """Boost trees on train, early stopping on val."""
         self.columns = 7 * max(len(arch.tensors) for arch in task.architectures)
         self.output, self.output_dim = task.output, task.output_dim
-        if task.output == "embeddings":
-            return
         booster = HistGradientBoostingRegressor if task.output == "values" else HistGradientBoostingClassifier
         self.model = booster(
             max_iter=self.trees,
@@ -91,7 +89,3 @@ class WeightStats(Method):
         if self.output == "values":
             return torch.from_numpy(self.model.predict(features)).float().unsqueeze(1)
         return class_logits(self.model, features, self.output_dim)
-
-    def transform(self, networks: Networks) -> Tensor:
-        """The statistics themselves, `[B, columns]`; 0 for what an architecture does not have."""
-        return torch.from_numpy(self._features([networks])).nan_to_num(0.0).float()

@@ -10,7 +10,7 @@ nodes without one. A network's embedding is the mean of its nodes' means.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import NonNegativeInt, PositiveInt
@@ -99,7 +99,7 @@ class StructureReps(Method):
     """
 
     name = "structure-reps"
-    tasks = ("property", "neuron-alignment")
+    tasks: ClassVar[tuple[str, ...]] = ("property", "neuron-alignment")
     recipe_fields = frozenset(("graphs", "epochs", "batch_size", "lr"))
 
     attention: bool = True

@@ -67,7 +67,7 @@ class DilationError(Metric):
 
     def evaluate(self, answers: Answers) -> Evaluation:
         """The score on the zoo, and under its name that on the zoo that is tested on too."""
-        scores, items, units = super().evaluate(answers)
+        found = super().evaluate(answers)
         if (other := answers.elsewhere) is not None:
-            scores[self.name + answers.ending] = super().evaluate(other).scores[self.name]
-        return Evaluation(scores, items, units)
+            found.scores[self.name + answers.ending] = super().evaluate(other).scores[self.name]
+        return found

@@ -136,11 +136,15 @@ class Answers:
 
 
 class Evaluation(NamedTuple):
-    """The scores of a cell by name, the metric's own among them, and the items of that one with their units."""
+    """The scores of a cell by name, the metric's own among them, and the items of that one with their units.
+
+    `late`: the same of networks from the late half of training alone, where the zoo holds earlier ones too.
+    """
 
     scores: dict[str, float]
     items: Items
     units: Units
+    late: tuple[Items, Units] | None = None
 
 
 class Metric(ABC):

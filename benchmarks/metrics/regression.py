@@ -2,6 +2,9 @@
 
 Under `within-run` each is a score per run, averaged over the runs whose target is not constant. A correlation with a
 constant is 0.
+
+Of a zoo of snapshots the headline metric has a second score, of the late half of training alone: scores rise at the
+start of every run, so that a method that only tells how long a network was trained does well on all epochs together.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from sklearn.metrics import r2_score
 
 from .metric import Answers, Evaluation, Items, Metric, Units, mean_of_pseudo_values, pseudo_values
 
+LATE = "-late"  # ends the name of the score of the late half of training
 PAIR_ROWS = 512  # rows at a time of a matrix of all pairs, which as a whole would not fit
 
 
@@ -37,9 +41,7 @@ class Regression(Metric):
         true = answers.column(answers.options.target or "").astype(float)
         strata = None
         if answers.options.split == "within-run":
-            strata = np.unique(answers.column("run"), return_inverse=True)[1]
-            constant = [run for run in np.unique(strata) if np.ptp(true[strata == run]) == 0]
-            strata = np.where(np.isin(strata, constant), -1, strata)
+            strata = _varied(np.unique(answers.column("run"), return_inverse=True)[1], true)
         return answers.array("values", 1)[:, 0].astype(float), true, strata
 
     def items(self, predicted: np.ndarray, true: np.ndarray, strata: np.ndarray | None = None) -> Items:
@@ -58,12 +60,37 @@ class Regression(Metric):
         return self.of(predicted, true) if np.ptp(predicted) > 0 and np.ptp(true) > 0 else 0.0
 
     def evaluate(self, answers: Answers) -> Evaluation:
-        """All three scores: each says what the others cannot see."""
+        """All three scores: each says what the others cannot see; and the headline one of the late half."""
         read = self.read(answers)
         scores = {metric.name: metric.value(*read) for metric in (PearsonR(), R2(), KendallTau())}
-        strata = read[-1]
-        units = self.units(answers) if strata is None else Units(strata, "run")
-        return Evaluation(scores, self.items(*read), units)
+        evaluation = Evaluation(scores, self.items(*read), self._units(answers, read[-1]))
+        found = self._late(answers, *read)
+        if found is None:
+            return evaluation
+        late, units = found
+        scores[self.name + LATE] = self.value(*late)
+        return evaluation._replace(late=(self.items(*late), units))
+
+    def _units(self, answers: Answers, strata: np.ndarray | None) -> Units:
+        return self.units(answers) if strata is None else Units(strata, "run")
+
+    def _late(
+        self, answers: Answers, predicted: np.ndarray, true: np.ndarray, strata: np.ndarray | None
+    ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray | None], Units] | None:
+        """What was read, of epochs behind the middle of training alone; None where there are no others."""
+        if "epoch" not in answers.truth.table:
+            return None
+        epochs = answers.column("epoch")
+        late = epochs > epochs.max() / 2
+        if late.all() or np.ptp(true[late]) == 0:
+            return None
+        true, predicted = true[late], predicted[late]
+        kept = None if strata is None else _varied(strata[late], true)
+        if kept is not None and (kept < 0).all():
+            return None
+        units = self._units(answers, strata)
+        codes = units.codes[late] if kept is None else kept
+        return (predicted, true, kept), Units(codes, units.name, units.shared)
 
 
 class PearsonR(Regression):
@@ -148,6 +175,12 @@ def _tau_pseudo_values(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     tau = totals[0] / np.sqrt(totals[1] * totals[2])
     left_out = without[0] / np.sqrt(np.maximum(without[1] * without[2], 1e-12))
     return pseudo_values(float(tau), left_out)
+
+
+def _varied(strata: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """Strata `[N]`, -1 in place of those whose true values `[N]` are all the same."""
+    constant = [part for part in np.unique(strata[strata >= 0]) if np.ptp(true[strata == part]) == 0]
+    return np.where(np.isin(strata, constant), -1, strata)
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

@@ -1,5 +1,9 @@
 """Retrieval by exact search: mean average precision and recall@k. Every network is a query; the others, those of its
-own run left out, are ranked by the Euclidean distance between standardised embeddings."""
+own run left out, are ranked by the Euclidean distance between embeddings.
+
+These are standardised by the training networks. Those of version 1 of the task were stored as they were, and are
+standardised by themselves.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,14 @@ class MeanAveragePrecision(Metric):
         """Embeddings `[N, d]`, labels `[N]` and owners `[N]`: the run of each network, or itself."""
         labels = answers.column(answers.options.target or "")
         known = "run" in answers.truth.table
-        return answers.array("embeddings", None), labels, answers.column("run") if known else answers.networks
+        owners = answers.column("run") if known else answers.networks
+        if "embeddings" in answers.arrays:
+            return _standardised(answers.array("embeddings", None)), labels, owners
+        return answers.array("standardised", None), labels, owners
+
+    def quality(self, predicted: np.ndarray, targets: np.ndarray) -> float:
+        """In training: embeddings are standardised by themselves, since the method is not fitted yet."""
+        return self.value(_standardised(predicted), targets)
 
     def items(self, embeddings: np.ndarray, labels: np.ndarray, owners: np.ndarray | None = None) -> Items:
         """Pseudo-values of each network. Raises BadInput where no query has anything to find."""
@@ -64,9 +75,14 @@ def _items(found: Ranked) -> Items:
     return Items(100 * values[:, None], mean_of_pseudo_values, bounds=(0, 100))
 
 
+def _standardised(embeddings: np.ndarray) -> np.ndarray:
+    found: np.ndarray = StandardScaler().fit_transform(embeddings.astype(float))
+    return found
+
+
 def ranked(embeddings: np.ndarray, labels: np.ndarray, owners: np.ndarray) -> Ranked:
     """Every network as a query: rows of another owner are ranked, and those of the query's label are relevant."""
-    scaled = StandardScaler().fit_transform(embeddings.astype(float))
+    scaled = embeddings.astype(float)
     precisions, ranks = np.full(len(scaled), np.nan), np.zeros(len(scaled), int)
     changes, lost = np.zeros(len(scaled)), np.zeros(len(scaled))
     for start in range(0, len(scaled), QUERIES):

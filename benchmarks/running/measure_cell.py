@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import time
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+import numpy as np
 import torch
 
 from ...methods.contract.registry import is_builtin, source_of
@@ -34,10 +35,16 @@ WARM_UP = 64  # networks of an untimed first prediction
 
 @dataclass
 class LastEncoder:
-    """The encoder that was fitted last, for the next target of the same representation."""
+    """The encoder that was fitted last, for the next target of the same representation; of each fold its own."""
 
     key: str = ""
-    encoder: Encoder | None = None
+    of_folds: dict[int, Encoder] = field(default_factory=dict)
+
+    def of(self, cell: Cell) -> dict[int, Encoder]:
+        """Those that fit a cell; others are dropped."""
+        if self.key != cell.encoder:
+            self.key, self.of_folds = cell.encoder, {}
+        return self.of_folds
 
 
 def run_cell(cell: Cell, *, device: str, jobs: int | None = 1, encoder: LastEncoder | None = None) -> Result:
@@ -54,8 +61,7 @@ def run_cell(cell: Cell, *, device: str, jobs: int | None = 1, encoder: LastEnco
     log.unlink(missing_ok=True)
     _keep_source(cell)
     try:
-        with checkpoint.kept_in(cell.folder.checkpoint(cell.spec, cell.seed)) as place:
-            outcome = _measure(cell, path, device, encoder or LastEncoder(), place)
+        outcome = _measure(cell, path, device, encoder or LastEncoder())
     except Exception as error:
         log.write_text(traceback.format_exc())
         out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
@@ -91,43 +97,87 @@ def _keep_source(cell: Cell) -> None:
         write_atomically(path, content)
 
 
-def _measure(
-    cell: Cell, path: Path, device: str, encoder: LastEncoder, place: checkpoint.Checkpoints
-) -> dict[str, Any]:
+def _measure(cell: Cell, path: Path, device: str, encoder: LastEncoder) -> dict[str, Any]:
     """All that the record says but for what was asked, by whom and when."""
-    task, test = cell.task, cell.task.splits["test"]
     reset_peak_memory()
-    protocol, fit_s = _fitted(cell, device, encoder, place)
-    arrays, predict_s, peak = _predicted(protocol, task, seed=cell.seed, device=device)
-    if (other := task.elsewhere) is not None:
-        found, _, _ = _predicted(protocol, other, seed=cell.seed, device=device)
-        arrays |= {f"{name}.{other.zoo.name}": values for name, values in found.items()}
+    folds = [
+        _fold(replace(cell, task=task), number, device, encoder.of(cell)) for number, task in enumerate(cell.task.folds)
+    ]
     keep_truth(cell)
-    file, ids = path.with_suffix(".safetensors"), task.ids(test)
+    file, ids = path.with_suffix(".safetensors"), [name for fold in folds for name in fold.ids]
+    arrays = {name: np.concatenate([fold.arrays[name] for fold in folds]) for name in folds[0].arrays}
     sha256 = write_predictions(file, ids, arrays)
     # Scored as the board scores: from the files.
     scores = evaluate(cell.spec.task, *read_predictions(file, sha256), cell.folder.truth(cell.spec)).scores
-    return protocol.report | {
+    return _report(folds) | {
         "status": "ok",
-        "score": scores[task.metric],
+        "score": scores[cell.task.metric],
         "scores": scores,
-        "symmetry": audit(protocol, test, seed=cell.seed)
-        if isinstance(protocol, Supervised | Representation)
-        else None,
+        "symmetry": folds[0].symmetry,
         "predictions": PredictionsPart(file=file.name, sha256=sha256, n=len(ids)),
         "cost": CostPart(
-            parameters=protocol.method.num_parameters,
-            fit_s=round(fit_s, 3),
-            predict_networks_per_s=round(len(ids) / predict_s, 1),
-            peak_memory_mb=peak,
+            parameters=folds[0].parameters,
+            fit_s=round(sum(fold.fit_s for fold in folds), 3),
+            predict_networks_per_s=round(len(ids) / sum(fold.predict_s for fold in folds), 1),
+            peak_memory_mb=folds[-1].peak_memory_mb,
         ),
     }
 
 
-def _fitted(cell: Cell, device: str, last: LastEncoder, place: checkpoint.Checkpoints) -> tuple[Asked, float]:
+@dataclass(frozen=True)
+class Fold:
+    """What one fit gave: the stored answers about its test split, and what the record says of it."""
+
+    ids: list[str]
+    arrays: Arrays
+    report: dict[str, Any]
+    symmetry: dict[str, Any] | None
+    parameters: int | None
+    fit_s: float
+    predict_s: float
+    peak_memory_mb: int
+
+
+def _fold(cell: Cell, number: int, device: str, encoders: dict[int, Encoder]) -> Fold:
+    """Fit the cell's method to its task, which is a fold, and ask it. Only the first fold is audited."""
+    task, test = cell.task, cell.task.splits["test"]
+    stem = cell.folder.checkpoint(cell.spec, cell.seed)
+    with checkpoint.kept_in(stem.with_name(f"{stem.name}-fold{number}") if number else stem) as place:
+        protocol, fit_s = _fitted(cell, number, device, encoders, place)
+        arrays, predict_s, peak = _predicted(protocol, task, seed=cell.seed, device=device)
+        if (other := task.elsewhere) is not None:
+            found, _, _ = _predicted(protocol, other, seed=cell.seed, device=device)
+            arrays |= {f"{name}.{other.zoo.name}": values for name, values in found.items()}
+        audited = number == 0 and not cell.method.reads
+        return Fold(
+            ids=task.ids(test),
+            arrays=arrays,
+            report=protocol.report,
+            symmetry=audit(protocol, test, seed=cell.seed)
+            if audited and isinstance(protocol, Supervised | Representation)
+            else None,
+            parameters=protocol.method.num_parameters,
+            fit_s=fit_s,
+            predict_s=predict_s,
+            peak_memory_mb=peak,
+        )
+
+
+def _report(folds: list[Fold]) -> dict[str, Any]:
+    """How the method was chosen and what that took: the first fit's, with the mean of the scores on val."""
+    report = folds[0].report
+    known = [score for fold in folds if (score := fold.report["selection"].get("val_score")) is not None]
+    if len(folds) > 1 and len(known) == len(folds):
+        report |= {"selection": report["selection"] | {"val_score": fmean(known)}}
+    return report
+
+
+def _fitted(
+    cell: Cell, fold: int, device: str, encoders: dict[int, Encoder], place: checkpoint.Checkpoints
+) -> tuple[Asked, float]:
     """The cell's method, fitted, and the seconds that took, also where an encoder was fitted for an earlier cell."""
-    kind, method = protocol_of(cell.task), dataclasses.replace(cell.method)
-    known = last.encoder if last.key == cell.encoder else None
+    kind, method = protocol_of(cell.task), replace(cell.method)
+    known = encoders.get(fold)
     protocol = kind(cell.task, method) if known is None else Representation(cell.task, method, known)
     if known is None:
         announce(cell)
@@ -136,7 +186,7 @@ def _fitted(cell: Cell, device: str, last: LastEncoder, place: checkpoint.Checkp
     _synchronise(device)
     seconds = time.perf_counter() - started + (known.fit_s if known else place.earlier_s)
     if isinstance(protocol, Representation) and protocol.embeddings is not None:
-        last.key, last.encoder = cell.encoder, known or Encoder(protocol.method, protocol.embeddings, seconds)
+        encoders[fold] = known or Encoder(protocol.method, protocol.embeddings, seconds)
     return protocol, seconds
 
 
@@ -146,7 +196,7 @@ def _predicted(protocol: Asked, task: Task, *, seed: int, device: str) -> tuple[
     test = task.splits["test"]
     # In random order, so that a method cannot profit from how the split is sorted.
     generator = torch.Generator().manual_seed(seed)
-    inputs = task.inputs(test)
+    inputs = protocol.asked(test)
     orders = [torch.randperm(len(networks), generator=generator) for networks in inputs]
     shuffled = [networks[order] for networks, order in zip(inputs, orders, strict=True)]
     for networks in shuffled:

@@ -136,7 +136,7 @@ class Trial:
     @property
     def inputs(self) -> Any:
         """What it is asked about: the test networks of the first architecture."""
-        return self.task.inputs(self.task.splits["test"])[0]
+        return self.fitted().asked(self.task.splits["test"])[0]
 
     @property
     def plain(self) -> Any:
@@ -201,7 +201,7 @@ def seed(trial: Trial) -> None:
 def symmetries(trial: Trial) -> None:
     """Declared symmetries hold; edits move along with the neurons."""
     fitted = trial.fitted()
-    if isinstance(fitted, Alignment):
+    if isinstance(fitted, Alignment) or trial.method.reads:
         return
     report = audit(fitted, trial.task.splits["test"], seed=0)
     for kind in trial.method.symmetries:

@@ -82,6 +82,7 @@ def planned_cell(task: Task, method: Method, seed: int, folder: ResultsFolder) -
 
 def _spec(task: Task, method: Method) -> CellSpec:
     zoo, kind = task.zoo, type(method)
+    sizes = {name: len(split) for name, split in (next(task.folds).splits | task.splits).items()}
     return CellSpec(
         TaskPart(
             name=task.name,
@@ -98,7 +99,7 @@ def _spec(task: Task, method: Method) -> CellSpec:
             manifest_sha256=zoo.manifest_sha256,
             own_build=published_sha256(zoo.name, zoo.version) != zoo.manifest_sha256,
             reference=_zoo_reference(zoo),
-            **{f"n_{name}": len(split) for name, split in task.splits.items()},
+            **{f"n_{name}": size for name, size in sizes.items()},
         ),
         MethodPart(
             name=method.name,

@@ -10,18 +10,33 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from ...methods.contract.linear_readout import LinearReadout
 from ...methods.contract.method import Method
 from ...runtime.errors import BadInput
 from ...zoo.networks.networks import Networks
+from ...zoo.storage.zoo import Split
 from ..task.learned_task import LearnedTask
 from ..task.network_pairs import Pairs, neurons
 from ..task.task import Task
 from .task_views import BadOutput, Sealed, Unlabelled
 
 OBSERVED_AT_ONCE = 1024  # networks whose observable part is made together
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of a zoo's table, which a control sees in place of networks."""
+
+    table: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, index: slice | Tensor | list[int]) -> Rows:
+        return Rows(self.table.iloc[index if isinstance(index, slice) else np.asarray(index)])
 
 
 class Protocol(ABC):
@@ -35,10 +50,19 @@ class Protocol(ABC):
 
     def __init__(self, task: Task, method: Method) -> None:
         self.task, self.method = task, method
+        self._scaler: StandardScaler | None = None
 
     @abstractmethod
     def fit(self, *, seed: int, device: str) -> None:
         """Fit the method, and what the protocol fits on top of it."""
+
+    def asked(self, split: Split) -> Sequence[Any]:
+        """What the method is asked about, one batch per architecture: the task's inputs, or a control's columns."""
+        if not self.method.reads:
+            return self.task.inputs(split)
+        table = split.table[list(self.method.reads)]
+        ends = np.cumsum([len(networks) for networks in split.groups]).tolist()
+        return [Rows(table.iloc[start:end]) for start, end in zip([0, *ends], ends, strict=False)]
 
     @abstractmethod
     def output(self, networks: Any) -> Any:
@@ -47,6 +71,13 @@ class Protocol(ABC):
     @abstractmethod
     def judged(self, outputs: Sequence[Any], table: pd.DataFrame) -> Tensor:
         """What the task judges, `[N, ...]`, of one output per architecture; `table` has their N rows."""
+
+    def comparable(self, outputs: Tensor) -> Tensor:
+        """Outputs `[N, d]` in the means and deviations of the training networks', where the task compares them."""
+        if self._scaler is None:
+            train = self.task.splits["train"]
+            self._scaler = StandardScaler().fit(torch.cat([self.output(x) for x in self.asked(train)]).double().numpy())
+        return torch.from_numpy(self._scaler.transform(outputs.double().numpy())).float()
 
     def seen(self, outputs: Sequence[Any]) -> list[Tensor]:
         """What of the outputs can move under a symmetry, one tensor for each."""
@@ -77,7 +108,7 @@ class Supervised(Protocol):
 
     def output(self, networks: Networks) -> Any:
         """What the task asks for about networks of one architecture, on the CPU, checked. Raises BadOutput."""
-        output, count = self.method.predict(networks), len(networks)
+        output, count = self.method.predict(_given(networks)), len(networks)
         if self.task.output == "networks":
             if not isinstance(output, Networks) or output.arch != networks.arch or len(output) != count:
                 raise BadOutput(f"predict returned {_describe(output)}, expected {count} edited Networks")
@@ -90,7 +121,8 @@ class Supervised(Protocol):
     def judged(self, outputs: Sequence[Any], table: pd.DataFrame) -> Tensor:
         """What the task observes of the predictions."""
         starts = [(output, i) for output in outputs for i in range(0, len(output), OBSERVED_AT_ONCE)]
-        return torch.cat([self.task.observe(output[i : i + OBSERVED_AT_ONCE]) for output, i in starts])
+        observed = torch.cat([self.task.observe(output[i : i + OBSERVED_AT_ONCE]) for output, i in starts])
+        return self.comparable(observed) if self.task.compares_embeddings else observed
 
     def seen(self, outputs: Sequence[Any]) -> list[Tensor]:
         """What the task observes of the predictions."""
@@ -107,7 +139,7 @@ class Encoder:
 
 
 class Representation(Protocol):
-    """`fit` without targets, `transform`, then scikit-learn's linear or logistic regression on the embeddings.
+    """`fit` without targets, `transform`, then ridge or logistic regression on the embeddings, see `LinearReadout`.
 
     The regression sees the targets of train and val, which are 80 % of the networks, and is scored on test. Values
     under `within-run` have a regression for each run, as in StructureReps (2025).
@@ -129,7 +161,7 @@ class Representation(Protocol):
         if self.embeddings is None:
             view = Unlabelled(self.task)
             self.method.fit(view, view.splits["train"], view.splits["val"], seed=seed, device=device)
-            self.embeddings = torch.cat([self.output(group) for split in (train, val) for group in split.groups])
+            self.embeddings = torch.cat([self.output(group) for split in (train, val) for group in self.asked(split)])
         if self.task.compares_embeddings:
             return
         targets = torch.cat([self.task.targets(split) for split in (train, val)])
@@ -154,12 +186,12 @@ class Representation(Protocol):
             return found
         if self.task.compares_embeddings:
             return found | {"selection": _as_fitted(self, self.task)}
-        rule = "linear regression" if self.task.output == "values" else "logistic regression"
+        rule = "ridge regression" if self.task.output == "values" else "logistic regression"
         return found | {"selection": {"rule": f"{rule} on train and val", "val_score": None, "trials": 1}}
 
     def output(self, networks: Networks) -> Tensor:
         """Embeddings `[B, d]`, checked. Raises BadOutput."""
-        found = self.method.transform(networks)
+        found = self.method.transform(_given(networks))
         if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != len(networks):
             raise BadOutput(f"transform returned {_describe(found)}, expected a tensor of shape ({len(networks)}, d)")
         return _finite(found, "transform")
@@ -167,7 +199,7 @@ class Representation(Protocol):
     def judged(self, outputs: Sequence[Tensor], table: pd.DataFrame) -> Tensor:
         """What the regressions predict from the embeddings; or the embeddings, where the task compares those."""
         if self.task.compares_embeddings:
-            return torch.cat(list(outputs))
+            return self.comparable(torch.cat(list(outputs)))
         embeddings, keys = torch.cat(list(outputs)), self._keys(table)
         found = torch.empty(len(embeddings), self.task.output_dim)
         for key in np.unique(keys):
@@ -218,10 +250,14 @@ def protocol_of(task: Task) -> type[Supervised | Representation | Alignment]:
     return Representation
 
 
+def _given(networks: Networks | Rows) -> Any:
+    return networks.table if isinstance(networks, Rows) else networks
+
+
 def _as_fitted(protocol: Protocol, task: LearnedTask) -> dict[str, Any]:
     """The selection of a method that says nothing of one, with its score on val."""
     val = task.splits["val"]
-    judged = protocol.judged([protocol.output(networks) for networks in val.groups], val.table)
+    judged = protocol.judged([protocol.output(networks) for networks in protocol.asked(val)], val.table)
     return {"rule": "as fitted", "val_score": task.quality(judged, task.targets(val)), "trials": 1}
 
 

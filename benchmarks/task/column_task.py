@@ -36,7 +36,10 @@ class ColumnTask(LearnedTask):
         super().__init__(zoo, options)
         self.target: str = self.options.target or self.fixed_target or ""
         self.classes = class_names(self.zoo, self.target)
-        self._check()
+        if "train" in self.splits:
+            self._check()
+        else:
+            list(self.folds)  # each checks itself
         classify = self.classes is not None
         self.output = "logits" if classify else "values"
         self.metric = getattr(type(self), "metric", "accuracy" if classify else "pearson-r")

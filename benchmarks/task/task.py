@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -14,6 +14,7 @@ from ...runtime.errors import BadInput, unknown
 from ...zoo.load_zoo import ZooReference, load_zoo
 from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
+from ...zoo.storage.cross_fitting import CROSS_FITTED, fold_of
 from ...zoo.storage.zoo import Split, Zoo
 from ..metrics.scoring import metric_of
 from ..records.predictions import Arrays
@@ -29,7 +30,8 @@ class Task(ABC):
         needs: columns that a zoo must have.
         inputs_may_move: a network that computes f(A x + t), for A near the identity and a small t, or a slightly noisy
             f, has the answer of f: augmentations that do so are used in training.
-        compares_embeddings: under the representation protocol the task judges embeddings, without a linear model.
+        compares_embeddings: the task judges outputs, standardised by the training networks, by their distances; under
+            the representation protocol those are embeddings, without a linear model.
 
     Attributes, of the class or of the instance where the zoo decides:
         output: what `predict` returns: "logits" or "values", both `[B, output_dim]`, or edited "networks"; or
@@ -50,11 +52,8 @@ class Task(ABC):
 
     def __init__(self, zoo: Zoo, options: Options | None = None) -> None:
         given = options or Options()
-        if given.split and not zoo.manifest.other_splits:
-            raise BadInput(f"zoo {zoo.name} has one set of splits only, not {given.split!r}: leave the split out")
         split = given.split or ("across-runs" if zoo.manifest.other_splits else None)
-        policy = None if split == "across-runs" else split
-        self.zoo = zoo if split is None or zoo.policy == policy else zoo.with_splits(split)
+        self.zoo = self._in_splits(zoo, split)
         missing = [column for column in self.needs if column not in zoo.manifest.columns]
         if missing:
             raise BadInput(f"task {self.name} needs the columns {missing}, which zoo {zoo.name} does not have")
@@ -63,6 +62,16 @@ class Task(ABC):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return task_on_this_machine, (type(self), self.options, ZooReference.of(self.zoo))
+
+    def _in_splits(self, zoo: Zoo, split: str | None) -> Zoo:
+        """The zoo in the splits of the options, which a fold of them has already."""
+        if split == CROSS_FITTED and (self.compares_embeddings or getattr(self, "output", "") == "permutations"):
+            raise BadInput(f"task {self.name} compares test networks, which one fit must read: {split} has several")
+        if split not in (None, CROSS_FITTED) and not zoo.manifest.other_splits:
+            raise BadInput(f"zoo {zoo.name} has one set of splits only, not {split!r}: leave the split out")
+        policy = None if split == "across-runs" else split
+        fold = split == CROSS_FITTED and fold_of(zoo.policy or "") is not None
+        return zoo if split is None or zoo.policy == policy or fold else zoo.with_splits(split)
 
     def _target(self, given: str | None) -> str | None:
         """The resolved target option; resolving it again changes nothing."""
@@ -108,6 +117,12 @@ class Task(ABC):
     def ids(self, split: Split) -> list[str]:
         """The networks that `inputs` asks about, in its order."""
         return split.ids
+
+    @property
+    def folds(self) -> Iterator[Task]:
+        """The tasks that are fitted and tested one after the other: this one, or the folds of a cross-fitted one."""
+        for zoo in self.zoo.folds:
+            yield self if zoo is self.zoo else type(self)(zoo, self.options)
 
     @property
     def elsewhere(self) -> Task | None:
@@ -158,7 +173,7 @@ def load_task(
     """A task on a zoo, which is a name, a folder or a loaded `Zoo`. Raises BadInput.
 
     Arguments:
-        split: "within-run" or "across-runs" (the default) on a snapshot zoo.
+        split: "within-run" or "across-runs" (the default) on a snapshot zoo; "cross-fitted" on any zoo of runs.
         target: the column asked for, where the task leaves that open.
         protocol: "supervised", or "representation": the method embeds, the suite's linear model reads.
         also: a second zoo, by name or folder, that is tested on too, out of domain, where the task can.

@@ -13,6 +13,7 @@ class AccuracyDecoding(ColumnTask):
     """Values: the accuracy or R2 of each network, by default on its test items."""
 
     name = "accuracy-decoding"
+    version = 2  # 1: read from representations by least squares
     family = "property"
     description = "Predict a network's score on its test data, or training data (--target train)"
     output, metric = "values", "pearson-r"

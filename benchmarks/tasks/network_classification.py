@@ -9,6 +9,7 @@ class NetworkClassification(Property):
     """Logits over the values of a column of text."""
 
     name = "network-classification"
+    version = 1
     family = "property"
     description = "Tell how a network was made: its optimizer, source, variant or init (--target)"
     output, metric = "logits", "accuracy"

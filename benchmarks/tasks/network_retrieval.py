@@ -20,6 +20,7 @@ class NetworkRetrieval(Property):
     """Embeddings or logits, whose nearest neighbours are to be of the same kind."""
 
     name = "network-retrieval"
+    version = 2  # 1: embeddings standardised by the test networks themselves
     family = "property"
     description = "Find the networks nearest in embedding that were made alike (--target)"
     output, metric = "logits", "map"
@@ -33,8 +34,8 @@ class NetworkRetrieval(Property):
             raise BadInput(f"zoo {self.zoo.name}: no test run has another with its {self.target}: nothing to retrieve")
 
     def evidence(self, observed: Tensor, split: Split) -> Arrays:
-        """Embeddings, float32 `[N, d]`."""
-        return {"embeddings": observed.float().numpy()}
+        """Embeddings, standardised by the training networks, float32 `[N, d]`."""
+        return {"standardised": observed.float().numpy()}
 
 
 TASK = NetworkRetrieval

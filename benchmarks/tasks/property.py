@@ -10,6 +10,7 @@ class Property(ColumnTask):
     """Logits or values, as the column's type is."""
 
     name = "property"
+    version = 2  # 1: read from representations by least squares
     description = "Predict any column of the zoo's table, or the difference of two (--target)"
 
     def _target(self, given: str | None) -> str:

@@ -29,7 +29,13 @@ FEWEST_IMAGES = 500  # whose labels nobody gets all right without a doubt
 FEWEST_VALUES = 50  # different fractions that nobody predicts to the last bit
 CHANCE = 1e-9  # of an honest result being refused, where the rule is a test
 FEWEST_NUMBERS = 16  # beyond those of a constant answer, in which two methods cannot agree by chance
-COMPARED = ("logits", "values", "embeddings", "squared_error")  # permutations may agree: often one is the best
+COMPARED = (
+    "logits",
+    "values",
+    "embeddings",
+    "standardised",
+    "squared_error",
+)  # permutations may agree: often one is the best
 
 
 def truth_told(result: Result, ids: list[str], arrays: Arrays, truth: Truth) -> str:

@@ -52,6 +52,7 @@ class Method:
         version: part of every result's identity. Raise it when the same settings would give another model or training.
         tasks: names of the tasks that it supports; "property" covers every task about a column of a zoo's table.
         paper: the source, for instance "arXiv:2403.12143".
+        reads: columns of the zoo's table that a control is given in place of networks, as a DataFrame; () for a method.
         one_architecture: the method is tied to the architecture that it was fitted on.
         symmetries: changes of the weights that keep a network's function ("permutation", "sign", "scale") and that
             cannot change the method's answer; edits move along. `weightbench check` holds it to that.
@@ -64,6 +65,7 @@ class Method:
     version: ClassVar[str] = "1"
     tasks: ClassVar[tuple[str, ...]]
     paper: ClassVar[str] = ""
+    reads: ClassVar[tuple[str, ...]] = ()
     one_architecture: ClassVar[bool] = False
     symmetries: ClassVar[tuple[Kind, ...]] = ()
     recipe_fields: ClassVar[frozenset[str]] = frozenset()
@@ -135,6 +137,9 @@ class Method:
 
         Extend it where a method has needs of its own: `super().check(task)` first.
         """
+        absent = [name for name in self.reads if not all(name in split.table for split in task.splits.values())]
+        if absent:
+            raise BadInput(f"method {self.name} reads the column {absent[0]}, which this zoo does not have")
         found = task.architectures
         if self.one_architecture and len(found) > 1:
             shown = ", ".join(map(str, found[:3]))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -16,6 +16,7 @@ from ..networks.architecture import Architecture
 from ..networks.networks import Networks
 from ..networks.rendering import render
 from .checksums import verify_files
+from .cross_fitting import CROSS_FITTED, FOLDS, fold_of, runs_of_fold
 from .manifest import Manifest, Rendering, SourceInfo, ZooFile, read_manifest
 from .tables import read_table, read_tensors
 
@@ -29,7 +30,8 @@ class Split:
 
     Arguments:
         files: where the networks lie.
-        column: None when the files hold this split alone; else the column that names each row's split.
+        column: None when the files hold this split alone; else the column that tells which rows are of it.
+        values: of that column, in the rows of this split; its own name where that is the column's text.
         shown: the columns of the table and arrays that can be seen; None for all.
     """
 
@@ -38,38 +40,41 @@ class Split:
     files: list[ZooFile] = field(repr=False)
     architectures: dict[str, Architecture] = field(repr=False)
     column: str | None = None
+    values: tuple[Any, ...] = ()
     shown: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.table) if self.column else sum(file.rows for file in self.files)
 
     @cached_property
-    def _by_architecture(self) -> list[tuple[str, pd.DataFrame, dict[str, Tensor]]]:
-        """Architecture, table and tensors of every group."""
-        import pandas as pd
-
-        groups = []
+    def _tables(self) -> list[tuple[ZooFile, pd.DataFrame]]:
+        """Of every file its rows of this split, by their numbers in the file; the architectures one after the other."""
+        found = []
         for key in dict.fromkeys(file.architecture for file in self.files):
-            tables, tensors = [], []
             for file in (file for file in self.files if file.architecture == key):
-                table, arrays = read_table(self.folder, file), read_tensors(self.folder, file)
-                if self.column:
-                    rows = np.flatnonzero(table[self.column] == self.name)
-                    table, arrays = table.iloc[rows], {name: values[rows] for name, values in arrays.items()}
-                tables.append(table)
-                tensors.append(arrays)
-            joined = tensors[0] if len(tensors) == 1 else {n: torch.cat([t[n] for t in tensors]) for n in tensors[0]}
-            table = pd.concat(tables, ignore_index=True).assign(architecture=key)
-            if self.shown is not None:
-                table = table[[name for name in table if name in self.shown]]
-                joined = {name: values for name, values in joined.items() if name in self.shown}
-            groups.append((key, table, joined))
-        return groups
+                table = read_table(self.folder, file).reset_index(drop=True).assign(architecture=key)
+                found.append(
+                    (file, table[table[self.column].isin(self.values or (self.name,))] if self.column else table)
+                )
+        return found
+
+    def _tensors(self, column: str) -> list[tuple[str, Tensor]]:
+        """A column of arrays, `[rows, length]`, file by file, with the file's architecture."""
+        if self.shown is not None and column not in self.shown:
+            raise KeyError(column)
+        found = []
+        for file, table in self._tables:
+            values = read_tensors(self.folder, file)[column]
+            found.append((file.architecture, values[table.index.to_numpy()] if self.column else values))
+        return found
 
     @cached_property
     def groups(self) -> list[Networks]:
         """One `Networks` per architecture."""
-        return [Networks(self.architectures[key], tensors["params"]) for key, _, tensors in self._by_architecture]
+        parts: dict[str, list[Tensor]] = {}
+        for key, values in self._tensors("params"):
+            parts.setdefault(key, []).append(values)
+        return [Networks(self.architectures[key], p[0] if len(p) == 1 else torch.cat(p)) for key, p in parts.items()]
 
     @property
     def networks(self) -> Networks:
@@ -83,12 +88,16 @@ class Split:
         """One row per network: `id`, labels, scores and hyperparameters, plus `architecture`."""
         import pandas as pd
 
-        return pd.concat([table for _, table, _ in self._by_architecture], ignore_index=True)
+        found = pd.concat([table for _, table in self._tables], ignore_index=True)
+        return found if self.shown is None else found[[name for name in found if name in self.shown]]
 
     @property
     def group_ids(self) -> list[list[str]]:
         """The ids of every group's networks."""
-        return [table["id"].tolist() for _, table, _ in self._by_architecture]
+        found: dict[str, list[str]] = {}
+        for file, table in self._tables:
+            found.setdefault(file.architecture, []).extend(table["id"])
+        return list(found.values())
 
     @property
     def ids(self) -> list[str]:
@@ -97,7 +106,7 @@ class Split:
 
     def array(self, column: str) -> Tensor:
         """A column of arrays, `[rows, length]`, for instance `image`."""
-        return torch.cat([tensors[column] for _, _, tensors in self._by_architecture])
+        return torch.cat([values for _, values in self._tensors(column)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,26 +144,52 @@ class Zoo:
         if self.policy is None:
             chosen = {n: [f for f in self.manifest.files if f.split == n] for n in self.manifest.splits}
             return {name: self._split(name, files) for name, files in chosen.items()}
-        return {n: self._split(n, self.manifest.files) for n in self.manifest.other_splits[self.policy]}
+        if self.policy == CROSS_FITTED:
+            return {"test": self._split("test", self.manifest.files)}
+        if (fold := fold_of(self.policy)) is not None:
+            runs = runs_of_fold(self._runs, fold, self.name)
+            return {name: self._split(name, self.manifest.files, "run", these) for name, these in runs.items()}
+        column = self.policy.replace("-", "_")
+        return {n: self._split(n, self.manifest.files, column) for n in self.manifest.other_splits[self.policy]}
 
-    def _split(self, name: str, files: list[ZooFile]) -> Split:
-        column = self.policy.replace("-", "_") if self.policy else None
-        return Split(name, self.folder, files, self.manifest.architectures, column)
+    def _split(self, name: str, files: list[ZooFile], column: str | None = None, values: tuple[Any, ...] = ()) -> Split:
+        return Split(name, self.folder, files, self.manifest.architectures, column, values)
+
+    @property
+    def _runs(self) -> list[list[int]]:
+        """The runs of each architecture."""
+        if "run" not in self.manifest.columns:
+            raise BadInput(f"zoo {self.name} names no runs: {CROSS_FITTED} takes a zoo of training runs")
+        table = self._split("all", self.manifest.files).table
+        return [sorted(set(part["run"].tolist())) for _, part in table.groupby("architecture", sort=False)]
 
     def with_splits(self, policy: str) -> Zoo:
-        """The same networks in other splits that the zoo stores.
+        """The same networks in other splits.
 
         Arguments:
-            policy: "within-run" for a snapshot zoo: epochs of one run in every split, which leaks; its own splits,
-                "across-runs", hold whole runs.
+            policy: "across-runs" for those of the files, which hold whole runs. Of a snapshot zoo, "within-run":
+                epochs of one run in every split, which leaks. Of any zoo of runs, "cross-fitted": all networks are
+                the test split, and `folds` says by which fit each is read; "cross-fitted-2" is one of these folds.
 
-        Raises BadInput when the zoo does not store such splits.
+        Raises BadInput when the zoo does not have such splits.
         """
-        if policy == "across-runs" and self.manifest.other_splits:
+        stored = self.manifest.other_splits
+        if policy == "across-runs" and stored:
             return Zoo(self.folder, self.manifest, self.manifest_sha256)
-        if policy not in self.manifest.other_splits:
-            raise unknown(f"split policy of zoo {self.name}", policy, self.manifest.other_splits)
+        if policy == CROSS_FITTED or fold_of(policy) is not None:
+            runs_of_fold(self._runs, 0, self.name)  # raises where the runs are too few
+        elif policy not in stored:
+            raise unknown(f"split policy of zoo {self.name}", policy, [*stored, CROSS_FITTED])
         return Zoo(self.folder, self.manifest, self.manifest_sha256, policy)
+
+    @property
+    def folds(self) -> Iterator[Zoo]:
+        """The folds of a cross-fitted zoo, one after the other; the zoo itself under any other policy."""
+        if self.policy != CROSS_FITTED:
+            yield self
+            return
+        for fold in range(FOLDS):
+            yield self.with_splits(f"{CROSS_FITTED}-{fold}")
 
     def __getitem__(self, split: str) -> Split:
         return self.splits[split]
@@ -189,7 +224,8 @@ class Zoo:
         return open_again, (self.folder.resolve(), self.manifest_sha256, self.policy)
 
     def __repr__(self) -> str:
-        rows = self.manifest.splits if self.policy is None else self.manifest.other_splits[self.policy]
+        stored = self.manifest.splits if self.policy is None else self.manifest.other_splits.get(self.policy)
+        rows = stored or {name: len(split) for name, split in self.splits.items()}
         sizes = ", ".join(f"{name} {count:,}" for name, count in rows.items())
         return f"Zoo({self.name}@{self.version}: {sizes})"
 

@@ -48,7 +48,7 @@ def scores(zoo: wb.Zoo, out: Path, method: str, target: str, *, task: str = "pro
         ("weight-norms", "sum_of_squares", "supervised"),
         ("weight-norms", "sum_of_squares", "representation"),
         ("weight-norms", "spectral_norm", "supervised"),
-        ("weight-stats", "mean_weight", "representation"),
+        ("weight-stats-linear", "mean_weight", "representation"),
     ],
 )
 def test_what_a_method_can_see_it_finds(planted, tmp_path: Path, method: str, target: str, protocol: str) -> None:

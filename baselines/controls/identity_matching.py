@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..methods.contract.method import Method
-from ..methods.contract.task_view import TaskView
-from ..zoo.networks.networks import Networks
-from ..zoo.networks.symmetry import neuron_groups
-from ..zoo.storage.zoo import Split
+from ...methods.contract.method import Method
+from ...methods.contract.task_view import TaskView
+from ...zoo.networks.networks import Networks
+from ...zoo.networks.symmetry import neuron_groups
+from ...zoo.storage.zoo import Split
 
 
 class IdentityMatching(Method):

@@ -1,0 +1,29 @@
+"""Weight statistics, read by a linear model (Unterthiner et al. 2020, arXiv:2002.11448, compare it with trees)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..methods.contract.feature_method import FeatureMethod
+from ..methods.contract.network_checks import require_finite
+from ..zoo.networks.architecture import Architecture
+from ..zoo.networks.networks import Networks
+from .weight_stats import statistics
+
+
+class WeightStatsLinear(FeatureMethod):
+    """Mean, variance and five quantiles of every tensor into ridge or logistic regression."""
+
+    name = "weight-stats-linear"
+    symmetries = ("permutation",)
+    paper = "arXiv:2002.11448"
+
+    def size(self, arch: Architecture) -> int:
+        """Seven numbers per tensor."""
+        return 7 * len(arch.tensors)
+
+    def transform(self, networks: Networks) -> Tensor:
+        """The statistics themselves, `[B, columns]`; 0 for what an architecture does not have."""
+        found = statistics(require_finite(networks, self.name))
+        return torch.nn.functional.pad(found, (0, self.columns - found.shape[1]))

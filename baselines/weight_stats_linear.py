@@ -25,5 +25,7 @@ class WeightStatsLinear(FeatureMethod):
 
     def transform(self, networks: Networks) -> Tensor:
         """The statistics themselves, `[B, columns]`; 0 for what an architecture does not have."""
+        if not len(networks):
+            return torch.empty(0, self.columns)
         found = statistics(require_finite(networks, self.name))
         return torch.nn.functional.pad(found, (0, self.columns - found.shape[1]))

@@ -65,7 +65,8 @@ def tiny_zoo() -> Zoo:
 def brief(method: Method, *, keep: Collection[str] = ()) -> Method:
     """The method with a short training: one epoch of small batches, but for the fields in `keep`."""
     known = {field.name for field in dataclasses.fields(method)}
-    short = {name: value for name, value in BRIEF_TRAINING.items() if name in known and name not in keep}
+    wanted = {name: value for name, value in BRIEF_TRAINING.items() if name in known and name not in keep}
+    short = {name: min(value, getattr(method, name)) for name, value in wanted.items()}
     return dataclasses.replace(method, **short)
 
 

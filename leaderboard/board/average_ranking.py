@@ -32,6 +32,7 @@ class Ranking:
 
 def rankings(boards: Sequence[Board]) -> list[Ranking]:
     """One ranking for each task with several boards, and one for all boards, where two rows at least are complete."""
+    boards = [board for board in boards if not board.superseded]
     tasks = sorted({board.task for board in boards})
     groups: list[tuple[str, Sequence[Board]]] = [
         (f"{task}, all zoos", [b for b in boards if b.task == task]) for task in tasks
@@ -64,13 +65,15 @@ def average_ranks(boards: Sequence[dict[str, float]], zoos: Sequence[object]) ->
 
 
 def _scores(board: Board, device: str) -> dict[str, float]:
-    """The board's scores on one class of hardware, higher is better, one for each method and settings.
+    """The board's scores on one class of hardware, higher is better, one for each method and settings; no controls.
 
     Where a method has several rows (other budgets, say), the best on the validation split counts.
     """
     sign = 1 if board.higher_is_better else -1
     chosen: dict[str, tuple[float, float]] = {}
     for row in np.flatnonzero(board.rows["score"].notna() & (board.rows["device"] == device)):
+        if board.evidence[row].is_control:
+            continue
         label = board.results[row][0].method.label
         known = board.evidence[row].val_score
         quality = -np.inf if known is None else sign * known

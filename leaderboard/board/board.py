@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +13,11 @@ from ...benchmarks.records.result import Options, Result, shown_unit
 from ...benchmarks.records.results_folder import Record, ResultsFolder
 from ..evidence.analysis import analysed
 from ..evidence.intervals import Intervals, tie_groups
+from .clock import against_clock
 from .columns import COLUMNS, CSV_ORDER
 from .rows import Row, how_many, rounded, row_names, rows_of
 
+CROSS_FITTED = "cross-fitted: five fits, each tested on runs that it did not see, so that every run counts once."
 LEAKS = (
     "within-run: epochs of every run lie in train and test, so the test networks' neighbours in time were seen in "
     "training; one score per run, averaged over runs."
@@ -30,6 +32,8 @@ class Board:
         rows: as a DataFrame, with the columns of `columns.COLUMNS`.
         evidence: the same rows with their records.
         units: what is independent on the test split; None where no row has a score.
+        clock: which rows beat `epoch-clock`, in words; "" where that cannot be asked.
+        superseded: whether the same folder has boards of a later version of the task.
     """
 
     task: str
@@ -46,6 +50,8 @@ class Board:
     rows: pd.DataFrame
     evidence: list[Row] = field(repr=False)
     units: Units | None = field(repr=False)
+    clock: str = ""
+    superseded: bool = False
 
     @property
     def results(self) -> list[list[Result]]:
@@ -60,12 +66,16 @@ class Board:
     @property
     def chosen(self) -> str:
         """The task's options as text: those that say something."""
-        return str(self.options).strip()
+        return f"{self.options}{self._version}".strip()
 
     @property
     def title(self) -> str:
         """What the board is headed."""
-        return f"{self.task}{self.options} on {self.zoo}@{self.zoo_version}"
+        return f"{self.task}{self.options}{self._version} on {self.zoo}@{self.zoo_version}"
+
+    @property
+    def _version(self) -> str:
+        return f", version {self.task_version}" if self.superseded else ""
 
     @property
     def test_split(self) -> str:
@@ -74,9 +84,15 @@ class Board:
         return f"{self.n_test:,} test networks{units}"
 
     @property
-    def note(self) -> str:
-        """What a reader must know about the splits; empty where they do not leak."""
-        return LEAKS if self.options.split == "within-run" else ""
+    def leaks(self) -> bool:
+        """Whether the test networks' neighbours in time were seen in training."""
+        return self.options.split == "within-run"
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know about the splits and the score."""
+        splits = {"within-run": LEAKS, "cross-fitted": CROSS_FITTED}.get(self.options.split or "")
+        return [note for note in (splits, self.clock) if note]
 
     @property
     def score_label(self) -> str:
@@ -103,7 +119,11 @@ def load_boards(folder: Path) -> list[Board]:
             zoo.recipe_sha256,
         )
         groups.setdefault(key, []).append(record)
-    return [_board(records) for _, records in sorted(groups.items(), key=lambda pair: pair[0])]
+    found = [_board(records) for _, records in sorted(groups.items(), key=lambda pair: pair[0])]
+    latest: dict[str, int] = {}
+    for board in found:
+        latest[board.task] = max(board.task_version, latest.get(board.task, 0))
+    return [replace(board, superseded=board.task_version < latest[board.task]) for board in found]
 
 
 def _board(records: list[Record]) -> Board:
@@ -118,6 +138,7 @@ def _board(records: list[Record]) -> Board:
         for row in rows:
             row.units = analysis.units
         _add_intervals(scored, analysis.intervals, task.higher_is_better)
+        clock = against_clock(scored, analysis.late, higher_is_better=task.higher_is_better)
     named = zip(row_names([row.first for row in rows]), rows, strict=True)
     cells = [{column.key: column.value(row) for column in COLUMNS} | {"method": name} for name, row in named]
     table = pd.DataFrame(cells, columns=CSV_ORDER).sort_values(
@@ -141,6 +162,7 @@ def _board(records: list[Record]) -> Board:
         rows=table.reset_index(drop=True),
         evidence=rows,
         units=analysis.units if scored else None,
+        clock=clock if scored else "",
     )
 
 
@@ -149,7 +171,7 @@ def _add_intervals(scored: list[Row], intervals: Intervals, higher_is_better: bo
     for row, low, high in zip(scored, intervals.low, intervals.high, strict=True):
         row.low, row.high = rounded(low), rounded(high)
     for device in sorted({row.device for row in scored}):
-        places = [place for place, row in enumerate(scored) if row.device == device]
+        places = [place for place, row in enumerate(scored) if row.device == device and not row.is_control]
         for place, group in tie_groups(intervals, places, higher_is_better).items():
             scored[place].group = group
 

@@ -48,6 +48,10 @@ def _too_few(cells: Cells) -> str:
     return how_many(cells["units"], cells["unit"]) if few_units else how_many(cells["seeds"], "seed")
 
 
+def _ungrouped(cells: Cells) -> str:
+    return "control" if cells["kind"] == "control" else _too_few(cells)
+
+
 def _seconds(value: float, cells: Cells) -> str:
     return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
 
@@ -136,10 +140,23 @@ COLUMNS = (
         "group",
         "tie group: rows that a paired test over units and seeds cannot tell from the first row of their group (all "
         "pairs together at 5 %, Holm); counted for each class of hardware apart; none where there is no interval over "
-        "both",
+        "both, and for controls, which show what a score is without reading weights or without learning",
         lambda row: row.group,
         title="tie group",
-        missing=_too_few,
+        missing=_ungrouped,
+    ),
+    Column(
+        "kind",
+        '"control" for a method that is never ranked',
+        lambda row: "control" if row.is_control else "method",
+    ),
+    Column(
+        "late",
+        "the same score on the late half of training alone, where time tells little; mean over seeds",
+        lambda row: row.late,
+        title="late half",
+        text=lambda value, cells: number(value),
+        sparse=True,
     ),
     Column("networks", "how many test networks", lambda row: row.first.zoo.n_test),
     Column("units", "how many of them are independent", lambda row: row.units.count if row.units else None),

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ...benchmarks.records.result import shown_unit
-from ...methods.contract.builtin import builtin_methods
+from ...methods.contract.builtin import builtin_methods, is_control
 from .board import Board
 from .columns import COLUMNS
 
@@ -28,21 +28,23 @@ TASKS = (
     "neuron-alignment",
     "property",
 )
-Kind = Literal["method", "baseline", "ceiling", "floor"]
-CONTROLS: dict[str, Kind] = {"inr-decode": "ceiling", "weight-norms": "floor", "identity-matching": "floor"}
+Kind = Literal["method", "baseline", "ceiling", "control"]
+CEILING = "inr-decode"
 GROUPS: dict[str, tuple[Kind, ...]] = {
     "methods": ("method",),
     "baselines": ("baseline",),
-    "ceiling and floors": ("ceiling", "floor"),
+    "ceiling and controls": ("ceiling", "control"),
 }
 RULES = (
     "Each task is shown by the board that has most methods (of equals, most test networks); one within runs, which "
     "leaks, only where there is no other. Of several rows of a method the one with the best validation score is shown. "
-    "Best: the best score, the ceiling apart; tied for best: in its tie group. A board with fewer than three seeds or "
-    "too few units has no tie groups: nothing is tested there. The "
-    "ceiling, inr-decode, decodes an INR and reads its pixels; the floors know the norms of the weights alone "
-    "(weight-norms), or leave neurons where they are (identity-matching). Blank: not run."
+    "Best: the best score, ceiling and controls apart; tied for best: in its tie group. A board with fewer than three "
+    "seeds or too few units has no tie groups: nothing is tested there. The ceiling, inr-decode, decodes an INR and "
+    "reads its pixels. Controls say what a score is worth: the same answer for all networks (constant), how long "
+    "one was trained and nothing else (epoch-clock), an encoder without training (untrained), neurons left where they "
+    "are (identity-matching). Blank: not run."
 )
+COMPETING: tuple[Kind, ...] = ("method", "baseline")
 SCORE = next(column for column in COLUMNS if column.key == "score")
 
 
@@ -124,7 +126,7 @@ class Overview:
         others = [f"on {_enumerated(tied)} others cannot be told from the best"] if tied else []
         untested = [column.board.task for column in self.columns if column.board.rows["group"].isna().all()]
         others += [f"on {_enumerated(untested)} seeds or units are too few to tell"] if untested else []
-        of, tasks = sum(line.kind != "ceiling" for line in self.lines), _counted(len(self.columns), "task")
+        of, tasks = sum(line.kind in COMPETING for line in self.lines), _counted(len(self.columns), "task")
         first = "; ".join([f"Of {of} methods and baselines on {tasks} {who}", *others])
         second = "; ".join([f"A baseline is best or tied for best on {with_baseline} of {tasks}", *self._ceilings()])
         return f"{first}. {second}."
@@ -153,7 +155,8 @@ class Overview:
 
 def overview(boards: Sequence[Board]) -> Overview:
     """The overview of these boards; tasks without any score are left out."""
-    columns = [column for _, group in by_task(boards) if (column := _standing(boards, group)) is not None]
+    current = [(task, [place for place in group if not boards[place].superseded]) for task, group in by_task(boards)]
+    columns = [column for _, group in current if (column := _standing(boards, group)) is not None]
     found = [_cells(column) for column in columns]
     lines = [Line(method, _kind(method), [cells.get(method) for cells in found]) for method in _in_order(found)]
     return Overview(columns, lines)
@@ -164,7 +167,7 @@ def by_task(boards: Sequence[Board]) -> list[tuple[str, list[int]]]:
     names = sorted(
         {board.task for board in boards}, key=lambda task: (TASKS.index(task) if task in TASKS else len(TASKS), task)
     )
-    places = sorted(range(len(boards)), key=lambda place: bool(boards[place].note))
+    places = sorted(range(len(boards)), key=lambda place: boards[place].leaks)
     return [(task, [place for place in places if boards[place].task == task]) for task in names]
 
 
@@ -176,7 +179,7 @@ def _standing(boards: Sequence[Board], places: list[int]) -> TaskColumn | None:
     scored = [(count, column) for count, column in ranked if count]
     if not scored:
         return None
-    _, best = min(scored, key=lambda pair: (bool(pair[1].board.note), -pair[0], -pair[1].board.n_test))
+    _, best = min(scored, key=lambda pair: (pair[1].board.leaks, -pair[0], -pair[1].board.n_test))
     return best
 
 
@@ -193,7 +196,7 @@ def _cells(column: TaskColumn) -> dict[str, Cell]:
     """The cell of each method, the best first, those that failed last."""
     board, shown = column.board, _methods(column)
     chosen = {method: _chosen(board, places) for method, places in shown.items()}
-    competing = [row for method, row in chosen.items() if CONTROLS.get(method) != "ceiling"]
+    competing = [row for method, row in chosen.items() if _kind(method) in COMPETING]
     groups = board.rows["group"]
     best = min(competing, default=None)  # rows are sorted by score
     scores = board.rows["score"]
@@ -231,8 +234,8 @@ def _in_order(found: list[dict[str, Cell]]) -> list[str]:
 
 
 def _kind(method: str) -> Kind:
-    if method in CONTROLS:
-        return CONTROLS[method]
+    if method == CEILING or is_control(method):
+        return "ceiling" if method == CEILING else "control"
     return "baseline" if ".baselines." in builtin_methods().get(method, "") else "method"
 
 

@@ -14,8 +14,10 @@ import numpy as np
 import pandas as pd
 
 from ...benchmarks.metrics.metric import Units
+from ...benchmarks.metrics.regression import LATE
 from ...benchmarks.records.result import MethodPart, Result, same_score
 from ...benchmarks.records.results_folder import Record
+from ...methods.contract.builtin import is_control
 from ..evidence.intervals import MIN_SEEDS
 
 
@@ -61,6 +63,18 @@ class Row:
         return device_class(self.first)
 
     @property
+    def is_control(self) -> bool:
+        """Whether its method is shown without a rank."""
+        return is_control(self.first.method.name)
+
+    @property
+    def late(self) -> float | None:
+        """The mean of the headline score on the late half of training; None where there is no such score."""
+        name = self.first.task.metric + LATE
+        found = [every[name] for every in self.scores if name in every]
+        return rounded(np.mean(found)) if found else None
+
+    @property
     def values(self) -> list[float]:
         """The headline scores."""
         return [every[self.first.task.metric] for every in self.scores]
@@ -74,7 +88,11 @@ class Row:
     @property
     def other_scores(self) -> dict[str, float | None] | None:
         """The means of those that do not rank; None where there are none."""
-        names = [name for name in (self.scores[0] if self.scores else {}) if name != self.first.task.metric]
+        names = [
+            name
+            for name in (self.scores[0] if self.scores else {})
+            if name not in (self.first.task.metric, self.first.task.metric + LATE)
+        ]
         return {name: rounded(np.mean([every[name] for every in self.scores])) for name in names} or None
 
     @property

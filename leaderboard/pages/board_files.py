@@ -47,7 +47,7 @@ def markdown(boards: list[Board], ranked: list[Ranking] | None = None) -> str:
 
 
 def _section(board: Board) -> list[str]:
-    about = [f"{escaped(facts(board))}.", *([board.note] if board.note else [])]
+    about = [f"{escaped(facts(board))}.", *board.notes]
     lines = [f"### {escaped(board.title)}", "", *about, ""]
     header, rows = table(board)
     lines += [*markdown_table(header, rows), ""]

@@ -65,7 +65,7 @@ class Split:
         found = []
         for file, table in self._tables:
             values = read_tensors(self.folder, file)[column]
-            found.append((file.architecture, values[table.index.to_numpy()] if self.column else values))
+            found.append((file.architecture, values[table.index.tolist()] if self.column else values))
         return found
 
     @cached_property

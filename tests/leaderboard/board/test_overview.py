@@ -123,10 +123,10 @@ def test_a_board_within_runs_stands_only_where_there_is_no_other(results: Path) 
     added(results, within, "probegen", "weight-stats", "ng-gnn", "mlp", truth=f"{TRUTH}-within-run")
     remove_official("probegen", "weight-stats", "ng-gnn", "broken")
     found = of(results)
-    assert not found.columns[0].board.note
+    assert not found.columns[0].board.leaks
     assert set(cells(found, "inr-classification")) == {"mlp"}, "one method is enough"
     remove_official("mlp")
-    assert of(results).columns[0].board.note
+    assert of(results).columns[0].board.leaks
 
 
 @pytest.mark.parametrize(("val_score", "shown"), [(1.0, "8.33 ± 11.79"), (99.0, "50.00 ± 5.89")])

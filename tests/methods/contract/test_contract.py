@@ -36,7 +36,7 @@ def small(name: str) -> wb.Method:
     return brief(wb.load_method(name, **{key: value for key, value in SMALL.items() if key in fields}))
 
 
-@pytest.mark.parametrize("name", method_names())
+@pytest.mark.parametrize("name", [name for name in method_names() if not load_class(name).reads])
 def test_every_built_in_method_keeps_the_contract(small_zoo: Path, name: str) -> None:
     findings = list(check(small(name), wb.load_zoo(small_zoo)))
     assert {finding.check for finding in findings} == {"fit", *CHECKS}

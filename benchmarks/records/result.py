@@ -111,6 +111,36 @@ class CostPart(_Part):
     peak_memory_mb: int
 
 
+SymmetryName = Literal["permutation", "sign", "scale"]
+
+
+class SymmetryPart(_Part):
+    """The symmetry audit, of some test networks. Changes are in the spread of answers between networks.
+
+    Earlier records have no `sensitivity`, `constant`, `draws` and `declared`, and in the others the largest change of
+    one draw, in standard deviations of all outputs.
+
+    Arguments:
+        permutation, sign, scale: how far answers move, at worst, under that symmetry, which changes no network's
+            function; None where no architecture has it.
+        sensitivity: how far they move, in the median, where one hidden layer's neurons are reordered and the next layer
+            does not follow, which changes the function; None without a hidden layer.
+        constant: answers do not differ between networks, so that there are no figures.
+        draws: random changes of each network, for each figure.
+        declared: the symmetries that the method claims.
+        score_change: of the headline metric, on these networks, under each symmetry.
+    """
+
+    permutation: float | None = None
+    sign: float | None = None
+    scale: float | None = None
+    sensitivity: float | None = None
+    constant: bool | None = None
+    draws: int | None = None
+    declared: list[SymmetryName] | None = None
+    score_change: dict[SymmetryName, float | None] | None = None
+
+
 class CellSpec(NamedTuple):
     """What a cell asks, whatever its seed and machine: a method, with its settings, on a task of a zoo."""
 
@@ -159,7 +189,7 @@ class Result(_Part):
     budget: dict[str, Any] | None = None
     score: float | None = None
     scores: dict[str, float] | None = None
-    symmetry: dict[str, Any] | None = None
+    symmetry: SymmetryPart | None = None
     predictions: PredictionsPart | None = None
     cost: CostPart | None = None
     curves: dict[str, list[float]] | None = None  # by name, one value per epoch

@@ -21,7 +21,7 @@ from ...runtime.files import write_atomically
 from ...runtime.machine import environment, peak_memory_mb, reset_peak_memory
 from ..metrics.scoring import evaluate
 from ..records.predictions import Arrays, read_predictions, write_predictions
-from ..records.result import CostPart, PredictionsPart, Result
+from ..records.result import CostPart, PredictionsPart, Result, SymmetryPart
 from ..records.truth import write_truth
 from ..task.task import Task
 from .cell import Cell
@@ -131,7 +131,7 @@ class Fold:
     ids: list[str]
     arrays: Arrays
     report: dict[str, Any]
-    symmetry: dict[str, Any] | None
+    symmetry: SymmetryPart | None
     parameters: int | None
     fit_s: float
     predict_s: float

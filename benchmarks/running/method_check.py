@@ -206,8 +206,8 @@ def symmetries(trial: Trial) -> None:
         return
     report = audit(fitted, trial.task.splits["test"], seed=0)
     for kind in trial.method.symmetries:
-        if report[kind] is not None and report[kind] > TOLERANCE:
-            raise Broken(f"declares {kind} symmetry, but outputs change by {report[kind]:.2g} of their deviation")
+        if (change := getattr(report, kind)) is not None and change > TOLERANCE:
+            raise Broken(f"declares {kind} symmetry, but outputs change by {change:.2g} of their spread")
     networks, edited = trial.inputs, trial.plain
     if isinstance(edited, Networks) and "permutation" in trial.method.symmetries:
         order = symmetry.sample(networks.arch, "permutation", len(networks), torch.Generator().manual_seed(1))

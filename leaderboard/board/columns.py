@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..evidence.intervals import MIN_SEEDS, MIN_UNITS
+from .audit_marks import NOTICEABLE, SIGN, mark
 from .printed_tables import reported_score
 from .rows import Row, deviation, how_many, rounded
 
@@ -206,8 +207,8 @@ COLUMNS = (
     ),
     Column(
         "permutation",
-        "symmetry audit: largest change of an output, in the outputs' standard deviations, when hidden neurons are "
-        "permuted, which changes no network's function; 0 is invariant; self-reported",
+        "symmetry audit: how far answers move when hidden neurons are permuted, which changes no network's function; "
+        "in the spread of answers between networks; 0 is invariant; none where answers are constant; self-reported",
         lambda row: row.audit("permutation"),
         title="permutation",
         text=_audited,
@@ -226,6 +227,24 @@ COLUMNS = (
         lambda row: row.audit("scale"),
         title="scale",
         text=_audited,
+        sparse=True,
+    ),
+    Column(
+        "sensitivity",
+        "how far answers move, in the median, when one hidden layer's neurons are reordered and the next layer does "
+        "not follow, which changes the function; near 0 the method does not see what is connected; self-reported",
+        lambda row: row.sensitivity,
+        title="sensitivity",
+        text=_audited,
+        sparse=True,
+    ),
+    Column(
+        "audit",
+        f"{SIGN} where the audit speaks against the method: answers move by more than {NOTICEABLE:g} under a symmetry "
+        f"that it declares; or they are constant; or it declares one, and its sensitivity is at most {NOTICEABLE:g}",
+        lambda row: mark(row.results),
+        title="audit",
+        missing=lambda cells: "",
         sparse=True,
     ),
     Column("device", "class of hardware: CPU, or the GPU's name", lambda row: row.device, title="device", opened=False),

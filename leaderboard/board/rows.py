@@ -15,10 +15,11 @@ import pandas as pd
 
 from ...benchmarks.metrics.metric import Units
 from ...benchmarks.metrics.regression import LATE
-from ...benchmarks.records.result import MethodPart, Result, same_score
+from ...benchmarks.records.result import MethodPart, Result, SymmetryName, same_score
 from ...benchmarks.records.results_folder import Record
 from ...methods.contract.builtin import is_control
 from ..evidence.intervals import MIN_SEEDS
+from .audit_marks import constant, figures
 
 
 @dataclass
@@ -119,10 +120,16 @@ class Row:
         known = [float(value) for value in values if isinstance(value, int | float)]
         return float(np.mean(known)) if known else None
 
-    def audit(self, kind: str) -> float | None:
-        """The largest change of an output over seeds, under a kind of symmetry."""
-        changes = [value for r in self.results if (value := (r.symmetry or {}).get(kind)) is not None]
-        return rounded(max(map(float, changes))) if changes else None
+    def audit(self, kind: SymmetryName) -> float | None:
+        """The largest change of answers over seeds, under a kind of symmetry."""
+        changes = [found[kind] for r in self.results if not constant(r) and kind in (found := figures(r.symmetry))]
+        return rounded(max(changes)) if changes else None
+
+    @property
+    def sensitivity(self) -> float | None:
+        """The smallest over seeds."""
+        known = [r.symmetry.sensitivity for r in self.results if r.symmetry and r.symmetry.sensitivity is not None]
+        return rounded(min(known)) if known else None
 
     def warn_of_claims(self) -> None:
         """Warn of records that claim other scores than their predictions give."""

@@ -1,9 +1,13 @@
-"""Does a written board equal what its results give? Did any score move, and are the predictions a method's?"""
+"""Does a written board equal what its results give? Did any score move, and are the predictions a method's?
+
+Which rows does the symmetry audit speak against?
+"""
 
 from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -11,13 +15,26 @@ import pandas as pd
 from ...benchmarks.records.result import same_score
 from ...benchmarks.records.results_folder import ResultsFolder
 from ...runtime.errors import BadInput
-from ..board.board import load_boards
+from ..board.board import Board, load_boards
 from ..evidence.plausibility import doubts
 from .board_files import KEYS, csv, files_of
 
 
-def drift(results: Path, out: Path, baseline: Path | None = None, readme: Path | None = None) -> list[str]:
-    """Every difference between the board in `out` and the one that `results` give, one line each; none is good.
+@dataclass(frozen=True)
+class Drift:
+    """What a check of a board finds, one line each.
+
+    Arguments:
+        problems: differences between the written board and the one that its results give; none is good.
+        marked: rows that the symmetry audit speaks against, which the board marks.
+    """
+
+    problems: list[str]
+    marked: list[str]
+
+
+def drift(results: Path, out: Path, baseline: Path | None = None, readme: Path | None = None) -> Drift:
+    """What is wrong with the board in `out`, made of `results`.
 
     Arguments:
         baseline: an earlier `scores.csv`; its scores must all be there still, unmoved.
@@ -43,7 +60,12 @@ def drift(results: Path, out: Path, baseline: Path | None = None, readme: Path |
             problems.append(f"{file}: missing")
         elif file.read_bytes() != text.encode():
             problems.append(f"{file}: differs from what {results} gives")
-    return problems
+    return Drift(problems, [line for board in boards for line in _marked(board)])
+
+
+def _marked(board: Board) -> list[str]:
+    rows = board.rows.dropna(subset=["audit"])
+    return [f"{board.title}: {row.method} [{row.spec}]: {row.audit}" for row in rows.itertuples()]
 
 
 def _scores(path: Path, text: str) -> dict[tuple[str, ...], tuple[str, float]]:

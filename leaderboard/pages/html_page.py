@@ -38,7 +38,7 @@ from .board_tables import (
 
 FOLDER = Path(__file__).parent
 TEMPLATES, VENDOR = FOLDER / "templates", FOLDER / "vendor"
-WORDS = ("device", "hardware", "spec")  # columns that are sorted as text
+WORDS = ("audit", "device", "hardware", "spec")  # columns that are sorted as text
 SCRIPTS = ("d3.min.js", "plot.umd.min.js", "tabulator.min.js")
 
 

@@ -27,6 +27,7 @@ def checked_source(record: Record) -> Path | None:
                 f"{path}: method.source_sha256: {method.source_sha256[:12]} is in no commit of this clone the file of "
                 f"{method.name}: a changed method takes a name of its own (a shallow clone, `git fetch --unshallow`)"
             )
+        _check_declared(record)
         return None
     file = record.folder.source_path(method.source_sha256)
     if not file.is_file() or file.is_symlink():
@@ -40,6 +41,20 @@ def checked_source(record: Record) -> Path | None:
     except UnicodeDecodeError:
         raise BadInput(f"{file}: is no UTF-8 text: the source of {method.name} is Python") from None
     return file
+
+
+def _check_declared(record: Record) -> None:
+    """Raises BadInput when a record says that a method of the suite, in today's version, declares other symmetries."""
+    from ...methods.contract.registry import load_class
+
+    kind, audit = load_class(record.result.method.name), record.result.symmetry
+    if audit is None or audit.declared is None or record.result.method.version != kind.version:
+        return
+    if audit.declared != list(kind.symmetries):
+        found, expected = (", ".join(names) or "none" for names in (audit.declared, kind.symmetries))
+        raise BadInput(
+            f"{record.path}: symmetry.declared: says {found}, {kind.name} declares {expected}; run the cell again"
+        )
 
 
 @cache

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...benchmarks.records import zoo_identity
-from ...benchmarks.records.result import MethodPart, Result
+from ...benchmarks.records.result import MethodPart, Result, SymmetryPart
 from ...benchmarks.records.results_folder import Record, ResultsFolder, read_record, read_result
 from ...methods.contract.builtin import builtin_methods
 from ...runtime.errors import BadInput
@@ -60,6 +60,7 @@ def checked_record(path: Path, runs: ResultsFolder) -> Record:
     _check_variant(path, result)
     _check_training(path, result)
     _check_failure(path, result)
+    _check_audit(path, result.symmetry)
     return read_record(path)
 
 
@@ -93,6 +94,18 @@ def _check_training(path: Path, result: Result) -> None:
                 f"{path}: selection.val_score: says {value} in epoch {epoch}, curves.val_score has {found}; "
                 "run the cell again"
             )
+
+
+def _check_audit(path: Path, audit: SymmetryPart | None) -> None:
+    """Raises BadInput when the symmetry audit has figures that none can have."""
+    if audit is None:
+        return
+    figures = audit.model_dump(include={"permutation", "sign", "scale", "sensitivity"}, exclude_none=True)
+    for name, change in figures.items():
+        if change < 0:
+            raise BadInput(f"{path}: symmetry.{name}: is {change}, expected 0 or more; run the cell again")
+        if audit.constant:
+            raise BadInput(f"{path}: symmetry.{name}: constant answers have none; run the cell again")
 
 
 def _check_failure(path: Path, result: Result) -> None:

@@ -60,10 +60,12 @@ def leaderboard(
 
         if not committed and not results.is_dir():
             raise BadInput(f"{results}: no such folder; `weightbench run` writes results")
-        problems = drift(results, out, baseline, readme)
-        for line in problems:
+        found = drift(results, out, baseline, readme)
+        for line in found.marked:
+            print(f"symmetry audit: {line}")
+        for line in found.problems:
             print(line, file=sys.stderr)
-        if problems:
+        if found.problems:
             print("the board has drifted: `weightbench leaderboard` writes it anew", file=sys.stderr)
             raise typer.Exit(1)
         print(f"{out}: equals what {results} gives")

@@ -73,7 +73,7 @@ def test_a_method_in_a_users_file_runs_by_path(plugin: Path, small_zoo: Path, tm
     assert path.relative_to(out).parts[:3] == ("inr-classification", "digits-inrs", "nearest")
     assert result.method.params == {"power": 1.0}
     assert result.symmetry is not None
-    assert result.symmetry["permutation"] > 0.1
+    assert result.symmetry.permutation > 0.1
     assert result.cost is not None
     assert result.cost.predict_networks_per_s > 0
     assert "nearest" in (out / "board" / "index.html").read_text()

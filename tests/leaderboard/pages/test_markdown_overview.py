@@ -87,12 +87,12 @@ def test_the_project_readme_holds_the_overview_between_its_comments(results: Pat
     assert text.endswith(f"\n{END}\n\nThe rest.\n")
     assert "last week" not in text
     assert "[inr-dilation]: leaderboard/README.md#inr-dilation-digits-inrs-1.0.0\n" in text
-    assert drift(results, out, readme=readme) == []
+    assert drift(results, out, readme=readme).problems == []
     write_board(results, out, readme=readme)
     assert readme.read_text() == text, "written again, nothing is added"
     readme.write_text(text.replace("50.00", "99.00"))
-    assert drift(results, out, readme=readme) == [f"{readme}: differs from what {results} gives"]
-    assert drift(results, out) == [], "another board than the committed one touches no README"
+    assert drift(results, out, readme=readme).problems == [f"{readme}: differs from what {results} gives"]
+    assert drift(results, out).problems == [], "another board than the committed one touches no README"
 
 
 @pytest.mark.parametrize("text", ["nothing", f"{BEGIN} alone", f"{END}\n{BEGIN}"])

@@ -1,0 +1,45 @@
+"""Whether methods read more off the weights than how long a network was trained: against `epoch-clock`, in words.
+
+The comparison is on the late half of training: early on, scores rise in every run, and time alone tells them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ..evidence.intervals import LEVEL, Intervals, holm
+from .rows import Row, how_many, row_names
+
+CLOCK = "epoch-clock"
+
+
+def against_clock(rows: Sequence[Row], late: Intervals | None, *, higher_is_better: bool) -> str:
+    """Which rows beat the clock on the late half of training; "" where the board has no clock or no such half.
+
+    Arguments:
+        rows: with a score, of one board.
+        late: their statistics on the late half.
+    """
+    clocks = [place for place, row in enumerate(rows) if row.first.method.name == CLOCK]
+    others = [place for place, row in enumerate(rows) if not row.is_control]
+    if late is None or not clocks or not others:
+        return ""
+    clock, sign = clocks[0], 1 if higher_is_better else -1
+    names = row_names([row.first for row in rows])
+    ahead = [bool(sign * (late.scores[place] - late.scores[clock]) > 0) for place in others]
+    said = f"On the late half of training {CLOCK}, which sees no network, scores {late.scores[clock]:.2f}."
+    tested = late.p[others, clock]
+    if np.isnan(tested).any():
+        few = rows[clock].units
+        why = f"{how_many(few.count, few.name)}, or seeds, are too few for a test" if few else "there is no test"
+        return f"{said} {_listed('Above it', names, others, ahead)}; {why}."
+    beaten = [better and p <= 1 - LEVEL for better, p in zip(ahead, holm(tested), strict=True)]
+    return f"{said} {_listed('Better by a paired test (Holm, 5 %)', names, others, beaten)}."
+
+
+def _listed(what: str, names: Sequence[str], places: Sequence[int], chosen: Sequence[bool]) -> str:
+    """ "Better: a, b" or "Better: no method of 4"."""
+    found = [names[place] for place, yes in zip(places, chosen, strict=True) if yes]
+    return f"{what}: {', '.join(found) if found else f'no method of {len(places)}'}"

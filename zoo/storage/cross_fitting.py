@@ -32,7 +32,7 @@ def runs_of_fold(runs: list[list[int]], fold: int, zoo: str) -> dict[str, tuple[
     Raises BadInput where there are fewer runs than folds.
     """
     rng = np.random.default_rng(SEED)
-    order = [run for these in runs for run in rng.permutation(these).tolist()]
+    order = list(dict.fromkeys(run for these in runs for run in rng.permutation(these).tolist()))
     if len(order) < FOLDS:
         raise BadInput(f"zoo {zoo} has {len(order)} runs, {CROSS_FITTED} takes {FOLDS} at least")
     parts = [tuple(order[number::FOLDS]) for number in range(FOLDS)]

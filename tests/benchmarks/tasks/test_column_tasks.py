@@ -109,14 +109,14 @@ class Exact(wb.Method):
         return networks.params.square().sum(1, keepdim=True)
 
 
-@pytest.mark.parametrize("split", ["within-run", "across-runs"])
+@pytest.mark.parametrize("split", ["within-run", "across-runs", "cross-fitted"])
 @pytest.mark.parametrize("protocol", ["supervised", "representation"])
 def test_rows_of_several_architectures_come_back_in_order(mixed, tmp_path: Path, split: str, protocol: str) -> None:
     (result,) = wb.run(
         Exact, task="property", zoo=mixed, target="sum_of_squares", split=split, protocol=protocol, out=tmp_path
     )
     assert result.scores["r2"] == pytest.approx(1, abs=1e-5)
-    assert result.zoo.n_test == {"within-run": 100, "across-runs": 250}[split]
+    assert result.zoo.n_test == {"within-run": 100, "across-runs": 250, "cross-fitted": 500}[split]
     (title,) = wb.boards(tmp_path)
     shown = f"{split}, representation" if protocol == "representation" else split
     assert title == f"property of sum_of_squares ({shown}) on planted@1.0.0"
@@ -125,7 +125,9 @@ def test_rows_of_several_architectures_come_back_in_order(mixed, tmp_path: Path,
     from weightbench.leaderboard.pages.board_files import markdown
 
     (board,) = load_boards(tmp_path)
-    assert len(board.points[0]) == {"within-run": 100, "across-runs": 150}[split]  # all, or a sample
+    assert (
+        len(board.points[0]) == {"within-run": 100, "across-runs": 150, "cross-fitted": 150}[split]
+    )  # all, or a sample
     assert all(predicted == pytest.approx(true, rel=1e-4) for true, predicted in board.points[0])
     readme.write_text(markdown([board]))
     assert ("neighbours in time" in readme.read_text()) == (split == "within-run")

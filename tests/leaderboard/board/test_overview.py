@@ -167,6 +167,14 @@ def test_a_better_ceiling_without_tie_groups_is_not_reached(results: Path) -> No
     assert "the ceiling, inr-decode with 50.00 ± 5.89, is not reached (20.83 ± 0.00)" in of(results).state
 
 
+def test_a_control_does_not_compete(results: Path) -> None:
+    with_tie_groups(results)
+    changed(results, called("weight-stats", "constant"))
+    found = of(results)
+    assert "constant" not in marks(found, "inr-classification")
+    assert [line.method for line in dict(found.groups())["ceiling and controls"]] == ["constant"]
+
+
 def test_a_ceiling_is_apart_and_a_floor_competes(results: Path) -> None:
     with_tie_groups(results)
     changed(results, called("probegen", "inr-decode"))
@@ -176,8 +184,8 @@ def test_a_ceiling_is_apart_and_a_floor_competes(results: Path) -> None:
     assert marks(found, "inr-classification") == {"weight-norms": "best", "ng-gnn": "tied"}
     assert marks(found, "inr-dilation") == {"ng-gnn": "best"}
     assert [(name, [line.method for line in lines]) for name, lines in found.groups()][-1] == (
-        "ceiling and floors",
-        ["inr-decode", "weight-norms"],
+        "ceiling and controls",
+        ["inr-decode"],
     )
     assert re.search(
         r"on inr-classification the ceiling, inr-decode with 51.39 ± \d.\d\d, is reached \(20.83", found.state

@@ -43,7 +43,10 @@ def run(
     task: Annotated[str | None, typer.Option(help="What is asked of the methods.")] = None,
     zoo: Annotated[str | None, typer.Option(help="A zoo's name, or the path of a zoo folder.")] = None,
     split: Annotated[
-        str | None, typer.Option(help="within-run or across-runs, of a snapshot zoo.  [default: across-runs]")
+        str | None,
+        typer.Option(
+            help="across-runs or within-run, of a snapshot zoo; cross-fitted, of any zoo of runs.  [default: across-runs]"
+        ),
     ] = None,
     target: Annotated[str | None, typer.Option(help="The column asked for, where the task leaves it open.")] = None,
     protocol: Annotated[

@@ -487,7 +487,9 @@ def test_json_and_an_empty_board(results: Path, cli, tmp_path: Path) -> None:
     assert "No results yet" in files["README.md"]
     assert "No results yet" in files["index.html"]
     assert "97.3 ± 0.2" in files["README.md"], "what papers printed is there all the same"
-    columns = "task,options,zoo,recipe,method,score,std,low,high,over,group,networks,units,unit,reported,seeds,"
+    columns = (
+        "task,options,zoo,recipe,method,score,std,low,high,over,group,kind,late,networks,units,unit,reported,seeds,"
+    )
     assert files["scores.csv"].startswith(columns)
     assert files["scores.csv"].count("\n") == 1
     (tmp_path / "nothing").mkdir()

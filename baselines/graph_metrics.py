@@ -19,6 +19,7 @@ from ..zoo.networks.symmetry import neuron_groups
 
 BATCH_SIZE = 256  # networks measured at once
 SMALLEST_STRENGTH = 1e-3  # strengths below count as this one
+ROUNDING = 1e-12  # of a mean square: a smaller variance is none
 
 
 def strengths(networks: Networks) -> list[Tensor]:
@@ -42,6 +43,21 @@ def overlap(matrix: Tensor) -> Tensor:
     shared = torch.minimum(first, second).sum(3) / torch.maximum(first, second).sum(3).clamp(min=1e-12)
     n = matrix.shape[1]
     return (shared.sum((1, 2)) - n) / max(n * (n - 1), 1)
+
+
+def assortativity(matrix: Tensor) -> Tensor:
+    """Correlation of the strengths at both ends of an edge, weighted by strength, `[B]` (Yuan et al. 2021).
+
+    0 where neurons of a side are equally strong, as of a layer with one output: there the correlation has no value.
+    """
+    rows, sums = matrix.sum(2, keepdim=True), matrix.sum(1, keepdim=True)
+    ends = torch.stack([rows.expand_as(matrix).flatten(1), sums.expand_as(matrix).flatten(1)], 2)
+    share = (matrix / matrix.sum((1, 2), keepdim=True).clamp(min=1e-12)).flatten(1).unsqueeze(2)
+    centred = ends - (share * ends).sum(1, keepdim=True)
+    covariance = (share * centred).mT @ centred
+    variances = covariance.diagonal(dim1=1, dim2=2)
+    known = (variances > ROUNDING * (share * ends.square()).sum(1)).all(1)
+    return torch.where(known, covariance[:, 0, 1] / variances.prod(1).clamp(min=1e-24).sqrt(), 0.0)
 
 
 def path_lengths(networks: Networks, matrices: list[Tensor]) -> Tensor:
@@ -72,13 +88,7 @@ def metrics(networks: Networks) -> Tensor:
             # How unequally a neuron's strength is spread over its edges (Barthelemy et al. 2005).
             disparity = (side / strength.unsqueeze(2).clamp(min=1e-12)).square().sum(2)
             columns += [*moments(strength / side.shape[2]), *moments(disparity * side.shape[2]), overlap(side)]
-        rows, sums = matrix.sum(2, keepdim=True), matrix.sum(1, keepdim=True)
-        ends = torch.stack([rows.expand_as(matrix).flatten(1), sums.expand_as(matrix).flatten(1)], 2)
-        share = (matrix / matrix.sum((1, 2), keepdim=True).clamp(min=1e-12)).flatten(1).unsqueeze(2)
-        centred = ends - (share * ends).sum(1, keepdim=True)
-        covariance = (share * centred).mT @ centred
-        spread = (covariance[:, 0, 0] * covariance[:, 1, 1]).clamp(min=1e-24).sqrt()
-        columns.append(covariance[:, 0, 1] / spread)
+        columns.append(assortativity(matrix))
     columns += moments(path_lengths(networks, matrices))
     return torch.stack(columns, 1)
 
@@ -87,6 +97,7 @@ class GraphMetrics(FeatureMethod):
     """Degree, clustering, assortativity and path statistics of the weighted graph into ridge or logistic regression."""
 
     name = "graph-metrics"
+    version = "2"  # 1 took rounding for the assortativity of a layer with one output
     tasks = (*FeatureMethod.tasks, "neuron-alignment")
     symmetries = ("permutation", "sign")
 

@@ -45,7 +45,7 @@ def run(
     split: Annotated[
         str | None,
         typer.Option(
-            help="across-runs or within-run, of a snapshot zoo; cross-fitted, of any zoo of runs.  [default: across-runs]"
+            help="across-runs or within-run, of a snapshot zoo; cross-fitted, of any with runs.  [default: across-runs]"
         ),
     ] = None,
     target: Annotated[str | None, typer.Option(help="The column asked for, where the task leaves it open.")] = None,

@@ -8,6 +8,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
+from ..methods.contract.network_checks import of_one_layout
 from ..methods.contract.parameter_ranges import DropoutRate
 from ..methods.contract.task_view import TaskView
 from ..methods.layers.tensor_normalisation import TensorNormalisation
@@ -73,4 +74,4 @@ class CNNOnWeights(NeuralMethod):
 
     def build(self, task: TaskView) -> nn.Module:
         """The CNNs of the one architecture that the training networks have."""
-        return PictureReader(task.splits["train"].networks, self.width, self.dropout, task.output_dim)
+        return PictureReader(of_one_layout(task.splits["train"].groups), self.width, self.dropout, task.output_dim)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
+from ..methods.contract.network_checks import of_one_layout
 from ..methods.contract.task_view import TaskView
 from ..methods.layers.batch_norm import BatchNorm
 from ..methods.layers.network_edit import NetworkEdit
@@ -72,7 +73,7 @@ class MLP(NeuralMethod):
 
     def build(self, task: TaskView) -> nn.Module:
         """The reader, for editing the editor."""
-        networks = task.splits["train"].networks
+        networks = of_one_layout(task.splits["train"].groups)
         if task.output == "networks":
             return FlatEditor(networks, self.width, self.depth)
         return FlatReader(networks, self.width, self.depth, task.output_dim)

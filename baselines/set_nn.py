@@ -13,6 +13,7 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
+from ..methods.contract.network_checks import of_one_layout
 from ..methods.contract.parameter_ranges import DropoutRate
 from ..methods.contract.task_view import TaskView
 from ..methods.layers.axis_extrema import amax
@@ -79,4 +80,5 @@ class SetNN(NeuralMethod):
 
     def build(self, task: TaskView) -> nn.Module:
         """The reader of rows of the one architecture that the training networks have."""
-        return RowReader(task.splits["train"].networks, self.width, self.pooling, self.dropout, task.output_dim)
+        networks = of_one_layout(task.splits["train"].groups)
+        return RowReader(networks, self.width, self.pooling, self.dropout, task.output_dim)

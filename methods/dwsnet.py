@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from ..runtime.errors import BadInput
 from ..zoo.networks.networks import Networks
+from .contract.network_checks import of_one_layout
 from .contract.parameter_ranges import DropoutRate
 from .contract.task_view import TaskView
 from .layers.axis_extrema import amax
@@ -303,7 +304,7 @@ class DWSNet(NeuralMethod):
 
     def build(self, task: TaskView) -> nn.Module:
         """The reader, for editing the editor."""
-        networks = task.splits["train"].networks
+        networks = of_one_layout(task.splits["train"].groups)
         if task.output == "networks":
             return DWSEditor(self, networks)
         return DWSReader(self, networks, task.output_dim)

@@ -53,7 +53,8 @@ class Method:
         tasks: names of the tasks that it supports; "property" covers every task about a column of a zoo's table.
         paper: the source, for instance "arXiv:2403.12143".
         reads: columns of the zoo's table that a control is given in place of networks, as a DataFrame; () for a method.
-        one_architecture: the method is tied to the architecture that it was fitted on.
+        one_architecture: the method is tied to the architecture that it was fitted on; where it reads weights and edits
+            none, activations may differ.
         symmetries: changes of the weights that keep a network's function ("permutation", "sign", "scale") and that
             cannot change the method's answer; edits move along. `weightbench check` holds it to that.
         recipe_fields: fields that say how to train, not what is trained; they do not show in a row's name.
@@ -141,6 +142,8 @@ class Method:
         if absent:
             raise BadInput(f"method {self.name} reads the column {absent[0]}, which this zoo does not have")
         found = task.architectures
+        if task.output != "networks":
+            found = list({arch.layout: arch for arch in found}.values())
         if self.one_architecture and len(found) > 1:
             shown = ", ".join(map(str, found[:3]))
             raise BadInput(

@@ -1,6 +1,8 @@
-"""Refusals of networks that a method cannot read: of another architecture, or with non-finite parameters."""
+"""Networks that a method can read: of the architecture that it was built for, with finite parameters."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 
@@ -10,10 +12,17 @@ from ...zoo.networks.networks import Networks
 
 
 def require_architecture(networks: Networks, arch: Architecture, method: str = "the method") -> Networks:
-    """`networks`, if they are of the architecture that a method was built for. Raises BadInput."""
-    if networks.arch != arch:
+    """`networks`, if they are laid out as the architecture that a method was built for. Raises BadInput."""
+    if networks.arch.layout != arch.layout:
         raise BadInput(f"{method} was built for {arch}, is given {networks.arch}: fit it to those")
     return networks
+
+
+def of_one_layout(groups: Sequence[Networks]) -> Networks:
+    """All networks as of the first architecture: for readers of weights, which do not see that activations differ."""
+    if len(groups) == 1:
+        return groups[0]
+    return Networks(groups[0].arch, torch.cat([require_architecture(n, groups[0].arch).params for n in groups]))
 
 
 def require_finite(networks: Networks, method: str) -> Networks:

@@ -12,6 +12,7 @@ from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
 from ...zoo.networks.networks import Networks
+from ..contract.network_checks import of_one_layout
 from ..contract.parameter_ranges import DropoutRate, PositiveFinite
 from ..contract.task_view import TaskView
 from ..layers.batch_norm import BatchNorm, BatchNorms
@@ -72,7 +73,7 @@ class NFNMethod(NeuralMethod):
 
     def build(self, task: TaskView) -> nn.Module:
         """The reader, for editing the editor."""
-        networks = task.splits["train"].networks
+        networks = of_one_layout(task.splits["train"].groups)
         if task.output == "networks":
             return NFNEditor(self, networks)
         return NFNReader(self, networks, task.output_dim)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import torch
+from helpers import planted_zoo
 from helpers.random_task import RandomTask
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -115,3 +119,19 @@ def test_a_network_that_is_not_finite_shows_and_spoils_no_other(name: str, param
     output = module(networks)
     assert output[2].isnan().all()
     torch.testing.assert_close(output[[0, 1, 3]], plain[[0, 1, 3]])
+
+
+@pytest.mark.parametrize("name", ["mlp", "set-nn", "cnn-on-weights", "dwsnet", "nfn-np", "nfn-hnp"])
+def test_readers_of_weights_take_other_activations(name: str, tmp_path: Path) -> None:
+    """Statistics and batches are of all networks; another layout is refused, and so is editing."""
+    relu, tanh = wb.Architecture.mlp((3, 5, 2)), wb.Architecture.mlp((3, 5, 2), "tanh")
+    found = planted_zoo.networks((3, 5, 2), 120)
+    groups = {"relu": wb.Networks(relu, found.params[:60]), "tanh": wb.Networks(tanh, found.params[60:])}
+    zoo = planted_zoo.write_zoo(tmp_path / "zoo", groups)
+    method = wb.load_method(name, epochs=1, batch_size=8)
+    (result,) = wb.run(method, task="property", target="sum_of_squares", zoo=zoo, out=tmp_path / "runs")
+    assert result.status == "ok", result.error
+    with pytest.raises(wb.BadInput, match="tied to one architecture"):
+        method.check(SimpleNamespace(architectures=[relu, tanh], output="networks", splits={}))
+    with pytest.raises(wb.BadInput, match="tied to one architecture"):
+        method.check(SimpleNamespace(architectures=[relu, wb.Architecture.mlp((3, 4, 2))], output="values", splits={}))

@@ -263,6 +263,13 @@ class Architecture(BaseModel):
             layer += 1
         return tuple(tensors)
 
+    @cached_property
+    def layout(self) -> Architecture:
+        """The same without its activations: equal for architectures whose weights have one shape and one place."""
+        neutral = Activation(name="identity")
+        kept = tuple(neutral if isinstance(op, Activation) else op for op in self.operations)
+        return self.model_copy(update={"operations": kept})
+
     @property
     def num_params(self) -> int:
         """P, the length of the flat parameter vector."""

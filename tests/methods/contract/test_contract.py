@@ -15,6 +15,7 @@ from weightbench.benchmarks.running.protocols import Supervised
 from weightbench.benchmarks.running.symmetry_audit import audit
 from weightbench.benchmarks.running.task_views import Sealed
 from weightbench.benchmarks.task.task import load_task
+from weightbench.methods.contract.builtin import is_control
 from weightbench.methods.contract.registry import load_class, method_names
 from weightbench.methods.contract.task_view import TaskView
 
@@ -43,7 +44,9 @@ def test_every_built_in_method_keeps_the_contract(small_zoo: Path, name: str) ->
     assert not [finding for finding in findings if not finding.kept]
 
 
-@pytest.mark.parametrize("name", [n for n in method_names() if "inr-classification" in load_class(n).tasks])
+@pytest.mark.parametrize(
+    "name", [n for n in method_names() if "inr-classification" in load_class(n).tasks and not is_control(n)]
+)
 def test_a_symmetry_that_is_not_declared_does_not_hold(small_zoo: Path, name: str) -> None:
     task = load_task("inr-classification", small_zoo)
     asked = Supervised(task, small(name))

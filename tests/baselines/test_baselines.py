@@ -149,3 +149,12 @@ def test_a_zoo_of_several_architectures_is_refused() -> None:
     for name in (*ORDERED, "dwsnet", "nfn-np"):
         with pytest.raises(wb.BadInput, match="one architecture"):
             brief(name).check(Mixed(INR))
+
+
+def test_refitting_nears_the_dilated_picture_with_every_step(small_zoo: Path, tmp_path: Path) -> None:
+    scores = []
+    for steps in (5, 20, 80):
+        method = wb.load_method("refit", steps=steps, batch_size=7)
+        (result,) = wb.run(method, task="inr-dilation", zoo=small_zoo, out=tmp_path)
+        scores.append(result.score)
+    assert scores[2] < scores[1] / 2 < scores[0] / 4

@@ -50,7 +50,7 @@ def test_a_row_is_true(name: str) -> None:
 
 def test_the_page_on_tasks_names_the_methods_that_embed() -> None:
     found = re.search(
-        r"can be run under both protocols; (.*?) have one", (ROOT / "docs/tasks.md").read_text(), re.DOTALL
+        r"can be run under both\s+protocols; (.*?) have one", (ROOT / "docs/tasks.md").read_text(), re.DOTALL
     )
     assert found
     assert re.findall(r"`(.+?)`", found[1]) == [name for name in method_names() if load_method(name).has("transform")]

@@ -172,7 +172,7 @@ def test_a_control_does_not_compete(results: Path) -> None:
     changed(results, called("weight-stats", "constant"))
     found = of(results)
     assert "constant" not in marks(found, "inr-classification")
-    assert [line.method for line in dict(found.groups())["ceiling and controls"]] == ["constant"]
+    assert [line.method for line in dict(found.groups())["ceilings and controls"]] == ["constant"]
 
 
 def test_a_ceiling_is_apart_and_a_floor_competes(results: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_ceiling_is_apart_and_a_floor_competes(results: Path) -> None:
     assert marks(found, "inr-classification") == {"weight-norms": "best", "ng-gnn": "tied"}
     assert marks(found, "inr-dilation") == {"ng-gnn": "best"}
     assert [(name, [line.method for line in lines]) for name, lines in found.groups()][-1] == (
-        "ceiling and controls",
+        "ceilings and controls",
         ["inr-decode"],
     )
     assert re.search(

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from weightbench.benchmarks.records.result import Result as Result
     from weightbench.benchmarks.records.results_table import load_results as load_results
     from weightbench.benchmarks.running.run import run as run
+    from weightbench.benchmarks.task.column_task import ColumnTask as ColumnTask
+    from weightbench.benchmarks.task.learned_task import LearnedTask as LearnedTask
+    from weightbench.benchmarks.task.registry import load_task as load_task
     from weightbench.benchmarks.task.task import Task as Task
-    from weightbench.benchmarks.task.task import load_task as load_task
     from weightbench.leaderboard.board.board import boards as boards
     from weightbench.methods.contract.method import Method as Method
     from weightbench.methods.training.neural_method import NeuralMethod as NeuralMethod
@@ -34,6 +36,8 @@ __version__ = "0.1.0"
 _HOME = {
     "Architecture": "zoo.networks.architecture",
     "BadInput": "runtime.errors",
+    "ColumnTask": "benchmarks.task.column_task",
+    "LearnedTask": "benchmarks.task.learned_task",
     "Method": "methods.contract.method",
     "Networks": "zoo.networks.networks",
     "NeuralMethod": "methods.training.neural_method",
@@ -47,7 +51,7 @@ _HOME = {
     "get_zoo": "zoo.exchange.download",
     "import_zoo": "zoo.exchange.import_zoo",
     "load_results": "benchmarks.records.results_table",
-    "load_task": "benchmarks.task.task",
+    "load_task": "benchmarks.task.registry",
     "load_zoo": "zoo.load_zoo",
     "render": "zoo.networks.rendering",
     "run": "benchmarks.running.run",

@@ -40,19 +40,31 @@ class Options(_Part):
 
 
 class TaskPart(_Part):
-    """The task of a cell, its options resolved; unit and direction are those of its metric."""
+    """The task of a cell, its options resolved; unit and direction are those of its metric.
+
+    `version` is the task's own number, and for one that is no part of the suite also names its source, as that of a
+    method does: "1+0a1b2c3d4e5f". Of such a one alone `source_sha256` is the checksum of the file that defines it, and
+    `reference` what `--task` took, a name or a path; both are information, no part of the identity.
+    """
 
     name: str
-    version: int
+    version: int | str
     options: Options
     metric: str
     unit: str
     higher_is_better: bool
+    source_sha256: str | None = None
+    reference: str | None = None
 
     @property
     def title(self) -> str:
         """The task with its options, as boards are headed."""
         return f"{self.name}{self.options}"
+
+    @property
+    def is_plug_in(self) -> bool:
+        """Whether it is no part of the suite."""
+        return isinstance(self.version, str)
 
 
 class ZooPart(_Part):
@@ -73,7 +85,7 @@ class MethodPart(_Part):
     """The method of a cell with every hyperparameter.
 
     `version` is the method's own, and for one that is no part of the suite also names its source, see
-    `registry.version_of`. Information, no part of the identity: `source_sha256`, the checksum of the file that defines
+    `plug_in.version_of`. Information, no part of the identity: `source_sha256`, the checksum of the file that defines
     the method; `variant` and `recipe`, the settings of the model and of its training that differ from the method's
     defaults, in `recipe` "" for none and None where a record is too old to say; `reference`, what `weightbench run`
     took, a name or a path.

@@ -2,7 +2,7 @@
 
     <task>/<zoo>/<method>/<spec hash>/seed-<k>.json    the record of a cell, its predictions beside it
     zoos/<zoo identity>.parquet                        the truth that predictions are scored against
-    sources/<sha256>.py                                the file of a method that is no part of the suite
+    sources/<sha256>.py                                the file of a method or task that is no part of the suite
     .locks/ .checkpoints/                              while cells run
 
 The committed results of the suite, in `leaderboard/results`, are such a folder too.
@@ -86,7 +86,7 @@ class ResultsFolder:
         return Truth(*self.truth_paths(spec))
 
     def source_path(self, sha256: str) -> Path:
-        """Where the file of a method lies that is no part of the suite."""
+        """Where the file of a method or task lies that is no part of the suite."""
         return self.path / SOURCES / f"{sha256}.py"
 
     def record_paths(self) -> list[Path]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...methods.contract.method import Method
-from ...methods.contract.registry import load_method, reference_of
+from ...methods.contract.plug_in import reference_of
+from ...methods.contract.registry import load_method
 from ..records.result import CellSpec, Result
 from ..records.results_folder import ResultsFolder
 from ..task.task import Task

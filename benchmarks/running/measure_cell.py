@@ -14,16 +14,18 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...methods.contract.registry import is_builtin, source_of
+from ...methods.contract.plug_in import reference_of, source_of, source_sha256
+from ...methods.contract.registry import METHODS
 from ...methods.training import checkpoint
 from ...runtime import distributed
+from ...runtime.errors import BadInput
 from ...runtime.files import write_atomically
 from ...runtime.machine import environment, peak_memory_mb, reset_peak_memory
 from ..metrics.scoring import evaluate
 from ..records.predictions import Arrays, read_predictions, write_predictions
 from ..records.result import CostPart, PredictionsPart, Result, SymmetryPart
 from ..records.truth import write_truth
-from ..task.task import Task
+from ..task.task import TASKS, Task
 from .cell import Cell
 from .protocols import Alignment, Encoder, Representation, Supervised, protocol_of
 from .symmetry_audit import audit
@@ -59,8 +61,8 @@ def run_cell(cell: Cell, *, device: str, jobs: int | None = 1, encoder: LastEnco
     outcome: dict[str, Any]
     log = path.with_suffix(".traceback.txt")
     log.unlink(missing_ok=True)
-    _keep_source(cell)
     try:
+        _keep_sources(cell)
         outcome = _measure(cell, path, device, encoder or LastEncoder())
     except Exception as error:
         log.write_text(traceback.format_exc())
@@ -89,12 +91,23 @@ def keep_truth(cell: Cell) -> None:
         write_truth(path, task.zoo)
 
 
-def _keep_source(cell: Cell) -> None:
-    """Write the file of a method that is no part of the suite, so that its results can be run again anywhere."""
-    kind, path = type(cell.method), cell.folder.source_path(cell.spec.method.source_sha256)
-    content = source_of(kind)
-    if not is_builtin(kind) and not path.exists() and hashlib.sha256(content).hexdigest() == path.stem:
-        write_atomically(path, content)
+def _keep_sources(cell: Cell) -> None:
+    """Write the files of a method and a task that are no part of the suite, so that results can be run again anywhere.
+
+    Raises BadInput in a process that has loaded a file which was edited since the cell was planned.
+    """
+    method, task = type(cell.method), type(cell.task)
+    for plug_ins, kind, sha256 in (
+        (METHODS, method, cell.spec.method.source_sha256),
+        (TASKS, task, cell.spec.task.source_sha256),
+    ):
+        if plug_ins.is_builtin(kind) or sha256 is None:
+            continue
+        if isinstance(file := reference_of(kind), str) and source_sha256(kind) != sha256:
+            raise BadInput(f"{file} was edited while this ran: run the same command again")
+        path, content = cell.folder.source_path(sha256), source_of(kind)
+        if not path.exists() and hashlib.sha256(content).hexdigest() == sha256:
+            write_atomically(path, content)
 
 
 def _measure(cell: Cell, path: Path, device: str, encoder: LastEncoder) -> dict[str, Any]:

@@ -6,9 +6,11 @@ import contextlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...methods.contract.method import Method
-from ...methods.contract.registry import load_class, load_method, reference_of, source_sha256, version_of
+from ...methods.contract.plug_in import PlugInKind, reference_of, source_sha256
+from ...methods.contract.registry import METHODS, load_method
 from ...runtime.errors import BadInput
 from ...runtime.files import cache_dir
 from ...zoo.load_zoo import load_zoo
@@ -16,7 +18,8 @@ from ...zoo.recipes.catalogue import published_sha256
 from ...zoo.storage.zoo import Zoo
 from ..records.result import CellSpec, MethodPart, Options, TaskPart, ZooPart
 from ..records.results_folder import ResultsFolder
-from ..task.task import Task, task_class
+from ..task.registry import task_class
+from ..task.task import TASKS, Task
 from .cell import Cell
 from .protocols import protocol_of
 from .suite import Suite
@@ -31,20 +34,21 @@ class Request:
     """
 
     methods: Sequence[Method]
-    task: str
+    task: type[Task]
     zoo: str | Path | Zoo
     options: Sequence[Options]
 
 
 def requests_of(suite: Suite) -> list[Request]:
-    """What a suite asks. Raises BadInput for unknown methods and parameters."""
+    """What a suite asks. Raises BadInput for unknown tasks, methods and parameters."""
     found = []
     for runs in suite.runs:
+        task = task_class(runs.task)
         for entry in runs.methods:
             if "name" not in entry:
                 raise BadInput(f"a method of task {runs.task} has no name: {entry}")
         methods = [load_method(str(e["name"]), {k: v for k, v in e.items() if k != "name"}) for e in runs.methods]
-        found += [Request(methods, runs.task, zoo, options) for zoo, options in runs.zoos_and_options]
+        found += [Request(methods, task, zoo, options) for zoo, options in runs.zoos_and_options]
     return found
 
 
@@ -59,10 +63,10 @@ def plan(requests: Iterable[Request], seeds: Sequence[int], folder: ResultsFolde
         tasks: list[Task] = []
         for options in request.options:
             if isinstance(request.zoo, Zoo):
-                tasks.append(task_class(request.task)(request.zoo, options))
+                tasks.append(request.task(request.zoo, options))
                 continue
             key = (request.zoo, options.split)
-            tasks.append(task_class(request.task)(zoos.get(key) or load_zoo(request.zoo), options))
+            tasks.append(request.task(zoos.get(key) or load_zoo(request.zoo), options))
             zoos[key] = tasks[-1].zoo
         planned += [(method, tasks) for method in request.methods]
     # All of one seed before the next: a suite that is cut off has whole boards.
@@ -84,14 +88,7 @@ def _spec(task: Task, method: Method) -> CellSpec:
     zoo, kind = task.zoo, type(method)
     sizes = {name: len(split) for name, split in (next(task.folds).splits | task.splits).items()}
     return CellSpec(
-        TaskPart(
-            name=task.name,
-            version=task.version,
-            options=task.options,
-            metric=task.metric,
-            unit=task.unit,
-            higher_is_better=task.higher_is_better,
-        ),
+        task_part(task),
         ZooPart(
             name=zoo.name,
             version=zoo.version,
@@ -103,24 +100,39 @@ def _spec(task: Task, method: Method) -> CellSpec:
         ),
         MethodPart(
             name=method.name,
-            version=version_of(kind),
+            version=METHODS.version_of(kind),
             params=method.params,
             source_sha256=source_sha256(kind),
             paper=method.paper,
             variant=method.variant,
             recipe=method.recipe,
-            reference=_method_reference(kind),
+            reference=_reference(METHODS, kind),
         ),
     )
 
 
-def _method_reference(kind: type[Method]) -> str | None:
-    """What a command line calls a method; None for a class of a program."""
+def task_part(task: Task) -> TaskPart:
+    """What a record says of a task."""
+    kind, plug_in = type(task), not TASKS.is_builtin(type(task))
+    return TaskPart(
+        name=task.name,
+        version=TASKS.version_of(kind),
+        options=task.options,
+        metric=task.metric,
+        unit=task.unit,
+        higher_is_better=task.higher_is_better,
+        source_sha256=source_sha256(kind) if plug_in else None,
+        reference=_reference(TASKS, kind) if plug_in else None,
+    )
+
+
+def _reference(plug_ins: PlugInKind[Any], kind: type[Method] | type[Task]) -> str | None:
+    """What a command line calls a method or task; None for a class of a program."""
     found = reference_of(kind)
     if isinstance(found, str):
         return _from_here(Path(found))
     with contextlib.suppress(BadInput):
-        if load_class(kind.name) is found:
+        if plug_ins.load(kind.name) is found:
             return kind.name
     return None
 

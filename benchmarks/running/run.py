@@ -23,6 +23,8 @@ from ...runtime.progress import Advance, track
 from ...zoo.storage.zoo import Zoo
 from ..records.result import Options, ProtocolName, Result, shown_unit
 from ..records.results_folder import LOCKS, ResultsFolder
+from ..task.registry import task_class
+from ..task.task import Task
 from .cell import Cell
 from .measure_cell import LastEncoder, keep_truth, run_cell
 from .plan_cells import Request, plan, requests_of
@@ -35,7 +37,7 @@ Tell = Callable[[str], None]
 def run(
     methods: Method | type[Method] | str | Iterable[Method | type[Method] | str] = (),
     *,
-    task: str | None = None,
+    task: str | type[Task] | None = None,
     zoo: str | Path | Zoo | None = None,
     split: str | None = None,
     target: str | None = None,
@@ -55,6 +57,7 @@ def run(
 
     Arguments:
         methods: one or several: instances, classes, names, or paths of files.
+        task: a name, the path of a file, or a class.
         split, target, protocol, also: the task's options, see `load_task`.
         suite: a suite's name or TOML file, instead of methods, task, zoo and options.
         seeds: by default the suite's, or 0.
@@ -78,7 +81,7 @@ def run(
         raise unknown("protocol", protocol, get_args(ProtocolName))
     else:
         options = Options(split=split, target=target, protocol=protocol, also=also)
-        requests = [Request([load_method(method) for method in several], task, zoo, [options])]
+        requests = [Request([load_method(method) for method in several], task_class(task), zoo, [options])]
     cells = plan(requests, seeds or [0], ResultsFolder(Path(out)))
     with open_executor(execution) as workers:
         return run_cells(cells, device=device, executor=workers, tell=tell)

@@ -41,7 +41,7 @@ def status(suite: Suite, folder: ResultsFolder, *, seeds: Sequence[int] | None =
         for method in request.methods:
             for seed in seeds or suite.seeds:
                 for options in request.options:
-                    title = f"{request.task}{options} · {request.zoo} · {method.name} · seed {seed}"
+                    title = f"{request.task.name}{options} · {request.zoo} · {method.name} · seed {seed}"
                     found.append(CellState(title, "missing", f"zoo {absent[0]} is not on this machine yet"))
     return found
 

@@ -19,7 +19,7 @@ from weightbench import build_zoo
 from weightbench.benchmarks.records.results_folder import ResultsFolder
 from weightbench.benchmarks.running.plan_cells import planned_cell
 from weightbench.benchmarks.running.run import run_cells
-from weightbench.benchmarks.task.task import load_task
+from weightbench.benchmarks.task.registry import load_task
 from weightbench.methods.contract.registry import load_method
 from weightbench.runtime.execution import Execution
 from weightbench.runtime.executor import Executor

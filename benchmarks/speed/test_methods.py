@@ -17,7 +17,7 @@ import torch
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from weightbench.benchmarks.task.learned_task import LearnedTask
-from weightbench.benchmarks.task.task import load_task
+from weightbench.benchmarks.task.registry import load_task
 from weightbench.methods.contract.registry import load_class, load_method, method_names
 from weightbench.methods.training.neural_method import NeuralMethod
 from weightbench.runtime.machine import peak_memory_mb, reset_peak_memory

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
-from ...runtime.errors import BadInput, unknown
-from ...zoo.load_zoo import ZooReference, load_zoo
+from ...methods.contract.plug_in import PlugInKind, reference_of
+from ...runtime.errors import BadInput
+from ...zoo.load_zoo import ZooReference
 from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.cross_fitting import CROSS_FITTED, fold_of
 from ...zoo.storage.zoo import Split, Zoo
 from ..metrics.scoring import metric_of
 from ..records.predictions import Arrays
-from ..records.result import Options, ProtocolName
+from ..records.result import Options
+from .builtin import builtin_tasks
 
 
 class Task(ABC):
@@ -61,7 +61,7 @@ class Task(ABC):
         self.options = given.model_copy(update=resolved)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return task_on_this_machine, (type(self), self.options, ZooReference.of(self.zoo))
+        return task_on_this_machine, (reference_of(type(self)), self.options, ZooReference.of(self.zoo))
 
     def _in_splits(self, zoo: Zoo, split: str | None) -> Zoo:
         """The zoo in the splits of the options, which a fold of them has already."""
@@ -141,43 +141,20 @@ class Task(ABC):
         """What is stored of the predictions `[N, ...]` about a split, enough for its metric; rows in its order."""
 
 
-def task_on_this_machine(task: Callable[..., Task], options: Options, zoo: ZooReference, *others: ZooReference) -> Task:
-    """A pickled task, where it arrives: its zoos are opened, copied or fetched there. Raises BadInput."""
-    return task(zoo.open(), options, *(other.open() for other in others))
+TASKS = PlugInKind(
+    "task",
+    Task,  # type: ignore[type-abstract]  # its subclasses are meant
+    "weightbench.ColumnTask, LearnedTask or Task",
+    ("name", "description"),
+    builtin_tasks,
+)
 
 
-def task_names() -> list[str]:
-    """The tasks, by their files' names."""
-    folder = Path(__file__).parents[1] / "tasks"
-    return sorted(path.stem.replace("_", "-") for path in folder.glob("[!_]*.py"))
+def task_on_this_machine(task: str | type[Task], options: Options, zoo: ZooReference, *others: ZooReference) -> Task:
+    """A pickled task, where it arrives: its file is loaded and its zoos are opened, copied or fetched there.
 
-
-def task_class(name: str) -> type[Task]:
-    """A task's class by name. Raises BadInput with the nearest names."""
-    if name not in task_names():
-        raise unknown("task", name, task_names())
-    package = __package__.rpartition(".")[0]
-    found: type[Task] = importlib.import_module(f"{package}.tasks.{name.replace('-', '_')}").TASK
-    return found
-
-
-def load_task(
-    name: str,
-    zoo: str | Path | Zoo,
-    *,
-    split: str | None = None,
-    target: str | None = None,
-    protocol: ProtocolName = "supervised",
-    also: str | None = None,
-) -> Task:
-    """A task on a zoo, which is a name, a folder or a loaded `Zoo`. Raises BadInput.
-
-    Arguments:
-        split: "within-run" or "across-runs" (the default) on a snapshot zoo; "cross-fitted" on any zoo of runs.
-        target: the column asked for, where the task leaves that open.
-        protocol: "supervised", or "representation": the method embeds, the suite's linear model reads.
-        also: a second zoo, by name or folder, that is tested on too, out of domain, where the task can.
+    from collections.abc import Iterator, Sequence
     """
-    found = task_class(name)
-    options = Options(split=split, target=target, protocol=protocol, also=also)
-    return found(zoo if isinstance(zoo, Zoo) else load_zoo(zoo), options)
+    kind: Any = TASKS.load(task) if isinstance(task, str) else task
+    found: Task = kind(zoo.open(), options, *(other.open() for other in others))
+    return found

@@ -31,6 +31,3 @@ class AccuracyDecoding(ColumnTask):
         if found not in columns.values():
             raise BadInput(f"task {self.name} takes --target test or train, not {given!r}; `property` takes any column")
         return str(found)
-
-
-TASK = AccuracyDecoding

@@ -18,6 +18,3 @@ class GeneralizationGap(AccuracyDecoding):
         if given != resolved:
             Task._target(self, given)  # refuses any
         return resolved
-
-
-TASK = GeneralizationGap

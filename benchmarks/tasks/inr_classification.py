@@ -14,6 +14,3 @@ class INRClassification(ColumnTask):
     fixed_target = "label"
     inputs_may_move = True
     output, metric = "logits", "accuracy"
-
-
-TASK = INRClassification

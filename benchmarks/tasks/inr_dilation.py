@@ -45,6 +45,3 @@ class INRDilation(SecondZooTask):
         """The mean squared error of every network, and the first renderings as bytes."""
         errors = (observed - self.targets(split)).square().mean(1)
         return {"squared_error": errors.numpy(), "pixels": quantise(observed[:PIXEL_ITEMS].numpy())}
-
-
-TASK = INRDilation

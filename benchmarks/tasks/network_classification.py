@@ -14,6 +14,3 @@ class NetworkClassification(Property):
     description = "Tell how a network was made: its optimizer, source, variant or init (--target)"
     output, metric = "logits", "accuracy"
     kinds = ("classes",)
-
-
-TASK = NetworkClassification

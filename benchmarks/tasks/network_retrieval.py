@@ -36,6 +36,3 @@ class NetworkRetrieval(Property):
     def evidence(self, observed: Tensor, split: Split) -> Arrays:
         """Embeddings, standardised by the training networks, float32 `[N, d]`."""
         return {"standardised": observed.float().numpy()}
-
-
-TASK = NetworkRetrieval

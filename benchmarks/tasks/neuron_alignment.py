@@ -80,6 +80,3 @@ class NeuronAlignment(Task):
         """The found permutations, and the losses on the lines between trained networks."""
         found = {"permutations": observed.numpy().astype(np.int16)}
         return found | ({"line_loss": line_losses(self._evaluator, self._pairs, observed)} if self.trained else {})
-
-
-TASK = NeuronAlignment

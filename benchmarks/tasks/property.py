@@ -18,6 +18,3 @@ class Property(ColumnTask):
             columns = ", ".join(name for name in self.zoo.manifest.columns if name not in ("id", "params", "image"))
             raise BadInput(f"task {self.name} takes --target COLUMN, for zoo {self.zoo.name} one of {columns}")
         return given
-
-
-TASK = Property

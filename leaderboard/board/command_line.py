@@ -26,6 +26,11 @@ def command(results: list[Result]) -> str:
         file = "FILE.py"
         source = f"sources/{method.source_sha256}.py"
         comments.append(f"FILE.py: {method.name}, which is no method of this suite: {source} in the results folder")
+    task = next((r.task.reference for r in results if r.task.reference), None)
+    if task is None and first.task.is_plug_in:
+        task = "TASK.py"
+        source = f"sources/{first.task.source_sha256}.py"
+        comments.append(f"TASK.py: {first.task.name}, which is no task of this suite: {source} in the results folder")
     folder = next((r.zoo.reference for r in results if r.zoo.reference), None)
     if folder is None and _is_named(zoo.name, zoo.version, zoo.recipe_sha256):
         folder = f"{zoo.name}@{zoo.version}"
@@ -36,7 +41,7 @@ def command(results: list[Result]) -> str:
     if also is not None and not _is_named(*ZooIdentity.parse(also)):
         comments.append(f"ALSO_DIR: {also}")
         also = "ALSO_DIR"
-    words = ["weightbench", "run", file, "--task", first.task.name, "--zoo", folder]
+    words = ["weightbench", "run", file, "--task", task or first.task.name, "--zoo", folder]
     for option, value in (dict(options) | {"also": also}).items():
         if value not in (None, "supervised"):
             words += [f"--{option}", str(value)]

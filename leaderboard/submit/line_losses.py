@@ -18,7 +18,7 @@ def check_line_losses(record: Record, ids: list[str], arrays: Arrays, zoo: Zoo |
     """Raises BadInput for losses that the permutations do not give, and where the zoo or its data are not here."""
     import torch
 
-    from ...benchmarks.task.task import task_class
+    from ...benchmarks.task.registry import task_class
 
     if "line_loss" not in arrays:
         return

@@ -60,7 +60,8 @@ def _check_declared(record: Record) -> None:
 @cache
 def known_sources(name: str) -> frozenset[str]:
     """Checksums of a built-in method's file: of today's, and of every version in the history of the clone's commit."""
-    from ...methods.contract.registry import load_class, source_sha256
+    from ...methods.contract.plug_in import source_sha256
+    from ...methods.contract.registry import load_class
 
     file = f"{name.replace('-', '_')}.py"
     log = ["log", "--format=", "--raw", "--no-abbrev", "-m", "--full-history", "HEAD", "--", f":(glob)**/{file}"]

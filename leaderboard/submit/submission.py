@@ -17,6 +17,7 @@ from ...benchmarks.metrics.scoring import metric_of
 from ...benchmarks.records.result import Result, same_score
 from ...benchmarks.records.results_folder import TRUTHS, Record, ResultsFolder, read_result
 from ...benchmarks.records.truth import Truth
+from ...benchmarks.task.builtin import builtin_tasks
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import ROOT, file_sha256, write_atomically
 from ..evidence.analysis import evaluated
@@ -152,11 +153,18 @@ def _as_committed(result: Result, scores: dict[str, float]) -> Result:
 
 def _check_task(path: Path, result: Result, zoo: Zoo | None) -> None:
     """Raises BadInput unless the record's task is one of the suite's, with its version, metric and direction."""
-    from ...benchmarks.task.task import Task, task_class, task_names
+    from ...benchmarks.task.registry import task_class
+    from ...benchmarks.task.task import Task
 
-    if result.task.name not in task_names():
-        raise BadInput(f"{path}: task.name: {unknown('task', result.task.name, task_names())}")
-    known = task_class(result.task.name)
+    name, suite = result.task.name, builtin_tasks()
+    if name not in suite and result.task.is_plug_in:
+        raise BadInput(
+            f"{path}: task.name: {name} is no task of the suite: `weightbench leaderboard --results` shows it on a "
+            "board of your own; a pull request that adds it to benchmarks/tasks proposes it (CONTRIBUTING.md)"
+        )
+    if name not in suite:
+        raise BadInput(f"{path}: task.name: {unknown('task', name, suite)}")
+    known = task_class(name)
     task = known(zoo, result.task.options) if zoo else known
     metric = metric_of(getattr(task, "metric", result.task.metric))  # without the zoo, some tasks do not know it
     facts = {"version": task.version, "metric": metric.name, "unit": metric.unit}

@@ -68,7 +68,7 @@ class Truths:
 
     def _zoos(self, result: Result) -> list[Zoo | None]:
         """The zoo of a result, with the splits of its options, and the one that is tested on too."""
-        from ...benchmarks.task.task import task_class
+        from ...benchmarks.task.registry import task_class
 
         zoo, also = self.zoo_of(result), result.task.options.also
         found = [task_class(result.task.name)(zoo, result.task.options).zoo if zoo else None]

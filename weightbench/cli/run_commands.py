@@ -16,9 +16,10 @@ from weightbench.runtime.errors import BadInput
 
 
 def tasks(as_json: Json = False) -> None:
-    """The tasks."""
+    """The tasks, those of installed plug-ins too."""
     from weightbench.benchmarks.metrics.scoring import METRICS
-    from weightbench.benchmarks.task.task import task_class, task_names
+    from weightbench.benchmarks.task.registry import task_class, task_names
+    from weightbench.benchmarks.task.task import TASKS
 
     rows = []
     for name in task_names():
@@ -31,7 +32,11 @@ def tasks(as_json: Json = False) -> None:
             "unit": metric and metric.unit,
             "description": task.description,
         }
-        more = {"version": task.version, "higher_is_better": metric and metric.higher_is_better} if as_json else {}
+        more = (
+            {"version": TASKS.version_of(task), "higher_is_better": metric and metric.higher_is_better}
+            if as_json
+            else {}
+        )
         rows.append(row | more)
     options.print_rows(rows, as_json)
 
@@ -40,7 +45,9 @@ def run(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[METHOD]...", help="Names, or paths my_method.py[:Class].")
     ] = None,
-    task: Annotated[str | None, typer.Option(help="What is asked of the methods.")] = None,
+    task: Annotated[
+        str | None, typer.Option(help="What is asked of the methods: a name, or a path my_task.py[:Class].")
+    ] = None,
     zoo: Annotated[str | None, typer.Option(help="A zoo's name, or the path of a zoo folder.")] = None,
     split: Annotated[
         str | None,

@@ -12,7 +12,7 @@ from helpers import planted_zoo
 from helpers.recorded import read_results
 
 import weightbench as wb
-from weightbench.benchmarks.task.task import load_task
+from weightbench.benchmarks.task.registry import load_task
 from weightbench.zoo.networks import symmetry
 from weightbench.zoo.networks.networks import Networks
 

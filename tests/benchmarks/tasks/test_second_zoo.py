@@ -14,7 +14,7 @@ from PIL import Image
 import weightbench as wb
 from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
 from weightbench.benchmarks.records.zoo_identity import ZooIdentity
-from weightbench.benchmarks.task.task import load_task
+from weightbench.benchmarks.task.registry import load_task
 from weightbench.leaderboard.pages.result_pictures import draw_results
 from weightbench.zoo.build.build_zoo import build_zoo
 

@@ -10,11 +10,11 @@ import pytest
 import torch
 
 import weightbench as wb
-from weightbench.benchmarks.running.method_check import CHECKS, brief, check, tasks_for
+from weightbench.benchmarks.checks.method_check import CHECKS, brief, check_method, tasks_for
 from weightbench.benchmarks.running.protocols import Supervised
 from weightbench.benchmarks.running.symmetry_audit import audit
 from weightbench.benchmarks.running.task_views import Sealed
-from weightbench.benchmarks.task.task import load_task
+from weightbench.benchmarks.task.registry import load_task
 from weightbench.methods.contract.builtin import is_control
 from weightbench.methods.contract.registry import load_class, method_names
 from weightbench.methods.contract.task_view import TaskView
@@ -40,7 +40,7 @@ def small(name: str) -> wb.Method:
 
 @pytest.mark.parametrize("name", [name for name in method_names() if not load_class(name).reads])
 def test_every_built_in_method_keeps_the_contract(small_zoo: Path, name: str) -> None:
-    findings = list(check(small(name), wb.load_zoo(small_zoo)))
+    findings = list(check_method(small(name), wb.load_zoo(small_zoo)))
     assert {finding.check for finding in findings} == {"fit", *CHECKS}
     assert not [finding for finding in findings if not finding.kept]
 
@@ -130,7 +130,7 @@ def test_the_contract_tells_what_is_broken(
 ) -> None:
     (tmp_path / "wrong.py").write_text(BREAKING)
     method = wb.load_method(str(tmp_path / "wrong.py"), how=how, zoo=str(small_zoo))
-    findings = list(check(method, wb.load_zoo(small_zoo)))
+    findings = list(check_method(method, wb.load_zoo(small_zoo)))
     found = {finding.check: finding.why for finding in findings if not finding.kept}
     assert broken in found if broken else not found
     assert why in found.get(broken, "")

@@ -11,7 +11,7 @@ import pytest
 
 import weightbench as wb
 from weightbench.methods.contract.builtin import builtin_methods
-from weightbench.methods.contract.registry import load_class, method_names, version_of
+from weightbench.methods.contract.registry import METHODS, load_class, method_names
 
 PLUGIN = """
 import weightbench as wb
@@ -41,7 +41,7 @@ def test_every_file_of_methods_and_baselines_is_one_method_of_its_name(name: str
     (method,) = [found for found in classes if found.__module__ == module]
     assert method.name == name == module.rpartition(".")[2].replace("_", "-")
     assert load_class(name) is method
-    assert version_of(method) == method.version
+    assert METHODS.version_of(method) == method.version
 
 
 def test_built_in_methods_are_listed_without_importing_them() -> None:
@@ -67,12 +67,12 @@ def test_a_base_without_a_name_is_no_method(tmp_path: Path) -> None:
 def test_an_edited_plug_in_is_another_version(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text(PLUGIN)
-    first = version_of(load_class(str(path)))
+    first = METHODS.version_of(load_class(str(path)))
     assert first.startswith("3+")
     assert len(first) == len("3+") + 12
-    assert version_of(load_class(str(path))) == first
+    assert METHODS.version_of(load_class(str(path))) == first
     path.write_text(PLUGIN + "# edited\n")
-    second = version_of(load_class(str(path)))
+    second = METHODS.version_of(load_class(str(path)))
     assert second.startswith("3+")
     assert second != first
 
@@ -81,4 +81,4 @@ def test_a_subclass_of_a_built_in_method_is_not_built_in() -> None:
     class Mine(load_class("mlp")):  # type: ignore[misc]
         name = "mine"
 
-    assert version_of(Mine).startswith("1+")
+    assert METHODS.version_of(Mine).startswith("1+")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import pickle
-import time
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -20,35 +19,17 @@ from ...zoo.build.build_zoo import build_zoo
 from ...zoo.networks import symmetry
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Zoo
+from ..running.protocols import Alignment, Representation, Supervised, protocol_of
+from ..running.symmetry_audit import audit
 from ..task.column_task import ColumnTask
-from ..task.task import Task, load_task, task_class
-from .protocols import Alignment, Representation, Supervised, protocol_of
-from .symmetry_audit import audit
-from .task_views import BadOutput
+from ..task.registry import load_task, task_class
+from ..task.task import Task
+from .finding import Broken, Finding, examined
 
 TINY_ZOO_IMAGES = 40  # of the tiny zoo, with four networks each
 TINY_ZOO_TARGETS = {"numbers": "psnr", "classes": "label"}  # columns of the tiny zoo, for tasks that leave it open
 BRIEF_TRAINING = {"epochs": 1, "batch_size": 32, "warmup_steps": 0, "patience": 0}
 TOLERANCE = 1e-4  # of an output's standard deviation: more than rounding
-
-
-class Broken(Exception):
-    """A method does not keep the contract; says how."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One check of one method on one task; `why` is empty where it is kept."""
-
-    task: str
-    check: str
-    why: str
-    seconds: float
-
-    @property
-    def kept(self) -> bool:
-        """Whether the method keeps this part of the contract."""
-        return not self.why
 
 
 def tiny_zoo() -> Zoo:
@@ -96,22 +77,14 @@ def tasks_for(method: Method, zoo: Zoo) -> list[Task]:
     return tasks
 
 
-def check(method: Method, zoo: Zoo) -> Iterator[Finding]:
+def check_method(method: Method, zoo: Zoo) -> Iterator[Finding]:
     """Fit `method` on every task of `tasks_for` and check what it keeps; a crash is a finding too."""
     for task in tasks_for(method, zoo):
-        trial: Trial | None = None
+        trial = Trial(task, method)
         for name, test in {"fit": Trial.fitted, **CHECKS}.items():
-            started, why = time.perf_counter(), ""
-            try:
-                if trial is None:
-                    trial = Trial(task, method)
-                test(trial)
-            except (Broken, BadOutput, BadInput) as error:
-                why = str(error)
-            except Exception as error:
-                why = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            yield Finding(task.title, name, why, round(time.perf_counter() - started, 2))
-            if name == "fit" and why:
+            found = examined(task.title, name, partial(test, trial))
+            yield found
+            if name == "fit" and not found.kept:
                 break
 
 

@@ -1,0 +1,1 @@
+"""What plug-ins keep: methods and tasks of one's own, held to the contract."""

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ...benchmarks.records.result import Result
 from ..board.board import Board
 from ..board.command_line import command
 from ..board.printed_tables import ReportedRow, ReportedTable, published, stands_for
+from ..board.rows import Row, deviation
 from .board_tables import markdown_table
 
 HEADER = ["method", "printed", "ours", "difference", "seeds", "epochs", "fit, s", "settings"]
@@ -19,7 +21,7 @@ HEADER = ["method", "printed", "ours", "difference", "seeds", "epochs", "fit, s"
 
 @dataclass(frozen=True)
 class Pair:
-    """A printed row and the row of a board that measures the same."""
+    """A printed row and the row of a board that measures the same, its score in the printed table's metric."""
 
     printed: ReportedRow
     row: pd.Series
@@ -37,13 +39,21 @@ def pairs(table: ReportedTable, board: Board) -> list[Pair]:
     found = []
     for printed in table.rows:
         measured = [
-            Pair(printed, row, results)
-            for (_, row), results in zip(board.rows.iterrows(), board.results, strict=True)
-            if pd.notna(row["score"]) and stands_for(results[0], printed)
+            Pair(printed, _in_metric(table.metric, row, evidence), evidence.results)
+            for (_, row), evidence in zip(board.rows.iterrows(), board.evidence, strict=True)
+            if pd.notna(row["score"]) and stands_for(evidence.first, printed)
         ]
         if measured:
             found.append(max(measured, key=_proven_training))
     return found
+
+
+def _in_metric(metric: str, row: pd.Series, evidence: Row) -> pd.Series:
+    """The row, with its score in `metric`; those that do not rank have a deviation over seeds, but no interval."""
+    if metric == evidence.first.task.metric:
+        return row
+    values = [every[metric] for every in evidence.scores]
+    return pd.Series(row.to_dict() | {"score": np.mean(values), "std": deviation(values), "low": None, "high": None})
 
 
 def _proven_training(pair: Pair) -> tuple[bool, int, int, str]:
@@ -89,7 +99,8 @@ def reproduction(boards: list[Board]) -> str:
 
 def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[str]:
     caveat = table.caveat(board.zoo, board.zoo_version, board.recipe_sha256)
-    where = f"{board.zoo}@{board.zoo_version}, {board.n_train:,} training networks, {board.score_label}"
+    label = board.score_label if table.metric == board.metric else f"{table.metric}, which does not rank there"
+    where = f"{board.zoo}@{board.zoo_version}, {board.n_train:,} training networks, {label}"
     rows = [
         [
             pair.printed.method,

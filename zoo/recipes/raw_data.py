@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +135,13 @@ def load_cifar10(folder: Path | None) -> Source:
     )
 
 
+def load_cifar10_gs(folder: Path | None) -> Source:
+    """CIFAR-10 in grey: the mean of the three channels, as in the Small CNN Zoo (Unterthiner et al. 2020), in bytes."""
+    colour = load_cifar10(folder)
+    grey = np.rint(colour.inputs.mean(-1)).astype(np.uint8)
+    return replace(colour, name="cifar10-gs", inputs=grey)
+
+
 def load_imagenet10(folder: Path | None) -> Source:
     """Ten classes of Tiny ImageNet, 500 + 50 images of 64x64 each: parquet files in `folder/tiny_imagenet_10`, else
     `zh-plus/tiny-imagenet`."""
@@ -211,6 +218,11 @@ SOURCES = {
     ),
     "cifar10": SourceEntry(
         load_cifar10,
+        "unspecified; free for research",
+        "Krizhevsky 2009, Learning multiple layers of features from tiny images",
+    ),
+    "cifar10-gs": SourceEntry(
+        load_cifar10_gs,
         "unspecified; free for research",
         "Krizhevsky 2009, Learning multiple layers of features from tiny images",
     ),

@@ -315,6 +315,28 @@ def test_on_a_smaller_zoo_only_the_order_is_compared(results: Path, monkeypatch:
     assert [(a.printed.method, b.printed.method) for a, b in found] == [("graph", "flat")]
 
 
+def test_a_table_in_another_metric_is_compared_with_the_score_of_that_name(tmp_path: Path) -> None:
+    """Which does not rank: it has a deviation over seeds, but no interval."""
+    from scipy.stats import kendalltau
+
+    from weightbench.leaderboard.board.printed_tables import published
+    from weightbench.leaderboard.pages.reproduction_page import pairs
+
+    committed, copied = ROOT / "leaderboard" / "results", tmp_path / "results"
+    shutil.copytree(committed / "property" / "digits-mlps", copied / "property" / "digits-mlps")
+    shutil.copytree(committed / "zoos", copied / "zoos")
+    (board,) = load_boards(copied)
+    table = next(table for table in published() if table.metric == "kendall-tau")
+    printed = next(row for row in table.rows if row.ours == {"name": "weight-stats"})
+    (pair,) = pairs(table.model_copy(update={"rows": [printed]}), board)
+    record = next(row for row in board.evidence if row.first.method.name == "weight-stats").records[0]
+    ids, arrays = record.predictions()
+    tau = kendalltau(record.truth.table.loc[ids]["lr"], arrays["values"][:, 0]).statistic
+    assert board.metric == "pearson-r"
+    assert pair.row["score"] == pytest.approx(tau)
+    assert pd.isna(pair.row["low"])
+
+
 def test_hardware_is_never_mixed(results: Path) -> None:
     before = wb.boards(results)["inr-classification on digits-inrs@1.0.0"]
 

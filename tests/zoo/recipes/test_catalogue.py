@@ -18,7 +18,9 @@ from weightbench.zoo.recipes.recipe import RunRecipe
 def test_the_catalogue_is_as_the_documents_say() -> None:
     sizes = [arch.num_params for arch in catalogue_entry("covertype-mlps").recipe.architectures.values()]
     assert max(sizes) / min(sizes) <= 1.02
-    assert catalogue_entry("mnist-cnns").recipe.architectures["relu"].num_params == 4970
+    for name in ("mnist-cnns", "cifar10-gs-cnns"):  # the Small CNN Zoo's network
+        assert {arch.num_params for arch in catalogue_entry(name).recipe.architectures.values()} == {4970}
+    assert catalogue_entry("cifar10-gs-cnns").splits["test"] >= 100
     assert catalogue_entry("digits-mlps").networks >= 3000
     assert sum(catalogue_entry("mnist-cnns").splits.values()) >= 2000
     for entry in catalogue():

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from helpers import raw_data as raw
 
+from weightbench.zoo.recipes.raw_data import load_source
+
 
 @pytest.mark.parametrize(
     ("name", "file", "damage", "message"),
@@ -48,3 +50,11 @@ def test_damaged_raw_data_are_one_line(
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err
     assert not (tmp_path / "zoo").exists()
+
+
+def test_grey_images_are_the_mean_of_the_channels(sources: Path) -> None:
+    """As the Small CNN Zoo's training code makes them, to the nearest of 256 greys."""
+    colour, grey = (load_source(name, sources) for name in ("cifar10", "cifar10-gs"))
+    assert (grey.inputs.shape, grey.inputs.dtype) == (colour.inputs.shape[:3], np.uint8)
+    assert np.array_equal(grey.targets, colour.targets)
+    assert np.abs(grey.inputs - colour.inputs.astype(float).mean(-1)).max() < 0.5

@@ -218,6 +218,14 @@ class Result(_Part):
         """Of the record in a results folder."""
         return self.spec.record_path(self.seed)
 
+    @property
+    def machine(self) -> str:
+        """Tells machines apart, in eight hex digits: by processor and GPU and the versions of Python and torch.
+
+        Two of one model with the same software cannot be told apart, and count as one.
+        """
+        return digest({name: self.environment.get(name) for name in ("cpu", "gpu", "python", "torch")})[:8]
+
     def to_json(self) -> bytes:
         """The content of the record's file."""
         return (self.model_dump_json(by_alias=True, indent=1) + "\n").encode()

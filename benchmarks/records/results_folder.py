@@ -1,6 +1,7 @@
 """`ResultsFolder`: where results go, and how they are read again. Torch-free.
 
     <task>/<zoo>/<method>/<spec hash>/seed-<k>.json    the record of a cell, its predictions beside it
+    <task>/<zoo>/<method>/<spec hash>/replications/<machine>/seed-<k>.json    the cell run again, without predictions
     zoos/<zoo identity>.parquet                        the truth that predictions are scored against
     sources/<sha256>.py                                the file of a method or task that is no part of the suite
     .locks/ .checkpoints/                              while cells run
@@ -23,13 +24,14 @@ from ...runtime.errors import BadInput
 from ...runtime.files import make_folder
 from ...runtime.validation import first_error
 from .predictions import check_predictions, read_predictions
-from .result import CellSpec, Result
+from .result import CellSpec, Result, same_score
 from .schema_1 import upgraded
 from .truth import Truth
 from .zoo_identity import ZooIdentity
 
 RECORD = "seed-*.json"  # the name of a record
 LOCKS, CHECKPOINTS, TRUTHS, SOURCES = ".locks", ".checkpoints", "zoos", "sources"
+REPLICATIONS = "replications"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class ResultsFolder:
     def record_path(self, spec: CellSpec, seed: int) -> Path:
         """Where the record of a cell belongs."""
         return self.path / spec.record_path(seed)
+
+    def replication_path(self, result: Result) -> Path:
+        """Where the record of a cell belongs that a machine ran again."""
+        record = self.record_path(result.spec, result.seed)
+        return record.parent / REPLICATIONS / result.machine / record.name
 
     def lock(self, spec: CellSpec, seed: int) -> FileLock:
         """Held by the process that runs the cell."""
@@ -143,6 +150,27 @@ class Record:
         """The checksum of the predictions of a successful one. Raises BadInput for a missing or changed file."""
         assert self.result.predictions is not None
         return check_predictions(self.predictions_path, self.result.predictions.sha256)
+
+    def replications(self) -> list[Result]:
+        """The same cell run again, once per machine.
+
+        Raises BadInput for what belongs elsewhere, and for another score of the same predictions.
+        """
+        found = []
+        for path in sorted(self.path.parent.glob(f"{REPLICATIONS}/*/{self.path.name}")):
+            result = read_result(path)
+            if result.spec.hash != self.result.spec.hash or path != self.folder.replication_path(result):
+                raise BadInput(f"{path}: its content is of another cell or machine; remove it and submit it again")
+            if result.score is None or result.predictions is None:
+                raise BadInput(f"{path}: score: is missing; remove it and submit it again")
+            same = result.predictions == self.result.predictions
+            if same and not same_score(result.score, self.result.score):
+                raise BadInput(
+                    f"{path}: score: is {result.score:.6g}, the same predictions gave {self.result.score}; "
+                    "remove it and submit it again"
+                )
+            found.append(result)
+        return found
 
 
 def read_result(path: Path) -> Result:

@@ -32,6 +32,7 @@ from .suite import Suite, load_suite
 from .torchrun import helped
 
 Tell = Callable[[str], None]
+Hear = Callable[[Cell, Result], None]
 
 
 def run(
@@ -88,9 +89,18 @@ def run(
 
 
 def run_cells(
-    cells: Sequence[Cell], *, device: str | None, executor: Executor, tell: Tell | None = None
+    cells: Sequence[Cell],
+    *,
+    device: str | None,
+    executor: Executor,
+    tell: Tell | None = None,
+    hear: Hear | None = None,
 ) -> list[Result]:
     """Run what is not finished yet.
+
+    Arguments:
+        tell: is given a line per cell.
+        hear: is given every cell with its result, as soon as that is there.
 
     Cells that another run of the same folder is working on are left to it, and taken over if it gives up.
     Under `torchrun` the first process runs the cells; the others help it to fit, and return nothing.
@@ -102,16 +112,19 @@ def run_cells(
     if distributed.size() > 1 and not executor.here:
         raise BadInput("torchrun starts the processes that train one cell: leave out --jobs and --executor")
     with helped(device) as first:
-        return _run_cells(cells, device, executor, tell or (lambda text: None)) if first else []
+        if not first:
+            return []
+        return _run_cells(cells, device, executor, tell or (lambda text: None), hear or (lambda cell, result: None))
 
 
-def _run_cells(cells: Sequence[Cell], device: str, executor: Executor, tell: Tell) -> list[Result]:
+def _run_cells(cells: Sequence[Cell], device: str, executor: Executor, tell: Tell, hear: Hear) -> list[Result]:
     results: dict[int, Result] = {}
 
     def note(index: int, result: Result, state: str) -> None:
         results[index] = result
         score = None if result.score is None else f"{result.score:.2f} {shown_unit(result.task.unit)}".rstrip()
         tell(f"[{len(results)}/{len(cells)}] {cells[index].title}: {score or result.error} ({state})")
+        hear(cells[index], result)
 
     for folder in {cell.folder.path for cell in cells}:
         make_folder(folder)

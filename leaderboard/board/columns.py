@@ -65,6 +65,14 @@ def _audited(value: float, cells: Cells) -> str:
     return "0" if value == 0 else f"{value:.1e}" if value < 0.01 else f"{value:.2f}"
 
 
+def _replicated(value: float, cells: Cells) -> str:
+    return f"{value:.0f} (Δ {cells['furthest']:.2g})"
+
+
+def _blank(cells: Cells) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Column:
     """One column.
@@ -172,6 +180,17 @@ COLUMNS = (
         sparse=True,
     ),
     Column("seeds", "how many seeds", lambda row: len(row.values), title="seeds"),
+    Column(
+        "replicated",
+        "how many independent machines ran cells of the row again, none with a score further from the recorded one "
+        "than seeds and machines explain; in brackets the largest difference of any run; checked at submission",
+        lambda row: row.confirming,
+        title="replicated",
+        text=_replicated,
+        missing=_blank,
+        sparse=True,
+    ),
+    Column("furthest", "the largest difference of a replication from the recorded score", lambda row: row.furthest),
     Column(
         "failed",
         "failed runs, and why",

@@ -19,7 +19,30 @@ from ...benchmarks.records.result import MethodPart, Result, SymmetryName, same_
 from ...benchmarks.records.results_folder import Record
 from ...methods.contract.builtin import is_control
 from ..evidence.intervals import MIN_SEEDS
+from ..evidence.replication_tolerance import tolerance
 from .audit_marks import constant, figures
+
+
+@dataclass(frozen=True)
+class Replication:
+    """A cell of a row, run again.
+
+    Arguments:
+        machine: see `Result.machine`.
+        difference: its score less the recorded one.
+        tolerance: what seeds and machines explain of that, see `evidence/replication_tolerance.py`.
+        identical: whether the predictions are the recorded ones, byte by byte.
+    """
+
+    machine: str
+    difference: float
+    tolerance: float
+    identical: bool
+
+    @property
+    def within(self) -> bool:
+        """Whether the difference is explained."""
+        return self.identical or abs(self.difference) <= self.tolerance
 
 
 @dataclass
@@ -130,6 +153,37 @@ class Row:
         """The smallest over seeds."""
         known = [r.symmetry.sensitivity for r in self.results if r.symmetry and r.symmetry.sensitivity is not None]
         return rounded(min(known)) if known else None
+
+    def compared(self, record: Record, again: Result) -> Replication:
+        """A record of this row that succeeded beside a run of its cell that did."""
+        score = dict(zip((r.result.seed for r in self.succeeded), self.values, strict=True))[record.result.seed]
+        assert again.score is not None
+        interval = None if self.low is None or self.high is None else (self.low, self.high)
+        same_networks = again.zoo.manifest_sha256 == record.result.zoo.manifest_sha256
+        return Replication(
+            again.machine,
+            again.score - score,
+            tolerance(score, self.values, interval, same_networks=same_networks),
+            again.predictions is not None and again.predictions == record.result.predictions,
+        )
+
+    @cached_property
+    def replications(self) -> list[Replication]:
+        """Of all cells, by all machines. Raises BadInput for damaged ones."""
+        return [self.compared(record, again) for record in self.succeeded for again in record.replications()]
+
+    @property
+    def confirming(self) -> int | None:
+        """How many machines, other than those of the records, had no score that is not explained; None where no cell
+        was run again."""
+        doubtful = {found.machine for found in self.replications if not found.within}
+        own = {result.machine for result in self.results}
+        return len({found.machine for found in self.replications} - doubtful - own) if self.replications else None
+
+    @property
+    def furthest(self) -> float | None:
+        """The largest difference of a replication from its record; None where no cell was run again."""
+        return rounded(max((abs(found.difference) for found in self.replications), default=None))
 
     def warn_of_claims(self) -> None:
         """Warn of records that claim other scores than their predictions give."""

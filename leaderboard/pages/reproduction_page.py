@@ -35,7 +35,7 @@ class Pair:
 
 
 def pairs(table: ReportedTable, board: Board) -> list[Pair]:
-    """The printed rows that the board has; where several stand for one, the one whose training is best proven."""
+    """The printed rows that the board has; where several stand for one, the one that is best proven."""
     found = []
     for printed in table.rows:
         measured = [
@@ -44,7 +44,7 @@ def pairs(table: ReportedTable, board: Board) -> list[Pair]:
             if pd.notna(row["score"]) and stands_for(evidence.first, printed)
         ]
         if measured:
-            found.append(max(measured, key=_proven_training))
+            found.append(max(measured, key=lambda pair: _trust(pair, table.epochs)))
     return found
 
 
@@ -56,13 +56,14 @@ def _in_metric(metric: str, row: pd.Series, evidence: Row) -> pd.Series:
     return pd.Series(row.to_dict() | {"score": np.mean(values), "std": deviation(values), "low": None, "high": None})
 
 
-def _proven_training(pair: Pair) -> tuple[bool, int, int, str]:
-    """What speaks for a row: that it was trained by the published recipe, then how many epochs its learning curves
-    show, in every seed; a number in a field proves nothing. Then more seeds."""
+def _trust(pair: Pair, printed_epochs: int | None) -> tuple[bool, bool, int, int, str]:
+    """What speaks for a row: that another machine confirmed it, then the published recipe, then how many of the
+    printed epochs its learning curves show, in every seed; a number in a field proves nothing. Then more seeds."""
     shown = min(min(map(len, (result.curves or {"": []}).values()), default=0) for result in pair.results)
     has_epochs = pd.notna(pair.row["epochs"])
     published = all(result.method.recipe == "" for result in pair.results) and (shown > 0 or not has_epochs)
-    return published, shown, pair.row["seeds"], pair.row["spec"]
+    shown = min(shown, printed_epochs or shown)
+    return bool(pair.row["replicated"] > 0), published, shown, pair.row["seeds"], pair.row["spec"]
 
 
 def reproduction(boards: list[Board]) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ...benchmarks.metrics.scoring import metric_of
 from ...benchmarks.records.result import Result, same_score
-from ...benchmarks.records.results_folder import TRUTHS, Record, ResultsFolder, read_result
+from ...benchmarks.records.results_folder import TRUTHS, Record, ResultsFolder, read_record
 from ...benchmarks.records.truth import Truth
 from ...benchmarks.task.builtin import builtin_tasks
 from ...runtime.errors import BadInput, unknown
@@ -25,6 +25,7 @@ from ..evidence.plausibility import Copies, board_of, copied, suite_first, truth
 from .line_losses import check_line_losses
 from .method_sources import checked_source
 from .record_checks import checked_record
+from .replications import replication_of
 from .truths import Truths
 from .whole_rows import require_whole_rows
 
@@ -44,10 +45,12 @@ def home_folder(option: str) -> Path:
 
 @dataclass
 class Submission:
-    """What `submit` did: files written, the results in them, and how many records were there already."""
+    """What `submit` did: files written, the results in them, replications of committed ones, and how many records were
+    there already."""
 
     written: list[Path] = field(default_factory=list)
     results: list[Result] = field(default_factory=list)
+    replications: list[Result] = field(default_factory=list)
     kept: int = 0
 
     @property
@@ -86,8 +89,12 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
             scores, evidence = _checked(record, truths, copies)
             target = committed.record_path(result.spec, result.seed)
             if target.exists():
-                _same_evidence(target, record.path, result)
-                done.kept += 1
+                again = replication_of(read_record(target), record)
+                if again is None:
+                    done.kept += 1
+                else:
+                    files[again] = _as_replication(_as_committed(result, scores)).to_json()
+                    done.replications.append(result)
                 continue
             done.results.append(result)
             files |= {target.with_suffix(file.suffix): file for file in evidence}
@@ -149,6 +156,11 @@ def _as_committed(result: Result, scores: dict[str, float]) -> Result:
     placeless = {name: getattr(result, name).model_copy(update={"reference": None}) for name in ("zoo", "method")}
     found = {"score": scores[result.task.metric], "scores": scores} if scores else {}
     return result.model_copy(update=found | placeless)
+
+
+def _as_replication(result: Result) -> Result:
+    """Without the learning curves: what a replication says is its score, and the checksum of its predictions."""
+    return result.model_copy(update={"curves": None})
 
 
 def _check_task(path: Path, result: Result, zoo: Zoo | None) -> None:
@@ -235,16 +247,9 @@ def _claimed(claim: float | None, found: float | None) -> bool:
     return claim is not None and same_score(claim, found)
 
 
-def _same_evidence(target: Path, path: Path, result: Result) -> None:
-    """Raises BadInput when the committed record of this cell is another one: a score never moves silently."""
-    there = read_result(target)
-    if there.predictions != result.predictions:
-        raise BadInput(f"{path}: {target} holds another result of this cell; remove that one first to replace it")
-
-
 def pull_request_steps(done: Submission, home: Path) -> list[str]:
     """What to do after `submit`, as commands."""
-    names = sorted({result.method.name for result in done.results})
+    names = sorted({result.method.name for result in (*done.results, *done.replications)})
     folder = os.path.relpath(home)
     return [
         f"git switch -c results-{'-'.join(names)[:40]}",

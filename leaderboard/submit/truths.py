@@ -11,8 +11,7 @@ from ...benchmarks.records.results_folder import TRUTHS, Record, ResultsFolder
 from ...benchmarks.records.truth import Truth, write_truth
 from ...benchmarks.records.zoo_identity import ZooIdentity
 from ...runtime.errors import BadInput
-from ...zoo.recipes.catalogue import builds, zoo_names
-from ...zoo.storage.manifest import read_manifest
+from ...zoo.recipes.catalogue import find_build, zoo_names
 
 if TYPE_CHECKING:
     from ...zoo.storage.zoo import Zoo
@@ -29,7 +28,7 @@ class Truths:
 
     def __init__(self, committed: ResultsFolder, scratch: ResultsFolder, zoos: Sequence[Path]) -> None:
         self.committed, self.scratch = committed, scratch
-        self.zoos = {folder: read_manifest(folder)[0] for folder in zoos}
+        self.folders = zoos
         self.opened: dict[ZooIdentity, Zoo | None] = {}
         self.found: dict[tuple[Path, ...], list[Truth]] = {}
         self.new: list[Path] = []
@@ -89,9 +88,5 @@ class Truths:
     def _open(self, wanted: ZooIdentity) -> Zoo | None:
         from ...zoo.storage.zoo import open_zoo
 
-        cached = {folder: read_manifest(folder)[0] for folder in builds(wanted.name, wanted.version)}
-        for folder, manifest in (self.zoos | cached).items():
-            found = (manifest.name, manifest.version)
-            if found == wanted[:2] and manifest.recipe_sha256.startswith(wanted.recipe_sha256):
-                return open_zoo(folder)
-        return None
+        folder = find_build(*wanted, self.folders)
+        return None if folder is None else open_zoo(folder)

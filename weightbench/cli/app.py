@@ -10,6 +10,7 @@ from weightbench.cli.board_commands import diff, leaderboard, picture, submit, t
 from weightbench.cli.exchange_commands import zoo_export, zoo_import
 from weightbench.cli.options import HELP
 from weightbench.cli.plug_in_commands import check, methods, new_method, new_task
+from weightbench.cli.replication_commands import replicate
 from weightbench.cli.run_commands import run, status, tasks
 from weightbench.cli.zoo_commands import zoo_app
 
@@ -39,5 +40,19 @@ def _main(version: Annotated[bool, typer.Option("--version", callback=_version, 
     pass
 
 
-for command in (tasks, methods, run, status, check, new_method, new_task, leaderboard, table, submit, diff, picture):
+for command in (
+    tasks,
+    methods,
+    run,
+    status,
+    check,
+    new_method,
+    new_task,
+    leaderboard,
+    table,
+    submit,
+    replicate,
+    diff,
+    picture,
+):
     app.command()(command)

@@ -117,11 +117,13 @@ def submit(
     done = hand_in(runs, home, zoo or [])
     size = sum(path.stat().st_size for path in done.written)
     print(f"{len(done.results)} results checked and copied to {home} ({size / 1e6:.1f} MB)")
+    if done.replications:
+        print(f"{len(done.replications)} replications of results that are there already, kept beside them")
     if done.kept:
         print(f"{done.kept} were there already")
     if done.failed:
         print(f"{done.failed} of them failed runs, which the board shows")
-    if done.results:
+    if done.written:
         print("\nNext:\n")
         print("\n".join(f"    {line}" for line in pull_request_steps(done, home)))
 

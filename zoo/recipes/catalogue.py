@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import cache_dir
-from ..storage.manifest import LOCAL, MANIFEST, RELEASE
+from ..storage.manifest import LOCAL, MANIFEST, RELEASE, read_manifest
 from .recipe import ZooEntry
 
 STANDARD = Path(__file__).parents[1] / "standard"
@@ -86,6 +87,20 @@ def builds(name: str, version: str = "") -> list[Path]:
     of it, builds with another seed and builds from one's own raw data. What a folder holds, its manifest says."""
     found = (path.parent for path in (cache_dir() / "zoos").glob(f"*/{MANIFEST}"))
     return sorted(folder for folder in found if folder.name.startswith(f"{name}@{version}"))
+
+
+def find_build(name: str, version: str, recipe_sha256: str, folders: Iterable[Path] = ()) -> Path | None:
+    """The folder with exactly this zoo, among `folders` and those in the cache; None where neither has it.
+
+    Arguments:
+        recipe_sha256: all of it, or how it begins.
+        folders: of zoos that are not in the cache. Raises BadInput for one that is no zoo.
+    """
+    for folder in (*folders, *builds(name, version)):
+        manifest = read_manifest(folder)[0]
+        if (manifest.name, manifest.version) == (name, version) and manifest.recipe_sha256.startswith(recipe_sha256):
+            return folder
+    return None
 
 
 def locate(reference: str | Path) -> Path:

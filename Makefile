@@ -6,6 +6,10 @@ DEVICE ?= cpu
 BUDGET ?= 9m
 # How many cells run at once, there and in `make bench`; those of one GPU would spoil each other's times.
 JOBS ?= $(if $(filter cuda%,$(DEVICE)),1,2)
+# What `make replicate` draws: how many official cells, on which zoos, and by what.
+SAMPLE ?= 40
+ZOOS ?= digits-inrs digits-mlps moons-mlps
+SEED ?= $(shell git rev-parse HEAD)
 # What `make bundle` packs: raw data sets of SOURCE_DIR, for the Python of a machine without internet.
 SOURCE_DIR ?= data
 SOURCES ?= mnist
@@ -14,7 +18,7 @@ TARGET_PYTHON ?= 3.12
 TRAVELLING := pydantic pydantic-core annotated-types typing-inspection typing-extensions typer annotated-doc click \
   shellingham rich markdown-it-py mdurl pygments platformdirs filelock joblib jinja2 markupsafe safetensors
 
-.PHONY: bench reproduce bundle test lint smoke lock publish clean
+.PHONY: bench reproduce replicate bundle test lint smoke lock publish clean
 
 bench: .venv/ready  ## build three small zoos, run suite quick, print the boards
 	@$(BIN)/weightbench run --suite quick --jobs $(JOBS) --out runs
@@ -22,6 +26,9 @@ bench: .venv/ready  ## build three small zoos, run suite quick, print the boards
 reproduce: .venv/ready  ## some more of the official results: make reproduce SUITE=mini DEVICE=cuda BUDGET=9m
 	@$(BIN)/weightbench run --suite $(SUITE) --device $(DEVICE) --jobs $(JOBS) --budget $(BUDGET) --out runs/$(SUITE) \
 	  || [ $$? -eq 3 ]  # the budget is spent
+
+replicate: .venv/ready  ## run official cells again, drawn by the commit, within five minutes: make replicate SEED=monday
+	@$(BIN)/weightbench replicate $(addprefix --zoo ,$(ZOOS)) --sample $(SAMPLE) --seed $(SEED) --budget 5m
 
 bundle: .venv/ready  ## the suite for a machine without internet: make bundle SOURCE_DIR=data SOURCES=mnist
 	@for source in $(SOURCES); do test -d "$(SOURCE_DIR)/$$source" || { \

@@ -63,7 +63,8 @@ def _trust(pair: Pair, printed_epochs: int | None) -> tuple[bool, bool, int, int
     has_epochs = pd.notna(pair.row["epochs"])
     published = all(result.method.recipe == "" for result in pair.results) and (shown > 0 or not has_epochs)
     shown = min(shown, printed_epochs or shown)
-    return bool(pair.row["replicated"] > 0), published, shown, pair.row["seeds"], pair.row["spec"]
+    replicated = pd.notna(pair.row["replicated"]) and bool(pair.row["replicated"] > 0)
+    return replicated, published, shown, pair.row["seeds"], pair.row["spec"]
 
 
 def reproduction(boards: list[Board]) -> str:

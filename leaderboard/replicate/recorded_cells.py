@@ -10,8 +10,9 @@ from ...benchmarks.records.result import MethodPart, ZooPart
 from ...benchmarks.records.results_folder import Record, ResultsFolder
 from ...benchmarks.running.cell import Cell
 from ...benchmarks.running.plan_cells import Request, plan
+from ...benchmarks.task.registry import task_class
 from ...methods.contract.method import Method
-from ...methods.contract.registry import load_class, load_method, method_names, version_of
+from ...methods.contract.registry import METHODS, load_class, load_method, method_names
 from ...runtime.errors import BadInput
 from ...runtime.machine import pick_device
 from ...zoo.load_zoo import load_zoo
@@ -42,7 +43,7 @@ class RecordedCells:
             raise BadInput(f"its run {result.status}: {result.error}")
         pick_device(result.environment.get("device"))
         method = self._method(record)
-        request = Request([method], result.task.name, self._zoo(result.zoo), [result.task.options])
+        request = Request([method], task_class(result.task.name), self._zoo(result.zoo), [result.task.options])
         (cell,) = plan([request], [result.seed], self.out)
         if (today := cell.spec.task.version) != result.task.version:
             raise BadInput(f"task {result.task.name} has version {today} today, not {result.task.version}")
@@ -59,7 +60,7 @@ class RecordedCells:
             kind = load_class(str(checked_source(record)))
         else:
             raise BadInput(f"{_kept(about)} is foreign code, run only where --foreign-code {about.name} says so")
-        if (today := version_of(kind)) != about.version:
+        if (today := METHODS.version_of(kind)) != about.version:
             raise BadInput(f"method {about.name} has version {today} today, not {about.version}")
         method = load_method(kind, about.params)
         if changed := sorted(method.params.keys() - about.params.keys()):

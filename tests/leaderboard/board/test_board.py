@@ -219,6 +219,37 @@ def test_of_several_rows_the_one_with_proven_training_stands_for_a_printed_numbe
     assert "| 1 | 5 of 200 | 7 |" in line
 
 
+def test_a_replicated_row_stands_for_a_printed_number_before_any_other(results: Path) -> None:
+    """Neither the published recipe nor more epochs than the paper's count as much as another machine."""
+
+    def trained(record: dict) -> None:
+        if record["method"]["name"] == "mlp":
+            epochs = 4 + 400 * record["seed"]
+            record["method"]["params"]["epochs"] = record["budget"]["epochs"] = epochs
+            record["method"]["recipe"] = "" if record["seed"] else f"epochs={epochs}"
+            record["curves"] = {"val_score": [1.0] * epochs}
+
+    rewritten(results, trained)
+    moved_to(results, "mnist-inrs")
+
+    def shown() -> str:
+        page = board_files(load_boards(results))["REPRODUCTION.md"]
+        (line,) = [line for line in page.splitlines() if line.startswith("| MLP | 17.6 ± 0 |")]
+        return line
+
+    assert "| 404 of 200 |" in shown()
+    (cell,) = [record for record in ResultsFolder(results).records() if _is_first_mlp(record.result)]
+    elsewhere = cell.result.model_copy(update={"environment": cell.result.environment | {"cpu": "Another"}})
+    path = ResultsFolder(results).replication_path(elsewhere)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(elsewhere.to_json())
+    assert "| 4 of 200 |" in shown()
+
+
+def _is_first_mlp(result: Result) -> bool:
+    return (result.task.name, result.method.name, result.seed) == ("inr-classification", "mlp", 0)
+
+
 def test_a_disagreement_says_what_it_is_measured_by(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -151,6 +151,18 @@ class Record:
         assert self.result.predictions is not None
         return check_predictions(self.predictions_path, self.result.predictions.sha256)
 
+    def beside(self, other: Record) -> Result:
+        """The result, with the manifest of another record of the cell where both saw the same test networks.
+
+        Manifests also say how a zoo was built, with how many threads for instance, which changes no network.
+        """
+        same = False
+        with contextlib.suppress(BadInput):  # no truth is kept here
+            same = self.truth.table.equals(other.truth.table)
+        manifest = (other if same else self).result.zoo.manifest_sha256
+        zoo = self.result.zoo.model_copy(update={"manifest_sha256": manifest})
+        return self.result.model_copy(update={"zoo": zoo})
+
     def replications(self) -> list[Result]:
         """The same cell run again, once per machine.
 

@@ -154,9 +154,13 @@ class Row:
         known = [r.symmetry.sensitivity for r in self.results if r.symmetry and r.symmetry.sensitivity is not None]
         return rounded(min(known)) if known else None
 
+    def score_of(self, seed: int) -> float:
+        """The headline score of a seed that succeeded."""
+        return self.values[[record.result.seed for record in self.succeeded].index(seed)]
+
     def compared(self, record: Record, again: Result) -> Replication:
-        """A record of this row that succeeded beside a run of its cell that did."""
-        score = dict(zip((r.result.seed for r in self.succeeded), self.values, strict=True))[record.result.seed]
+        """A record of this row that succeeded beside a run of its cell that did, as `Record.beside` gives it."""
+        score = self.score_of(record.result.seed)
         assert again.score is not None
         interval = None if self.low is None or self.high is None else (self.low, self.high)
         same_networks = again.zoo.manifest_sha256 == record.result.zoo.manifest_sha256

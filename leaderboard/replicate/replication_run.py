@@ -27,7 +27,7 @@ class Verdict:
         recorded: the score that the recorded predictions give.
         again: the run's result.
         found: how the two compare; None where the run failed.
-        same_networks: whether both saw one build of the zoo.
+        same_networks: whether both saw the same test networks.
     """
 
     title: str
@@ -57,7 +57,7 @@ class Verdict:
         found = self.found
         how = f"{'within' if found.within else 'OUTSIDE'} {found.tolerance:.2g}"
         said = "identical predictions" if found.identical else f"difference {found.difference:+.2g}, {how}"
-        build = "" if self.same_networks else ", on another build of the zoo"
+        build = "" if self.same_networks else ", on other networks: the zoo was built anew"
         return f"{self.title}: {self.recorded:.4g}, now {self.again.score:.4g}: {said}{build}"
 
 
@@ -76,10 +76,11 @@ class RecordedRows:
     def verdict(self, record: Record, cell: Cell, again: Result) -> Verdict:
         """What a run of a record's cell says."""
         row: Row = self.rows[record.path.resolve()]
-        scores = dict(zip((r.result.seed for r in row.succeeded), row.values, strict=True))
+        if again.status == "ok":
+            again = Record(cell.folder.record_path(cell.spec, cell.seed), again, cell.folder).beside(record)
         return Verdict(
             cell.title,
-            scores[record.result.seed],
+            row.score_of(record.result.seed),
             again,
             row.compared(record, again) if again.score is not None else None,
             again.zoo.manifest_sha256 == record.result.zoo.manifest_sha256,

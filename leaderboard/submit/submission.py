@@ -89,11 +89,12 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
             scores, evidence = _checked(record, truths, copies)
             target = committed.record_path(result.spec, result.seed)
             if target.exists():
-                again = replication_of(read_record(target), record)
+                first = read_record(target)
+                again = replication_of(first, record)
                 if again is None:
                     done.kept += 1
                 else:
-                    files[again] = _as_replication(_as_committed(result, scores)).to_json()
+                    files[again] = _as_replication(_as_committed(record.beside(first), scores)).to_json()
                     done.replications.append(result)
                 continue
             done.results.append(result)

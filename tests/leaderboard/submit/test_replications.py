@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from helpers.forged_results import edit, failed, forge_predictions, record_of
 from helpers.recorded import read_results, rewritten
@@ -134,6 +136,23 @@ def test_other_predictions_of_the_same_machine_are_shown_and_not_counted(runs: P
     assert "1 replications" in out
     row = wb.boards(home / "results")[BOARD].loc[0]
     assert (row["replicated"], row["furthest"]) == (0, 0)
+
+
+def test_builds_that_differ_in_words_alone_are_one(runs: Path, home: Path, submit) -> None:
+    """A manifest says with how many threads a zoo was built; what counts is whether the test networks are the same."""
+    on_another_machine(runs)
+    rewritten(runs, lambda record: record["zoo"].update(manifest_sha256="0" * 64))
+    truth = next(runs.glob("zoos/*"))
+    table = pq.read_table(truth)
+    assert submit(runs)[0] == 0
+    assert {read_result(path).zoo.manifest_sha256 for path in replications(home)} == {
+        result.zoo.manifest_sha256 for _, result in read_results(home / "results")
+    }
+    shutil.rmtree(next(home.rglob("replications")).parent / "replications")
+    psnr = pa.array(np.asarray(table.column("psnr")) + 1)
+    pq.write_table(table.set_column(table.column_names.index("psnr"), "psnr", psnr), truth)
+    assert submit(runs)[0] == 0
+    assert "0" * 64 in {read_result(path).zoo.manifest_sha256 for path in replications(home)}
 
 
 def test_a_machine_has_one_replication_of_a_cell(runs: Path, home: Path, submit) -> None:

@@ -21,7 +21,7 @@ DRAWS = 5  # random elements of each symmetry for every network
 WORST = 0.99  # the quantile of the changes that stands for the largest: one rounding that flips an answer is no fault
 TAIL = 0.05  # of a coordinate's values on either side, which its spread does not see
 ROUNDING = 1e-6  # of a coordinate's largest value: smaller differences are those of single precision
-FLOOR = 1e-3  # of the coordinates' median spread: a smaller one counts as that
+FLOOR = 1e-3  # of the largest coordinate's spread: a smaller one counts as that
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class Scale:
         """That of answers `[N, D]` for each architecture; None where they do not differ.
 
         A coordinate's spread is its winsorised standard deviation (Dixon and Tukey 1968): a few outliers cannot make it
-        huge, and answers that 19 of 20 networks share differ as little as if all did. The floor keeps a coordinate that
-        hardly differs at all from making it tiny. An architecture with one network is centred on the others.
+        huge, and answers that 19 of 20 networks share differ as little as if all did. The floor keeps coordinates that
+        hardly differ at all from making it tiny. An architecture with one network is centred on the others.
         """
         together = np.concatenate(answers)
         centres = [np.median(found if len(found) > 1 else together, axis=0) for found in answers]
@@ -55,7 +55,7 @@ class Scale:
         varying = spread > np.maximum(1e-12, ROUNDING * largest)
         if not varying.any():
             return None
-        floor = FLOOR * np.median(spread[varying])
+        floor = FLOOR * spread[varying].max()
         return cls(centres, np.maximum(spread, floor), largest, int((varying & (spread > floor)).sum()))
 
     def changes(self, before: np.ndarray, after: np.ndarray, centre: np.ndarray) -> np.ndarray:

@@ -529,6 +529,32 @@ def test_figures_that_are_no_numbers_leave_a_gap(results: Path) -> None:
     assert "nan" not in files["scores.csv"]
 
 
+def test_audits_of_earlier_records_are_compared_with_what_the_suites_methods_declared(results: Path, cli) -> None:
+    rows = load_boards(results)[0].rows
+    assert rows[["sensitivity", "audit"]].isna().all(axis=None), "they have no sensitivity, and nothing to be marked"
+    table = board_files(load_boards(results))["README.md"].split("## Columns")[0]
+    assert "permutation" in table
+    assert "sensitivity" not in table
+
+    def change(name: str, **figures: float) -> None:
+        path = next(results.glob(f"inr-classification/*/{name}/*/seed-0.json"))
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps(record | {"symmetry": record["symmetry"] | figures}))
+
+    change("ng-gnn", permutation=0.41, sign=3.0)  # it declares permutations alone
+    change("mlp", permutation=0.0, sign=0.0)  # it declares nothing, and yet nothing moves it
+    change("weight-stats", permutation=0.0, sign=0.0)
+    rows = load_boards(results)[0].rows
+    names = rows["method"].str.partition(" ")[0]
+    marks = dict(zip(names, rows["audit"], strict=True))
+    assert (marks["ng-gnn"], marks["mlp"], marks["weight-stats"]) == (
+        "⚠ moves under permutation",
+        "⚠ constant",
+        "⚠ constant",
+    )
+    assert marks["probegen"] is None
+
+
 def test_json_and_an_empty_board(results: Path, cli, tmp_path: Path) -> None:
     boards = json.loads(cli("leaderboard", "--results", results, "--out", tmp_path / "board", "--json")[1])
     assert [board["title"] for board in boards] == [

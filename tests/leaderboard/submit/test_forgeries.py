@@ -302,6 +302,22 @@ RECORDS = {
         lambda path: _moved(path, method__name="mine", method__version="1+000000000000"),
         "method.version: is '1+000000000000', expected the checksum",
     ),
+    "a negative change": (
+        lambda path: edit(path, symmetry__sensitivity=-1.0),
+        "symmetry.sensitivity: is -1.0, expected 0 or more",
+    ),
+    "figures of constant answers": (
+        lambda path: edit(path, symmetry__constant=True),
+        "symmetry.permutation: constant answers have none",
+    ),
+    "symmetries that were never declared": (
+        lambda path: edit(path, symmetry__declared=[]),
+        "symmetry.declared: says none, weight-stats declares permutation",
+    ),
+    "a symmetry that there is not": (
+        lambda path: edit(path, symmetry__declared=["rotation"]),
+        "symmetry.declared.0: Input should be 'permutation', 'sign' or 'scale'",
+    ),
     "training size": (lambda path: edit(path, zoo__n_train=1), "zoo.n_train: says 1, the zoo's train split has"),
     "validation size": (lambda path: edit(path, zoo__n_val=9), "zoo.n_val: says 9, the zoo's val split has"),
 }

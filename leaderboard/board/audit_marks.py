@@ -60,7 +60,7 @@ def mark(results: Sequence[Result]) -> str | None:
     if moved:
         return f"{SIGN} moves under {', '.join(moved)}"
     if any(declared(result) and _blind(result.symmetry) for result in audited):
-        return f"{SIGN} sees no connections"
+        return f"{SIGN} insensitive to connections"
     return None
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ...runtime.files import digest
 
+MACHINE = ("cpu", "instructions", "gpu", "python", "torch")  # what of `environment` tells machines apart
 SCORE_TOLERANCE = 1e-6  # relative: what processors may differ by
 
 
@@ -220,11 +221,16 @@ class Result(_Part):
 
     @property
     def machine(self) -> str:
-        """Tells machines apart, in eight hex digits: by processor and GPU and the versions of Python and torch.
+        """Tells machines apart, in eight hex digits, by all of `MACHINE`.
 
         Two of one model with the same software cannot be told apart, and count as one.
         """
-        return digest({name: self.environment.get(name) for name in ("cpu", "gpu", "python", "torch")})[:8]
+        return digest({name: self.environment.get(name) for name in MACHINE})[:8]
+
+    def may_share_machine(self, other: Result) -> bool:
+        """Whether nothing that both say of their machines tells them apart; older records do not say `instructions`."""
+        pairs = {name: (self.environment.get(name), other.environment.get(name)) for name in MACHINE}
+        return all(one == two or (name == "instructions" and None in (one, two)) for name, (one, two) in pairs.items())
 
     def to_json(self) -> bytes:
         """The content of the record's file."""

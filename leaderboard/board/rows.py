@@ -29,12 +29,14 @@ class Replication:
 
     Arguments:
         machine: see `Result.machine`.
+        independent: whether it is another one than those of the row's records.
         difference: its score less the recorded one.
         tolerance: what seeds and machines explain of that, see `evidence/replication_tolerance.py`.
         identical: whether the predictions are the recorded ones, byte by byte.
     """
 
     machine: str
+    independent: bool
     difference: float
     tolerance: float
     identical: bool
@@ -166,6 +168,7 @@ class Row:
         same_networks = again.zoo.manifest_sha256 == record.result.zoo.manifest_sha256
         return Replication(
             again.machine,
+            not any(again.may_share_machine(result) for result in self.results),
             again.score - score,
             tolerance(score, self.values, interval, same_networks=same_networks),
             again.predictions is not None and again.predictions == record.result.predictions,
@@ -181,8 +184,8 @@ class Row:
         """How many machines, other than those of the records, had no score that is not explained; None where no cell
         was run again."""
         doubtful = {found.machine for found in self.replications if not found.within}
-        own = {result.machine for result in self.results}
-        return len({found.machine for found in self.replications} - doubtful - own) if self.replications else None
+        independent = {found.machine for found in self.replications if found.independent}
+        return len(independent - doubtful) if self.replications else None
 
     @property
     def furthest(self) -> float | None:

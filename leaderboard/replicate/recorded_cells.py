@@ -105,7 +105,7 @@ def plan_again(records: Sequence[Record], cells: RecordedCells, budget: float | 
             continue
         cost = 0.0 if cell.finished() else recorded_seconds(record.result)
         if budget is not None and spent + cost > budget:
-            found.skipped.append((record, f"its {cost:.1f} s no longer fit into the budget"))
+            found.skipped.append((record, "the budget has no time left for it"))
             continue
         spent += cost
         found.cells.append((record, cell))

@@ -15,7 +15,7 @@ def replication_of(committed: Record, record: Record) -> Path | None:
     has one of a cell. Raises BadInput where one of the two runs failed, and for a second one from a machine.
     """
     there, result = committed.result, record.result
-    if there.predictions == result.predictions and there.machine == result.machine:
+    if there.predictions == result.predictions and result.may_share_machine(there):
         return None
     if result.status != "ok":
         if there.status != "ok":

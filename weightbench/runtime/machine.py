@@ -134,6 +134,7 @@ def environment(device: str) -> dict[str, Any]:
         "code_sha256": code_sha256(),
         "device": device,
         "cpu": cpu_name(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),  # models of one name differ, and round otherwise
         "threads": torch.get_num_threads(),
     }
     if device.startswith("cuda"):

@@ -138,6 +138,24 @@ def test_other_predictions_of_the_same_machine_are_shown_and_not_counted(runs: P
     assert (row["replicated"], row["furthest"]) == (0, 0)
 
 
+def test_records_of_old_may_be_of_the_same_machine(runs: Path, submit, tmp_path: Path) -> None:
+    """Records of old name the processor alone, and processors of one name differ: those count for no other machine."""
+    said = read_result(record_of(runs)).environment["instructions"]
+    rewritten(runs, lambda record: record["environment"].pop("instructions"))
+    assert submit(runs)[0] == 0
+    home = tmp_path / "home"
+    on_another_machine(runs, instructions=said)
+    assert "3 were there already" in submit(runs)[1]
+    others(record_of(runs))
+    assert "1 replications" in submit(runs)[1]
+    assert wb.boards(home / "results")[BOARD]["replicated"][0] == 0
+
+
+def test_machines_of_one_name_are_told_apart_by_their_instructions(runs: Path, home: Path, submit) -> None:
+    assert "3 replications" in submit(on_another_machine(runs, instructions="NO AVX"))[1]
+    assert wb.boards(home / "results")[BOARD]["replicated"][0] == 1
+
+
 def test_builds_that_differ_in_words_alone_are_one(runs: Path, home: Path, submit) -> None:
     """A manifest says with how many threads a zoo was built; what counts is whether the test networks are the same."""
     on_another_machine(runs)

@@ -17,6 +17,7 @@ from torch import Tensor
 from ...methods.contract.method import Method
 from ...runtime.errors import BadInput
 from ...zoo.networks.networks import Networks
+from ...zoo.storage.zoo import Split
 from ..metrics.metric import Evaluation
 from ..metrics.scoring import evaluate
 from ..records.predictions import Arrays, read_predictions, write_predictions
@@ -54,7 +55,12 @@ class Trial:
     """A task, and answers to it that are scored as the board scores: from files alone."""
 
     def __init__(self, task: Task) -> None:
-        self.task, self.test = task, task.splits["test"]
+        self.task = task
+
+    @cached_property
+    def test(self) -> Split:
+        """What is asked about."""
+        return self.task.splits["test"]
 
     @property
     def is_answered(self) -> bool:

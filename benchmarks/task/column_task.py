@@ -12,6 +12,8 @@ from torch import Tensor
 
 from ...runtime.errors import BadInput
 from ...zoo.storage.zoo import Split, Zoo
+from ..metrics.regression import Regression
+from ..metrics.scoring import metric_of
 from ..records.predictions import Arrays
 from ..records.result import Options
 from ..records.truth import class_names, column_values
@@ -43,6 +45,12 @@ class ColumnTask(LearnedTask):
         classify = self.classes is not None
         self.output = "logits" if classify else "values"
         self.metric = getattr(type(self), "metric", "accuracy" if classify else "pearson-r")
+        if isinstance(metric_of(self.metric), Regression) == classify:
+            kinds = ("numbers", "classes") if classify else ("classes", "numbers")
+            raise BadInput(
+                f"task {self.name}: metric {self.metric} is of {kinds[0]}, "
+                f"but {self.target} of zoo {self.zoo.name} holds {kinds[1]}"
+            )
 
     def _target(self, given: str | None) -> str | None:
         if self.fixed_target in (None, "label"):  # records of classification name no target

@@ -24,9 +24,12 @@ def task_names() -> list[str]:
 
 def task_class(reference: str | type[Task]) -> type[Task]:
     """The class for a name, or for a path "my_task.py" or "my_task.py:Class". Raises BadInput."""
-    found = TASKS.load(reference) if isinstance(reference, str) else reference
+    if isinstance(reference, str):
+        found = TASKS.load(reference)
+    else:
+        found, reference = TASKS.checked(reference, "task"), f"task {getattr(reference, '__name__', '')}"
     if not TASKS.is_builtin(found):
-        _check(found, str(reference) if isinstance(reference, str) else found.__name__)
+        _check(found, reference)
     return found
 
 

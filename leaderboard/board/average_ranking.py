@@ -33,10 +33,9 @@ class Ranking:
 def rankings(boards: Sequence[Board]) -> list[Ranking]:
     """One ranking for each task with several boards, and one for all boards, where two rows at least are complete."""
     boards = [board for board in boards if not board.superseded]
-    tasks = sorted({(board.task, str(board.task_version)) for board in boards})
+    tasks = sorted({board.question for board in boards})
     groups: list[tuple[str, Sequence[Board]]] = [
-        (f"{task}, all zoos", [b for b in boards if (b.task, str(b.task_version)) == (task, version)])
-        for task, version in tasks
+        (f"{task}, all zoos", [b for b in boards if b.question == task]) for task in tasks
     ]
     if len(tasks) > 1:
         groups.append(("all tasks and zoos", boards))
@@ -44,7 +43,7 @@ def rankings(boards: Sequence[Board]) -> list[Ranking]:
     for title, members in groups:
         for device in sorted({str(device) for board in members for device in board.rows["device"]}):
             scores = [_scores(board, device) for board in members]
-            zoos = [(board.task, board.task_version, board.zoo) for board in members]
+            zoos = [(board.question, board.zoo) for board in members]
             rows = average_ranks(scores, zoos) if len(members) > 1 else []
             if len(rows) > 1:
                 named = {label for label, _ in rows}

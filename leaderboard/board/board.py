@@ -69,24 +69,23 @@ class Board:
         return f"{self.options}{self._version}".strip()
 
     @property
-    def sources(self) -> str:
-        """What tells boards of one title: the zoo's recipe, and the source of a task that is no part of the suite."""
-        _, _, source = str(self.task_version).partition("+")
-        return "-".join(filter(None, [self.recipe_sha256[:8], source[:8]]))
+    def is_plug_in(self) -> bool:
+        """Whether the task is no part of the suite."""
+        return isinstance(self.task_version, str)
+
+    @property
+    def question(self) -> str:
+        """The task; of one that is no part of the suite with its version, which names its source."""
+        return f"{self.task}@{self.task_version}" if self.is_plug_in else self.task
 
     @property
     def title(self) -> str:
         """What the board is headed."""
-        return f"{self.task}{self.options}{self._version} on {self.zoo}@{self.zoo_version}"
+        return f"{self.question}{self.options}{self._version} on {self.zoo}@{self.zoo_version}"
 
     @property
     def _version(self) -> str:
-        return f", version {self.task_number}" if self.superseded else ""
-
-    @property
-    def task_number(self) -> int:
-        """The task's own version, which a plug-in's source does not show in."""
-        return int(str(self.task_version).partition("+")[0])
+        return f", version {self.task_version}" if self.superseded else ""
 
     @property
     def test_split(self) -> str:
@@ -133,8 +132,10 @@ def load_boards(folder: Path) -> list[Board]:
     found = [_board(records) for _, records in sorted(groups.items(), key=lambda pair: pair[0])]
     latest: dict[str, int] = {}
     for board in found:
-        latest[board.task] = max(board.task_number, latest.get(board.task, 0))
-    return [replace(board, superseded=board.task_number < latest[board.task]) for board in found]
+        if isinstance(board.task_version, int):
+            latest[board.task] = max(board.task_version, latest.get(board.task, 0))
+    # A plug-in's title has its version, which is text.
+    return [replace(board, superseded=board.task_version in range(latest.get(board.task, 0))) for board in found]
 
 
 def _board(records: list[Record]) -> Board:
@@ -191,4 +192,4 @@ def boards(folder: str | Path = "runs") -> dict[str, pd.DataFrame]:
     """The boards of a results folder as DataFrames, by title; the columns are explained in `columns.COLUMNS`."""
     loaded = load_boards(Path(folder))
     often = Counter(board.title for board in loaded)
-    return {b.title + (f" #{b.sources}" if often[b.title] > 1 else ""): b.rows for b in loaded}
+    return {b.title + (f" #{b.recipe_sha256[:8]}" if often[b.title] > 1 else ""): b.rows for b in loaded}

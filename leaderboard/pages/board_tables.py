@@ -14,9 +14,9 @@ from ..board.printed_tables import ReportedTable, published
 
 
 def identities(boards: list[Board]) -> list[str]:
-    """An anchor for each board: task, zoo, version and options, and its sources where that is not enough."""
-    plain = [slug(f"{b.task}-{b.zoo}-{b.zoo_version}" + (f"-{b.chosen}" if b.chosen else "")) for b in boards]
-    return [s if plain.count(s) == 1 else f"{s}-{b.sources}" for s, b in zip(plain, boards, strict=True)]
+    """An anchor for each board: task, zoo, version and options, and the recipe where that is not enough."""
+    plain = [slug(f"{b.question}-{b.zoo}-{b.zoo_version}" + (f"-{b.chosen}" if b.chosen else "")) for b in boards]
+    return [s if plain.count(s) == 1 else f"{s}-{b.recipe_sha256[:8]}" for s, b in zip(plain, boards, strict=True)]
 
 
 def slug(text: str) -> str:
@@ -57,7 +57,7 @@ def failures(board: Board) -> list[str]:
 def facts(board: Board) -> str:
     """What its scores are, and of how many networks."""
     sizes = f"{board.n_train:,} training and {board.test_split}"
-    own = f"; no task of the suite: version {board.task_version}" if isinstance(board.task_version, str) else ""
+    own = "; the task is no part of the suite" if board.is_plug_in else ""
     return f"{board.score_label}; {sizes}; zoo recipe {board.recipe_sha256[:8]}{own}"
 
 

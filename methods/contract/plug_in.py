@@ -57,11 +57,17 @@ class PlugInKind(Generic[Base]):
         if module := self.builtin().get(reference):
             return self._only(self._in_module(importlib.import_module(module)), reference, "")
         for point in entry_points(group=self.group, name=reference):
-            found = point.load()
-            if isinstance(found, type) and issubclass(found, self.base):
-                return found
-            raise BadInput(f"entry point {reference!r} gives {found!r}, not a weightbench.{self.base.__name__}")
+            return self.checked(point.load(), f"entry point {reference!r}")
         raise unknown(self.what, reference, self.names())
+
+    def checked(self, kind: Any, reference: str) -> type[Base]:
+        """A class, if it is of this kind and sets what it cannot do without. Raises BadInput."""
+        if not (isinstance(kind, type) and issubclass(kind, self.base)):
+            raise BadInput(f"{reference} gives {kind!r}, not a weightbench.{self.base.__name__}")
+        for attribute in self.sets:
+            if not getattr(kind, attribute, None):
+                raise BadInput(f"{reference}: class {kind.__name__} sets no `{attribute}`")
+        return kind
 
     def has(self, reference: str) -> bool:
         """Whether a name or path is one of this kind. Raises BadInput for a file that cannot be imported."""
@@ -123,10 +129,7 @@ class PlugInKind(Generic[Base]):
             )
         else:
             raise BadInput(f"{reference} has no subclass of {self.bases}")
-        for attribute in self.sets:
-            if not getattr(chosen, attribute, None):
-                raise BadInput(f"{reference}: class {chosen.__name__} sets no `{attribute}`")
-        return chosen
+        return self.checked(chosen, reference)
 
 
 def reference_of(kind: type[Base]) -> str | type[Base]:

@@ -172,17 +172,17 @@ def picture(
 def show_boards(
     results: Path,
     out: Path,
-    only: set[tuple[str, str]] | None,
+    only: set[tuple[str, int | str, str]] | None,
     *,
     readme: Path | None = None,
     may_be_empty: bool = False,
     as_json: bool = False,
 ) -> list[Board]:
-    """Write the board of a results folder and print it (or the parts named by (task, zoo recipe))."""
+    """Write the board of a results folder and print it (or the parts named by (task, its version, zoo recipe))."""
     from weightbench.leaderboard.pages.board_files import write_board
 
     boards, written = write_board(results, out, readme=readme, may_be_empty=may_be_empty)
-    shown = [b for b in boards if only is None or (b.task, b.recipe_sha256) in only]
+    shown = [b for b in boards if only is None or (b.task, b.task_version, b.recipe_sha256) in only]
     if as_json:
         print(json.dumps([_as_dict(board) for board in shown], indent=1))
         return boards

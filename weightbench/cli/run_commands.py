@@ -126,7 +126,7 @@ def run(
         raise typer.Exit(130) from None
     if not results:  # one of torchrun's processes that only help
         return
-    show_boards(out, out / "board", {(r.task.name, r.zoo.recipe_sha256) for r in results})
+    show_boards(out, out / "board", {(r.task.name, r.task.version, r.zoo.recipe_sha256) for r in results})
     failed = [result for result in results if result.status != "ok"]
     if failed:
         print(f"{len(failed)} of {len(results)} cells failed; tracebacks lie beside their records", file=sys.stderr)

@@ -81,11 +81,14 @@ def test_an_edited_task_has_a_board_of_its_own(file: Path, zoo: wb.Zoo, tmp_path
     file.write_text(file.read_text().replace("kendall-tau", "pearson-r"))
     assert "(kept)" not in cli(*arguments)[2]
     file.write_text(file.read_text() + "# edited\n")
-    assert "(kept)" not in cli(*arguments)[2]
+    code, text, err = cli(*arguments)
+    assert "(kept)" not in err
+    assert len(re.findall(r"epoch-decoding@1\+[0-9a-f]{12} of epoch", text)) == 1, "the other boards are not asked for"
     boards = load_boards(out)
     assert len(boards) == len(wb.boards(out)) == len(set(identities(boards))) == 3
-    assert {board.title for board in boards} == {"epoch-decoding of epoch (across-runs) on planted@1.0.0"}
-    assert all(f"no task of the suite: version {board.task_version}" in facts(board) for board in boards)
+    titles = {f"epoch-decoding@{board.task_version} of epoch (across-runs) on planted@1.0.0" for board in boards}
+    assert {board.title for board in boards} == titles
+    assert all("the task is no part of the suite" in facts(board) for board in boards)
     code, text, _ = cli("leaderboard", "--results", out, "--json")
     assert code == 0
     assert len(set(re.findall(r'"task_version": "(1\+[0-9a-f]{12})"', text))) == 3
@@ -132,6 +135,10 @@ def test_a_class_of_a_program_is_a_task(zoo: wb.Zoo, tmp_path: Path) -> None:
     (result,) = wb.run("weight-norms", task=Drift, zoo=zoo, out=tmp_path)
     assert (result.status, result.task.reference) == ("ok", None)
     assert result.task.title == "drift of epoch - run (across-runs)"
+    del Drift.description
+    for wrong, message in ((Drift, "sets no `description`"), (wb.Method, "gives <class"), (3, "gives 3, not a")):
+        with pytest.raises(wb.BadInput, match=message):
+            wb.run("weight-norms", task=wrong, zoo=zoo, out=tmp_path)
 
 
 def test_an_installed_task_goes_by_its_name(file: Path, zoo: wb.Zoo, tmp_path: Path, cli, monkeypatch) -> None:
@@ -173,6 +180,8 @@ class Own(wb.ColumnTask):
         (OWN.replace('description = "a test"', ""), "class Own sets no `description`"),
         (OWN.replace("ColumnTask", "LearnedTask"), "class Own has no `evidence`, `loss`, `observe`"),
         (OWN + '    metric = "rmse"', "metric 'rmse': a task names one of the suite's metrics, accuracy, pearson-r"),
+        (OWN + '    metric = "accuracy"', "metric accuracy is of classes, but epoch of zoo planted holds numbers"),
+        (OWN.replace('"epoch"', '"size"') + '    metric = "r2"', "metric r2 is of numbers, but size of zoo planted"),
         (OWN + '    output = "text"', "output 'text': a task asks for one of logits, values"),
         (OWN.replace('"epoch"', '"step"'), "unknown column 'step'"),
         (OWN + '    needs = ("step",)', "task own needs the columns ['step'], which zoo planted does not have"),

@@ -17,7 +17,7 @@ from weightbench.leaderboard.pages.board_files import markdown
 from weightbench.methods.contract.builtin import is_control
 from weightbench.methods.contract.linear_readout import LinearReadout
 
-EPOCHS = np.tile(np.arange(10), 80)
+EPOCHS = np.concatenate([np.random.default_rng(run).permutation(10) for run in range(80)])
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_the_late_half_is_scored_apart(snapshots: wb.Zoo, tmp_path: Path) -> Non
     table = snapshots.with_splits("within-run")["test"].table.set_index("id").loc[ids]
     table["predicted"] = arrays["values"][:, 0].astype(float)
     late = table[table["epoch"] > 4.5]
-    each = [part["clocked"].corr(part["predicted"]) for _, part in late.groupby("run")]
+    each = [part["clocked"].corr(part["predicted"]) for _, part in late.groupby("run") if len(part) > 1]
     assert scores["pearson-r-late"] == pytest.approx(np.mean(each))
 
 

@@ -85,7 +85,7 @@ def board(snapshots: wb.Zoo, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("board")
     for method in ("weight-norms", "epoch-clock", "constant"):
         for target in ("clocked", "sum_of_squares"):
-            run(snapshots, out, method, target=target, seeds=[0, 1, 2])
+            wb.run(method, task="property", zoo=snapshots, target=target, seeds=[0, 1, 2], out=out)
     return out
 
 

@@ -59,8 +59,12 @@ class TaskColumn:
     @property
     def where(self) -> str:
         """What else tells the board: target and splits, the zoo, the hardware where it is no CPU."""
-        machine = "" if self.device == "CPU" else f", {self.device}"
-        return f"{self.board.chosen} on {self.board.zoo}{machine}".strip()
+        return f"{self.board.chosen} on {self.board.zoo}{self.machine}".strip()
+
+    @property
+    def machine(self) -> str:
+        """The hardware where it is no CPU, after a comma."""
+        return "" if self.device == "CPU" else f", {self.device}"
 
     @property
     def measure(self) -> str:
@@ -158,7 +162,7 @@ def overview(boards: Sequence[Board]) -> Overview:
     current = [(task, [place for place in group if not boards[place].superseded]) for task, group in by_task(boards)]
     columns = [column for _, group in current if (column := _standing(boards, group)) is not None]
     found = [_cells(column) for column in columns]
-    lines = [Line(method, _kind(method), [cells.get(method) for cells in found]) for method in _in_order(found)]
+    lines = [Line(method, method_kind(method), [cells.get(method) for cells in found]) for method in _in_order(found)]
     return Overview(columns, lines)
 
 
@@ -196,7 +200,7 @@ def _cells(column: TaskColumn) -> dict[str, Cell]:
     """The cell of each method, the best first, those that failed last."""
     board, shown = column.board, _methods(column)
     chosen = {method: _chosen(board, places) for method, places in shown.items()}
-    competing = [row for method, row in chosen.items() if _kind(method) in COMPETING]
+    competing = [row for method, row in chosen.items() if method_kind(method) in COMPETING]
     groups = board.rows["group"]
     best = min(competing, default=None)  # rows are sorted by score
     scores = board.rows["score"]
@@ -233,7 +237,8 @@ def _in_order(found: list[dict[str, Cell]]) -> list[str]:
     return list(dict.fromkeys(chain.from_iterable(found)))
 
 
-def _kind(method: str) -> Kind:
+def method_kind(method: str) -> Kind:
+    """What a method is on boards; one of one's own is a method."""
     if method in CEILINGS or is_control(method):
         return "ceiling" if method in CEILINGS else "control"
     return "baseline" if ".baselines." in builtin_methods().get(method, "") else "method"

@@ -30,6 +30,10 @@ class ReportedRow(BaseModel):
     ours: dict[str, Any] = {}
     remark: str = ""
 
+    def deviation(self, kind: str) -> float | None:
+        """The standard deviation over seeds; None where no spread is printed."""
+        return self.spread if self.spread is None or kind == "std" else self.spread**0.5
+
     def shown(self, kind: str) -> str:
         """The number as printed: "91.4 ± 0.6", or "0.74 (variance 0.002)"."""
         if self.spread is None:

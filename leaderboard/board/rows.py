@@ -287,7 +287,8 @@ def hardware(environment: dict[str, Any]) -> str:
     """The processor and its threads, or the GPU."""
     if gpu := environment.get("gpu"):
         return str(gpu)
-    return f"{_shortened(str(environment.get('cpu', '?')))}, {environment.get('threads', '?')} threads"
+    threads = environment.get("threads", "?")
+    return f"{_shortened(str(environment.get('cpu', '?')))}, {threads} thread{'' if threads == 1 else 's'}"
 
 
 @cache

@@ -34,6 +34,9 @@ class Pair:
         return text if pd.isna(self.row["low"]) else f"{text} ({self.row['low']:.2f} to {self.row['high']:.2f})"
 
 
+Measured = tuple[ReportedTable, list[tuple[Board, list[Pair]]]]
+
+
 def pairs(table: ReportedTable, board: Board) -> list[Pair]:
     """The printed rows that the board has; where several stand for one, the one that is best proven."""
     found = []
@@ -54,6 +57,17 @@ def _in_metric(metric: str, row: pd.Series, evidence: Row) -> pd.Series:
         return row
     values = [every[metric] for every in evidence.scores]
     return pd.Series(row.to_dict() | {"score": np.mean(values), "std": deviation(values), "low": None, "high": None})
+
+
+def measured_tables(boards: list[Board]) -> list[Measured]:
+    """The printed tables of which something is measured, with the boards that measure it, and what."""
+    found = []
+    for table in published():
+        beside = [board for board in boards if table.beside(board.task, board.zoo, dict(board.options))]
+        matched = [(board, pairs(table, board)) for board in beside]
+        if known := [(board, here) for board, here in matched if here]:
+            found.append((table, known))
+    return found
 
 
 def _trust(pair: Pair, printed_epochs: int | None) -> tuple[bool, bool, int, int, str]:
@@ -79,19 +93,13 @@ def reproduction(boards: list[Board]) -> str:
         "which are the papers' recipes.",
         "",
     ]
-    unmeasured = []
-    for table in published():
-        found = [
-            (board, pairs(table, board)) for board in boards if table.beside(board.task, board.zoo, dict(board.options))
-        ]
-        found = [(board, matched) for board, matched in found if matched]
-        if not found:
-            unmeasured.append(table)
-            continue
+    measured = measured_tables(boards)
+    for table, found in measured:
         regime = table.regime[:1].upper() + table.regime[1:]
         lines += [f"## {table.title}", "", f"{table.source}, {table.date}. {regime}.", ""]
         for board, matched in found:
             lines += _section(table, board, matched)
+    unmeasured = [table for table in published() if table not in [known for known, _ in measured]]
     if unmeasured:
         lines += ["## Not measured here yet", ""]
         lines += [f"- {table.title}: {table.source}" for table in unmeasured]
@@ -139,8 +147,7 @@ def _epochs(table: ReportedTable, pair: Pair) -> str:
 
 def _apart(table: ReportedTable, pair: Pair) -> bool:
     """More than two printed standard deviations away; where none is printed, outside our interval."""
-    if pair.printed.spread is not None:
-        deviation = pair.printed.spread if table.spread == "std" else pair.printed.spread**0.5
+    if (deviation := pair.printed.deviation(table.spread)) is not None:
         return bool(abs(pair.row["score"] - pair.printed.score) > 2 * deviation)
     return bool(pd.notna(pair.row["low"]) and not pair.row["low"] <= pair.printed.score <= pair.row["high"])
 

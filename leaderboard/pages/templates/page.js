@@ -1,56 +1,12 @@
 "use strict";
-// Glue between the data of the page, Tabulator (tables) and Observable Plot (pictures). Text from records is set as text.
+// The boards: Tabulator (tables) and Observable Plot (pictures), the search over them, and where addresses lead.
 (() => {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  const isNumber = (value) => typeof value === "number";
-  const fixed = (digits) => (value) => (isNumber(value) ? value.toLocaleString("en", { maximumFractionDigits: digits }) : "–");
+  const { data, isNumber, fixed, element, list, plotted, curves, link, methodAddress, nameAndSettings } = Parts;
   const { columns } = data;  // method first; what they show stands in a row's `shown`
   const visible = Object.fromEntries(columns.map((column) => [column.field, column.opened]));
   for (const board of data.boards)
     for (const row of board.rows) board.more.forEach((name, number) => (row["more" + number] = row.more?.[name] ?? null));
   const boards = new Map(data.boards.map((board) => [board.id, { ...board, open: new Set(), table: null, built: false }]));
-
-  function element(name, text, className) {
-    const made = document.createElement(name);
-    if (text !== undefined) made.textContent = text;
-    if (className) made.className = className;
-    return made;
-  }
-
-  function list(entries) {
-    const made = element("dl");
-    for (const [name, value] of entries) {
-      const pair = element("div");
-      pair.append(element("dt", name), element("dd", value));
-      made.append(pair);
-    }
-    return made;
-  }
-
-  // A plot that screen readers take for one picture; its groups have names, which need a role.
-  function plotted(options) {
-    const made = Plot.plot(options);
-    const svg = made.matches("svg") ? made : made.querySelector("svg[aria-label]") || made.querySelector("svg");
-    svg.setAttribute("role", "img");
-    for (const group of svg.querySelectorAll("g[aria-label]")) group.setAttribute("role", "group");
-    return made;
-  }
-
-  function curves(points) {
-    const made = element("div", undefined, "curves");
-    for (const [name, part] of d3.group(points, (point) => point.name)) {
-      const seeds = [...new Set(part.map((point) => point.seed))];
-      made.append(plotted({
-        width: 380, height: 210, marginLeft: 48, marginBottom: 40, ariaLabel: name,
-        style: { background: "transparent", fontSize: "12px", maxWidth: "100%" },
-        x: { label: "epoch →", ticks: 5, tickFormat: "d" },
-        y: { label: name, grid: true, ticks: 5, tickFormat: "~g", type: name === "train loss" && part.every((point) => point.value > 0) ? "log" : "linear" },
-        color: { legend: seeds.length > 1, label: "seed", domain: seeds, scheme: "tableau10" },
-        marks: [Plot.lineY(part, { x: "epoch", y: "value", z: "seed", stroke: "seed", strokeWidth: 1.5, marker: part.length === seeds.length ? "dot" : "none" })],
-      }));
-    }
-    return made;
-  }
 
   function predicted(row) {
     const reach = d3.extent(row.points.map((point) => point[0]));
@@ -114,8 +70,9 @@
         event.stopPropagation();
         toggle(board, row.id);
       });
-      const [, name, settings] = row.method.match(/^(\S*)(.*)$/s);
-      wrapped.append(button, name, element("span", settings, "settings"));
+      const [name, settings] = nameAndSettings(row);
+      wrapped.append(button, link(name, methodAddress(name)), element("span", settings, "settings"));
+      if (row.kind === "control") wrapped.append(" ", element("span", "control", "tag"));
       return wrapped;
     };
   }
@@ -241,7 +198,8 @@
     if (figure.hidden || !rows.length) return;
     const better = (a, b) => (board.higher ? a > b : a < b);
     const fronts = new Map();
-    for (const row of wanted === "networks_per_s" ? [...rows].reverse() : rows) {
+    const ranked = (row) => row.kind !== "control";
+    for (const row of (wanted === "networks_per_s" ? [...rows].reverse() : rows).filter(ranked)) {
       const front = fronts.get(row.device) || fronts.set(row.device, []).get(row.device);
       if (!front.length || better(row.score, front.at(-1).score)) front.push(row);
     }
@@ -256,7 +214,8 @@
       marks: [
         Plot.line([...fronts.values()].flat(), { x: wanted, y: "score", z: "device", stroke: "device", strokeOpacity: 0.5, curve: wanted === "networks_per_s" ? "step-before" : "step-after" }),
         Plot.ruleX(rows.filter((row) => isNumber(row.low)), { x: wanted, y1: "low", y2: "high", stroke: "device", strokeOpacity: 0.5 }),
-        Plot.dot(rows, { x: wanted, y: "score", fill: "device", r: (row) => (best.has(row) ? 5 : 3.5) }),
+        Plot.dot(rows.filter(ranked), { x: wanted, y: "score", fill: "device", r: (row) => (best.has(row) ? 5 : 3.5) }),
+        Plot.dot(rows.filter((row) => !ranked(row)), { x: wanted, y: "score", stroke: "device", fill: "var(--paper)", r: 3.5 }),
       ],
     };
     const drawn = Plot.plot(options);
@@ -267,14 +226,16 @@
     const names = texts.map(([across, down, part]) => Plot.text(part, { x: wanted, y: "score", text: (row) => short.get(row), dx: 9 * across, dy: 8 * down,
       textAnchor: across > 0 ? "start" : "end", fill: "currentColor", stroke: "var(--paper)", strokeWidth: 4 }));
     figure.append(plotted({ ...options, marks: [...options.marks.slice(0, 2), ...names, ...options.marks.slice(2), tip] }));  // a halo would hide dots under it
-    figure.append(element("figcaption", (rows.some((row) => isNumber(row.low)) ? "Bars are 95 % intervals; the" : "The") + " line joins the rows that no row on the same class of hardware beats at less cost."));
+    const bars = rows.some((row) => isNumber(row.low)) ? "Bars are 95 % intervals; the" : "The";
+    const hollow = rows.every(ranked) ? "" : " Hollow dots are controls, which are not ranked.";
+    figure.append(element("figcaption", bars + " line joins the rows that no row on the same class of hardware beats at less cost." + hollow));
   }
 
   function ensure(id) {
     const board = boards.get(id);
     if (!board || board.table) return board && board.ready;
     const section = document.getElementById(id);
-    const first = board.rows.find((row) => isNumber(row.score));
+    const first = board.rows.find((row) => isNumber(row.score) && row.kind !== "control");
     board.table = new Tabulator(section.querySelector(".grid"), {
       data: board.rows,
       index: "id",
@@ -316,13 +277,15 @@
 
   async function follow() {
     const id = decodeURIComponent(location.hash.slice(1));
+    const board = boards.get(id.split("/")[0]);
+    if (!board && Views.show(id)) return;
+    const wasView = Views.hide();
     if (id.startsWith("search=")) {
       document.getElementById("search").value = id.slice("search=".length);
       filter();
       return document.getElementById("boards").scrollIntoView();
     }
-    const board = boards.get(id.split("/")[0]);
-    if (!board) return;
+    if (!board) return Printed.open(id) || (wasView && document.getElementById(id)?.scrollIntoView());
     const section = document.getElementById(board.id);
     if (section.hidden) {
       document.getElementById("search").value = "";

@@ -64,7 +64,7 @@ def opened(browser: Any, address: str) -> Iterator[Any]:
     troubles: list[str] = []
     contexts = []
 
-    def call(anchor: str = f"#{CLASSIFICATION}", **options: Any) -> Any:
+    def call(anchor: str = f"#{CLASSIFICATION}", wait: str = ".tabulator-row", **options: Any) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}} | options)
         contexts.append(context)
         page = context.new_page()
@@ -75,7 +75,7 @@ def opened(browser: Any, address: str) -> Iterator[Any]:
         page.on("request", lambda asked: asked.url.startswith(address) or troubles.append(f"request: {asked.url}"))
         page.goto(address + anchor)
         if anchor:
-            page.locator(".tabulator-row").first.wait_for()
+            page.locator(wait).first.wait_for()
         return page
 
     yield call
@@ -186,19 +186,113 @@ def test_one_search_opens_the_boards_that_match_and_closes_them_again(opened: An
     playwright.expect(board(page).locator(".tabulator-row")).to_have_count(5)
 
 
-def test_a_method_and_a_zoo_have_views_of_their_own(opened: Any) -> None:
+def test_a_method_has_a_view_of_its_own(opened: Any) -> None:
     page = opened("")
-    page.get_by_role("link", name="ng-gnn", exact=True).click()
+    page.get_by_role("row", name="ng-gnn").get_by_role("link", name="ng-gnn", exact=True).click()
+    view = page.locator("#view")
+    playwright.expect(view.get_by_role("heading", level=1)).to_have_text("ng-gnn method")
+    playwright.expect(view.get_by_role("heading", level=1)).to_be_focused()
+    assert page.title() == "ng-gnn, WeightBench leaderboard"
+    playwright.expect(page.locator("table.overview")).to_be_hidden()
+    assert view.get_by_text("Message passing over the neural graph").count() == 1
+    assert view.get_by_text("Declares that answers stay under changes by permutation.").count() == 1
+    scores = view.get_by_role("region", name="Scores of ng-gnn").locator("tbody tr").all_inner_texts()
+    assert len(scores) == 2
+    assert "inr-classification on digits-inrs" in scores[0]
+    assert "14.58" in scores[0]
+    assert "probegen 50.00" in scores[0], "the best row there"
+    costs = view.get_by_role("region", name="Costs of ng-gnn")
+    assert costs.locator("thead th").all_inner_texts()[1:3] == ["parameters", "fit, s"]
+    assert view.locator("dt", has_text="residual").count() == 1
+    assert view.locator(".curves svg[aria-label='val score']").count() == 2
+    view.get_by_role("link", name="inr-classification", exact=True).first.click()
+    playwright.expect(view).to_have_count(0)
+    row = board(page).locator(".tabulator-row.target")
+    playwright.expect(row.locator(".tabulator-cell").first).to_be_in_viewport()
+    row.get_by_role("link", name="ng-gnn", exact=True).click()
+    playwright.expect(view).to_be_visible()
+    view.get_by_role("link", name="All its rows on the boards").click()
     playwright.expect(page.locator("#search")).to_have_value("method:ng-gnn")
     playwright.expect(page.get_by_role("status")).to_have_text("2 rows on 2 boards")
-    playwright.expect(page.get_by_role("button", name="Details of ng-gnn")).to_have_count(2)
-    page.get_by_role("link", name="Overview").click()
     page.locator("#search").fill("zoo:digits")
     playwright.expect(page.get_by_role("status")).to_have_text("No row matches.")  # a whole name, not a part
-    page.locator("#search").fill("zoo:digits-inrs")
-    playwright.expect(page.get_by_role("status")).to_have_text("7 rows on 2 boards")
-    other = opened("#search=zoo:planted")
-    playwright.expect(other.locator(".board:visible")).to_have_count(1)
+
+
+def test_a_zoo_has_a_view_of_its_own(opened: Any) -> None:
+    page = opened("")
+    page.locator("table.overview thead").get_by_role("link", name="digits-inrs").first.click()
+    view = page.locator("#view")
+    playwright.expect(view.get_by_role("heading", level=1)).to_have_text("digits-inrs zoo")
+    assert "four per image" in view.inner_text()
+    assert "not the whole" not in view.inner_text()
+    assert "A part of the zoo, or another seed." in view.inner_text(), "the records are of 24 networks"
+    facts = dict(
+        zip(view.locator("dl.facts dt").all_inner_texts(), view.locator("dl.facts dd").all_inner_texts(), strict=True)
+    )
+    assert facts["architecture"] == "mlp 2-16-16-1 sine, 337 parameters"
+    assert facts["training"] == "Adam, 300 steps on all pixels, learning rate 0.0005"
+    picture = view.get_by_role("img", name="A source image of each class")
+    assert picture.evaluate("node => node.height") == 8
+    drawn = "node => new Set(node.getContext('2d').getImageData(0, 0, node.width, 8).data).size"
+    assert picture.evaluate(drawn) > 5, "grey levels"
+    assert "psnr" in view.get_by_role("region", name="Columns of digits-inrs").inner_text()
+    lines = view.get_by_role("region", name="Boards on digits-inrs").locator("tbody tr")
+    playwright.expect(lines).to_have_count(2)
+    assert lines.first.get_by_role("link", name="probegen").get_attribute("href") == "#method-probegen"
+    lines.first.get_by_role("link", name="inr-classification").click()
+    playwright.expect(board(page).locator(".tabulator-row")).to_have_count(5)
+    own = opened("#zoo-planted", wait=".tabulator-row, #view").locator("#view")
+    assert "Not in the catalogue" in own.inner_text()
+    assert "sum_of_squares" in own.get_by_role("region", name="Columns of planted").inner_text()
+    assert own.get_by_role("heading", name="Get it").count() == 0
+
+
+def test_to_a_view_and_back_by_keyboard_and_history(opened: Any) -> None:
+    page = opened("", viewport={"width": 390, "height": 500})
+    name = page.locator("tr[data-method='mlp']").get_by_role("link", name="mlp")
+    name.focus()
+    before = page.evaluate("scrollY")
+    assert before > 0
+    page.keyboard.press("Enter")
+    playwright.expect(page.get_by_role("heading", level=1, name="mlp")).to_be_focused()
+    assert page.evaluate("scrollY") == 0
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.go_back()
+    playwright.expect(name).to_be_focused()
+    assert page.evaluate("scrollY") == before
+    assert page.title() == "WeightBench leaderboard"
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Overview").click()
+    playwright.expect(page.locator("table.overview")).to_be_in_viewport()
+    page.evaluate("location.hash = 'method-nobody'")
+    playwright.expect(page.locator("table.overview")).to_be_visible()
+
+
+def test_printed_tables_stand_beside_ours_in_a_picture(browser: Any, tmp_path: Path) -> None:
+    """With those of the committed results that stand for printed ones."""
+    kept = "accuracy-decoding/moons-mlps/structure-reps"
+    shutil.copytree(COMMITTED.parent / "results" / kept, tmp_path / kept)
+    shutil.copytree(COMMITTED.parent / "results" / "zoos", tmp_path / "zoos")
+    _, written = write_board(tmp_path, tmp_path / "board")
+    page = browser.new_page(viewport={"width": 390, "height": 900}, color_scheme="dark")
+    page.goto(written[-1].as_uri() + "#accuracy-decoding-moons-mlps-1.0.0-of-train-accuracy-within-run-representation")
+    page.get_by_role("link", name="Printed in StructureReps (2025), Table 1").click()
+    table = page.locator("details.measured[open]")
+    playwright.expect(table).to_have_count(1)
+    playwright.expect(table.locator("summary")).to_be_focused()
+    lines = table.locator("tbody tr")
+    playwright.expect(lines).to_have_count(4)
+    assert lines.first.inner_text().split("\t")[:2] == ["EA+TC+LF (StructureReps)", "0.74 (variance 0.002)"]
+    assert lines.first.locator("td").last.inner_text().startswith("0.")
+    picture = table.get_by_role("img", name="printed and measured pearson-r")
+    assert picture.bounding_box()["width"] <= 390
+    printed, ours = picture.locator("[aria-label=dot]").all()
+    assert printed.locator("path").count() == 4
+    assert ours.locator("circle, path").count() == 4
+    assert picture.locator("[aria-label=rule]").count() == 2, "spreads as printed, and our intervals"
+    page.get_by_role("link", name="moons-mlps@1.0.0").click()
+    playwright.expect(page.locator(".board details[open]")).to_have_count(1)
+    page.close()
 
 
 def test_a_link_to_a_board_that_the_search_hides_ends_the_search(opened: Any) -> None:

@@ -62,23 +62,28 @@ class StructureEncoder(nn.Module):
 
     Arguments:
         edge_dim: features of an edge, K.
-        attention, conv, eigenvectors, width: as in `StructureReps`.
+        attention, conv, edge_features, eigenvectors, width: as in `StructureReps`.
     """
 
-    def __init__(self, edge_dim: int, *, attention: bool, conv: Convolution, eigenvectors: int, width: int) -> None:
+    def __init__(
+        self, edge_dim: int, *, attention: bool, conv: Convolution, edge_features: bool, eigenvectors: int, width: int
+    ) -> None:
         super().__init__()
         self.attention = EdgeAttention(edge_dim, width) if attention else None
+        self.edge_features = edge_features
         layer = TransformerConv if conv == "transformer" else GATConv
-        inputs = eigenvectors + (edge_dim if attention else 0)
-        self.first, self.mean, self.deviation = layer(inputs, width), layer(width, width), layer(width, width)
+        inputs, passed = eigenvectors + (edge_dim if attention else 0), edge_dim if edge_features else None
+        self.first = layer(inputs, width, edge_dim=passed)
+        self.mean, self.deviation = layer(width, width, edge_dim=passed), layer(width, width, edge_dim=passed)
 
     def forward(self, positions: Tensor, edges: Tensor, edge_index: Tensor) -> tuple[Tensor, Tensor]:
         """Positions `[N, eigenvectors]`, edges `[E, K]`, edge_index `[2, E]`; returns twice `[N, width]`."""
         x = positions
         if self.attention is not None:
             x = torch.cat([self.attention(edges, edge_index, len(positions)), positions], 1)
-        x = nn.functional.relu(self.first(x, edge_index))
-        return self.mean(x, edge_index), self.deviation(x, edge_index)
+        passed = edges if self.edge_features else None
+        x = nn.functional.relu(self.first(x, edge_index, passed))
+        return self.mean(x, edge_index, passed), self.deviation(x, edge_index, passed)
 
 
 class StructureReps(Method):
@@ -89,8 +94,11 @@ class StructureReps(Method):
 
     Fields:
         attention: edge attention (EA); without it, node features are positional alone.
-        conv: "transformer" (TC) or "gat" (GC); they pass on node features only, so that weights enter through edge
-            attention alone, and without it an embedding knows only the graph.
+        conv: "transformer" (TC) or "gat" (GC).
+        edge_features: the convolutions see the weights too. Without, they pass on node features only.
+        laplacian: of the "graph", which all networks of an architecture share, or of its "weights", where an edge is as
+            strong as the norm of its weight or kernel. The paper leaves this and `edge_features` open; as they are by
+            default, weights enter through edge attention alone, and without it an embedding knows only the graph.
         features: "laplacian" (LF) or "random" (RF), drawn anew for every network.
         eigenvectors: how many of these features.
         width: of the layers and of the embedding.
@@ -101,9 +109,12 @@ class StructureReps(Method):
     name = "structure-reps"
     tasks: ClassVar[tuple[str, ...]] = ("property", "neuron-alignment")
     recipe_fields = frozenset(("graphs", "epochs", "batch_size", "lr"))
+    later_fields = frozenset(("edge_features", "laplacian"))
 
     attention: bool = True
     conv: Convolution = "transformer"
+    edge_features: bool = False
+    laplacian: Literal["graph", "weights"] = "graph"
     features: Literal["laplacian", "random"] = "laplacian"
     eigenvectors: PositiveInt = 8
     width: PositiveInt = 32
@@ -134,6 +145,7 @@ class StructureReps(Method):
             self.edge_dim,
             attention=self.attention,
             conv=self.conv,
+            edge_features=self.edge_features,
             eigenvectors=self.eigenvectors,
             width=self.width,
         )
@@ -173,7 +185,8 @@ class StructureReps(Method):
         topology = self._topology(networks.arch)
         edges = topology.edges(networks, self.edge_dim) / self.scale
         edge_index = topology.tiled(topology.edge_index, len(networks))
-        positions = topology.laplacian_positions if self.features == "laplacian" else topology.random_positions
+        of_graph = topology.laplacian_positions if self.laplacian == "graph" else topology.weighted_laplacian_positions
+        positions = of_graph if self.features == "laplacian" else topology.random_positions
         return positions(networks).to(self.device), edges.to(self.device), edge_index.to(self.device)
 
     @torch.no_grad()

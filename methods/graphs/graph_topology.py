@@ -33,6 +33,22 @@ def laplacian_features(edge_index: Tensor, nodes: int, k: int) -> Tensor:
     return nn.functional.pad(found, (0, k - found.shape[1]))
 
 
+def weighted_laplacian_features(weights: Tensor, edge_index: Tensor, nodes: int, k: int) -> Tensor:
+    """The same of graphs whose edges have weights, `[B, nodes, k]`; each vector's largest entry is positive.
+
+    Arguments:
+        weights: of the edges, not negative, `[B, E]`.
+    """
+    adjacency = weights.new_zeros(len(weights), nodes, nodes, dtype=torch.float64)
+    adjacency[:, edge_index[0], edge_index[1]] = weights.double()
+    adjacency = adjacency + adjacency.mT
+    scale = adjacency.sum(2).clamp(min=1e-12).rsqrt()
+    laplacian = torch.eye(nodes) - scale.unsqueeze(2) * adjacency * scale.unsqueeze(1)
+    vectors = torch.linalg.eigh(laplacian).eigenvectors[:, :, 1 : k + 1]
+    largest = vectors.gather(1, vectors.abs().argmax(1, keepdim=True))
+    return nn.functional.pad((vectors * largest.sign()).float(), (0, k - vectors.shape[2]))
+
+
 class GraphTopology:
     """Networks of one architecture as one large graph; each has the same nodes and edges, those of `to_pyg`.
 
@@ -74,6 +90,13 @@ class GraphTopology:
     def laplacian_positions(self, networks: Networks) -> Tensor:
         """Laplacian features of every node, `[B * N, k]`."""
         return self.laplacian.repeat(len(networks), 1)
+
+    def weighted_laplacian_positions(self, networks: Networks) -> Tensor:
+        """Laplacian features of every node where a weight or kernel is an edge as strong as its norm, `[B * N, k]`."""
+        width = max(weight[0, 0, 0].numel() for weight in networks.weights)
+        strengths = self.edges(networks, width).norm(dim=1).view(len(networks), -1).cpu()
+        k = self.laplacian.shape[1]
+        return weighted_laplacian_features(strengths, self.edge_index, self.nodes, k).flatten(0, 1)
 
     def random_positions(self, networks: Networks) -> Tensor:
         """Random features of every node, `[B * N, k]`, drawn anew for each network: its weights are the seed."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from helpers.counted_work import write_suite
+from helpers.recorded import read_results
 
 import weightbench as wb
 from weightbench.benchmarks.running.suite import load_suite
@@ -267,3 +268,15 @@ def test_help_says_what_happens_without_an_option(cli) -> None:
     code, out, _ = cli("zoo", "build", "-h")
     assert code == 0
     assert "[default: the recipe's]" in " ".join(out.replace("│", " ").split())
+
+
+def test_a_sweep_runs_every_combination(cli, small_zoo: Path, tmp_path: Path) -> None:
+    cell = ("--task", "inr-classification", "--zoo", small_zoo, "--out", tmp_path / "runs")
+    code, _, err = cli("run", "weight-stats", "-p", "trees=2,3", "-p", "leaves=4,5", *cell)
+    assert code == 0, err
+    found = [result.method.params for _, result in read_results(tmp_path / "runs")]
+    assert sorted((params["trees"], params["leaves"]) for params in found) == [(2, 4), (2, 5), (3, 4), (3, 5)]
+    code, _, err = cli("run", "weight-stats", "-p", "trees=2,", *cell)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert "parameter trees of weight-stats takes" in err

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from itertools import product
 from typing import Annotated, Any
 
 import typer
@@ -65,6 +67,15 @@ def tune() -> None:
     from weightbench.runtime.machine import tune_process
 
     tune_process()
+
+
+def sweep(texts: Iterable[str]) -> list[dict[str, object]]:
+    """Every combination of the values of several "key=value"; "key=1,2,3" gives one three. Raises BadInput."""
+    given: dict[str, list[object]] = {}
+    for text in texts:
+        key, value = parsed_param(text)
+        given[key] = [*value.split(",")] if isinstance(value, str) else [value]
+    return [dict(zip(given, values, strict=True)) for values in product(*given.values())]
 
 
 def parsed_param(text: str) -> tuple[str, str | list[object]]:

@@ -65,7 +65,10 @@ def run(
     suite: Annotated[str | None, typer.Option(help="A suite's name or TOML file, instead of all above.")] = None,
     seeds: Annotated[str | None, typer.Option(help="For instance 0,1,2.  [default: the suite's, or 0]")] = None,
     param: Annotated[
-        list[str] | None, typer.Option("-p", metavar="KEY=VALUE", help="A hyperparameter; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "-p", metavar="KEY=VALUE", help="A hyperparameter; repeatable. KEY=1,2 tries both, with all of the others."
+        ),
     ] = None,
     device: Device = None,
     jobs: Jobs = None,
@@ -97,11 +100,11 @@ def run(
     from weightbench.methods.contract.registry import load_method
     from weightbench.runtime.progress import console
 
-    params = dict(options.parsed_param(text) for text in param or [])
+    settings = options.sweep(param or [])
     try:
         with within(budget):
             results = run_cells(
-                [load_method(name, params) for name in names or []],
+                [load_method(name, params) for name in names or [] for params in settings],
                 task=task,
                 zoo=zoo,
                 split=split,

@@ -29,6 +29,7 @@ FEWEST_IMAGES = 500  # whose labels nobody gets all right without a doubt
 FEWEST_VALUES = 50  # different fractions that nobody predicts to the last bit
 CHANCE = 1e-9  # of an honest result being refused, where the rule is a test
 FEWEST_NUMBERS = 16  # beyond those of a constant answer, in which two methods cannot agree by chance
+CONSTANT = "constant"  # the control, which a method that sees nothing of a network may equal, run by run
 COMPARED = (
     "logits",
     "values",
@@ -96,6 +97,8 @@ class Copies:
         order = np.argsort(ids)
         for name, values in arrays.items():
             if name.partition(".")[0] not in COMPARED or len(np.setdiff1d(values, values[0])) < FEWEST_NUMBERS:
+                continue
+            if record.result.method.name == CONSTANT:
                 continue
             content = hashlib.sha256(np.ascontiguousarray(values[order]).tobytes()).hexdigest()
             first = self.seen.setdefault((*board_of(record), name, content), record)

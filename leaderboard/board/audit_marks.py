@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ...benchmarks.records.result import Result, SymmetryName, SymmetryPart
 from ...methods.contract.builtin import builtin_methods
 
+ROUNDING = 1e-6  # of the same: an answer that moves less does not move
 NOTICEABLE = 0.01  # of the spread between networks: far above rounding, also of half precision
 SIGN = "⚠"
 
@@ -60,9 +61,9 @@ def mark(results: Sequence[Result]) -> str | None:
     if moved:
         return f"{SIGN} moves under {', '.join(moved)}"
     if any(declared(result) and _blind(result.symmetry) for result in audited):
-        return f"{SIGN} insensitive to connections"
+        return f"{SIGN} blind to connections"
     return None
 
 
 def _blind(part: SymmetryPart | None) -> bool:
-    return part is not None and part.sensitivity is not None and part.sensitivity <= NOTICEABLE
+    return part is not None and part.sensitivity is not None and part.sensitivity <= ROUNDING

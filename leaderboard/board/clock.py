@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..evidence.intervals import LEVEL, Intervals, holm
+from ..evidence.intervals import LEVEL, MIN_SEEDS, MIN_UNITS, Intervals, holm
 from .rows import Row, how_many, row_names
 
 CLOCK = "epoch-clock"
@@ -32,9 +32,10 @@ def against_clock(rows: Sequence[Row], late: Intervals | None, *, higher_is_bett
     said = f"On the late half of training {CLOCK}, which sees no network, scores {late.scores[clock]:.2f}."
     tested = late.p[others, clock]
     if np.isnan(tested).any():
-        few = rows[clock].units
-        why = f"{how_many(few.count, few.name)}, or seeds, are too few for a test" if few else "there is no test"
-        return f"{said} {_listed('Above it', names, others, ahead)}; {why}."
+        units = rows[clock].units
+        few = units and units.count / units.shared < MIN_UNITS
+        short = how_many(units.count, units.name) if few and units else f"fewer than {MIN_SEEDS} seeds of a row"
+        return f"{said} {_listed('Above it', names, others, ahead)}; {short} are too few for a test."
     beaten = [better and p <= 1 - LEVEL for better, p in zip(ahead, holm(tested), strict=True)]
     return f"{said} {_listed('Better by a paired test (Holm, 5 %)', names, others, beaten)}."
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..evidence.intervals import MIN_SEEDS, MIN_UNITS
-from .audit_marks import NOTICEABLE, SIGN, mark
+from .audit_marks import NOTICEABLE, ROUNDING, SIGN, mark
 from .printed_tables import reported_score
 from .rows import Row, deviation, how_many, rounded
 
@@ -260,8 +260,8 @@ COLUMNS = (
     Column(
         "audit",
         f"{SIGN} where the audit speaks against the method: answers move by more than {NOTICEABLE:g} under a symmetry "
-        f"that it declares; or they are constant; or it declares one, and its sensitivity is at most {NOTICEABLE:g}",
-        lambda row: mark(row.results),
+        f"that it declares; or they are constant; or it declares one, and its sensitivity is at most {ROUNDING:g}",
+        lambda row: None if row.is_control else mark(row.results),
         title="audit",
         missing=lambda cells: "",
         sparse=True,

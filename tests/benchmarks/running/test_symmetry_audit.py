@@ -77,7 +77,7 @@ def test_a_method_of_the_function_is_invariant_and_sensitive(plugin: Path, small
     [
         ("function", None),
         ("order", "⚠ moves under permutation"),
-        ("set", "⚠ insensitive to connections"),
+        ("set", "⚠ blind to connections"),
         ("constant", "⚠ constant"),
         ("rare", "⚠ constant"),
         ("outlier", None),
@@ -128,7 +128,7 @@ def test_what_a_method_reads_shows_in_its_sensitivity(small_zoo: Path, tmp_path:
     assert {name for name, part in found.items() if part.sensitivity < 1e-3} == {"weight-stats", "weight-norms"}
     assert {name for name, part in found.items() if part.permutation > 1e-3} == {"mlp"}
     marks = load_boards(tmp_path / "runs")[0].rows.set_index("method")["audit"].dropna()
-    assert marks.to_dict() == dict.fromkeys(["weight-norms", "weight-stats (trees=2)"], "⚠ insensitive to connections")
+    assert marks.to_dict() == dict.fromkeys(["weight-norms", "weight-stats (trees=2)"], "⚠ blind to connections")
     again = audited(methods["mlp"], **chosen | {"out": tmp_path / "again"})
     assert again == found["mlp"], "the seed decides the draws"
 

@@ -37,7 +37,7 @@ def against_clock(rows: Sequence[Row], late: Intervals | None, *, higher_is_bett
         short = how_many(units.count, units.name) if few and units else f"fewer than {MIN_SEEDS} seeds of a row"
         return f"{said} {_listed('Above it', names, others, ahead)}; {short} are too few for a test."
     beaten = [better and p <= 1 - LEVEL for better, p in zip(ahead, holm(tested), strict=True)]
-    return f"{said} {_listed('Better by a paired test (Holm, 5 %)', names, others, beaten)}."
+    return f"{said} {_listed('Better than it by a paired test (Holm, 5 %)', names, others, beaten)}."
 
 
 def _listed(what: str, names: Sequence[str], places: Sequence[int], chosen: Sequence[bool]) -> str:

@@ -40,6 +40,7 @@ def page(boards: list[Board], ranked: list[Ranking]) -> str:
     sections = [_section(address, board, measured) for address, board in zip(addresses, boards, strict=True)]
     by_board = {id(board): section for board, section in zip(boards, sections, strict=True)}
     found, data = overview(boards), page_data(boards)
+    own = [(TEMPLATES / name).read_text() for name in OWN]
     ordered = sorted(COLUMNS, key=lambda column: CSV_ORDER.index(column.key))
     text: str = environment.get_template("page.html").render(
         tasks=[(task, [sections[place] for place in places]) for task, places in by_task(boards)],
@@ -47,9 +48,7 @@ def page(boards: list[Board], ranked: list[Ranking]) -> str:
         tasks_shown=[(column, sections[column.place]) for column in found.columns],
         rules=RULES,
         rankings=[(ranking, ranked_over(ranking)) for ranking in ranked],
-        methods=[
-            (group, [m["name"] for m in data["methods"] if m["kind"] in kinds]) for group, kinds in GROUPS.items()
-        ],
+        methods=_by_kind(data["methods"]),
         zoos=[zoo["name"] for zoo in data["zoos"]],
         measured=[
             _reported(table) | {"boards": [_beside(table, by_board[id(board)], matched) for board, matched in beside]}
@@ -59,8 +58,7 @@ def page(boards: list[Board], ranked: list[Ranking]) -> str:
         columns=[(column.title or column.key, column.key, column.about) for column in ordered],
         data=Markup(as_script_data(data)),
         style=Markup(_vendored("tabulator_simple.min.css") + (TEMPLATES / "page.css").read_text()),
-        scripts=[Markup(_vendored(name)) for name in SCRIPTS]
-        + [Markup((TEMPLATES / name).read_text()) for name in OWN],
+        scripts=[Markup(script) for script in (*map(_vendored, SCRIPTS), *own)],
         licences=Markup((VENDOR / "LICENSES.txt").read_text()),
     )
     return text

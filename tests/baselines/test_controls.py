@@ -101,8 +101,8 @@ def test_controls_stand_on_the_board_without_a_rank(board: Path) -> None:
 
 def test_a_board_says_in_words_who_beats_the_clock(board: Path) -> None:
     said = {found.options.target: found.clock for found in load_boards(board)}
-    assert said["sum_of_squares"].endswith("Better by a paired test (Holm, 5 %): weight-norms.")
-    assert said["clocked"].endswith("Better by a paired test (Holm, 5 %): no method of 1.")
+    assert said["sum_of_squares"].endswith("Better than it by a paired test (Holm, 5 %): weight-norms.")
+    assert said["clocked"].endswith("Better than it by a paired test (Holm, 5 %): no method of 1.")
 
 
 def test_controls_are_those_of_their_folder() -> None:

@@ -262,7 +262,7 @@ def test_to_a_view_and_back_by_keyboard_and_history(opened: Any) -> None:
     assert page.evaluate("scrollY") == before
     assert page.title() == "WeightBench leaderboard"
     page.keyboard.press("Enter")
-    page.get_by_role("link", name="Overview").click()
+    page.locator("#view").get_by_role("link", name="Overview").click()
     playwright.expect(page.locator("table.overview")).to_be_in_viewport()
     page.evaluate("location.hash = 'method-nobody'")
     playwright.expect(page.locator("table.overview")).to_be_visible()
@@ -458,6 +458,9 @@ def test_markup_in_records_is_text(opened: Any) -> None:
     playwright.expect(board(page).locator(".failed")).to_contain_text(HOSTILE)
     board(page).get_by_role("button", name="Details of probegen").click()
     assert board(page).locator(".detail").inner_text().count(HOSTILE) == 3
+    page.evaluate("location.hash = 'method-probegen'")
+    playwright.expect(page.locator("#view")).to_contain_text(HOSTILE)  # in place of a paper
+    assert page.locator("#view script, #view a[href^='http']").count() == 0
     assert page.locator("img").count() == 0
     assert page.locator("script[src], link[href], iframe").count() == 0
 

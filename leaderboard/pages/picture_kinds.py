@@ -120,16 +120,24 @@ def _confusion(axis: Axes, one: ShownResult) -> None:
     axis.set_yticks(range(len(classes)), map(str, classes))
 
 
+def _standardised(one: ShownResult) -> np.ndarray:
+    """Embeddings `[N, d]`, standardised by the training networks, or, in earlier results, by themselves."""
+    if "standardised" in one.arrays:
+        return one.arrays["standardised"]
+    found: np.ndarray = StandardScaler().fit_transform(one.arrays["embeddings"].astype(float))
+    return found
+
+
 def embedding(shown: list[ShownResult]) -> Figure | None:
     """StructureReps' three pictures (2025): the test networks' embeddings by kind, by score, and for pairs of networks
     their distance against their difference in score."""
-    shown = [one for one in shown if "embeddings" in one.arrays]
+    shown = [one for one in shown if {"standardised", "embeddings"} & set(one.arrays)]
     if not shown:
         return None
     score = next((name for name in SCORES if name in shown[0].table), None)
     figure = Figure(figsize=(4 * (3 if score else 1), 3.4 * len(shown) + 0.3), layout="constrained")
     for axes, one in zip(figure.subplots(len(shown), 3 if score else 1, squeeze=False), shown, strict=True):
-        scaled = StandardScaler().fit_transform(one.arrays["embeddings"].astype(float))
+        scaled = _standardised(one)
         places, explained = _plane(scaled)
         target = one.result.task.options.target or ""
         kinds = column_values(one.table, target).to_numpy()

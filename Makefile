@@ -18,7 +18,12 @@ TARGET_PYTHON ?= 3.12
 TRAVELLING := pydantic pydantic-core annotated-types typing-inspection typing-extensions typer annotated-doc click \
   shellingham rich markdown-it-py mdurl pygments platformdirs filelock joblib jinja2 markupsafe safetensors
 
-.PHONY: bench reproduce replicate bundle test lint smoke lock publish clean
+LOCK := $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --allow-unsafe
+
+# Material's notice about its successor is not for readers of a build.
+export NO_MKDOCS_2_WARNING := 1
+
+.PHONY: bench reproduce replicate bundle test lint smoke docs lock publish clean
 
 bench: .venv/ready  ## build three small zoos, run suite quick, print the boards
 	@$(BIN)/weightbench run --suite quick --jobs $(JOBS) --out runs
@@ -55,10 +60,14 @@ lint: .venv/ready  ## formatting, style, types, and who may import whom
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 
+docs: .venv/docs-ready  ## the documentation site, in build/site
+	@$(BIN)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
 lock: .venv/ready  ## resolve the pinned dependencies anew
-	$(BIN)/pip-compile --quiet --extra dev --strip-extras --no-emit-index-url --no-emit-find-links --allow-unsafe \
-	  --constraint constraints.txt --output-file requirements.lock pyproject.toml
-	sed -i 's/^torch==\([0-9.]*\)+.*/torch==\1/' requirements.lock  # whichever build of torch this machine has
+	$(LOCK) --extra dev --constraint constraints.txt --output-file requirements.lock pyproject.toml
+	$(LOCK) --extra docs --constraint requirements.lock --output-file requirements-docs.lock pyproject.toml
+	sed -i 's/^torch==\([0-9.]*\)+.*/torch==\1/' requirements.lock requirements-docs.lock  # whichever build of torch is here
 
 publish: .venv/ready  ## push every standard zoo on this machine to the Hub: make publish ORG=your-organisation
 	@test -n "$(ORG)" || { echo "say whose: make publish ORG=your-organisation"; exit 2; }
@@ -75,4 +84,8 @@ clean:  ## remove the environment and results
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
 	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.venv/docs-ready: .venv/ready requirements-docs.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock
 	@touch $@

@@ -24,7 +24,8 @@ LINK = re.compile(r"(?<=\]\()[^)\s#]+(?=[)#])|(?<=\]: )[^\s#]+")  # [text](link)
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the first pages and, page by page, what is linked to."""
-    unread = [*SHOWN, *(f"docs/{file.src_uri}" for file in files.documentation_pages() if file.src_uri.endswith(".md"))]
+    written = [path for file in files.documentation_pages() if (path := file.abs_src_path) and path.endswith(".md")]
+    unread = [*SHOWN, *(_place(path) for path in written)]
     places = set(unread)
     while unread:
         place = unread.pop()
@@ -42,7 +43,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     """Turn links between files of the repository into links between pages."""
     if page.file.abs_src_path is None:
         return markdown  # made for the site
-    place = Path(page.file.abs_src_path).resolve().relative_to(ROOT).as_posix()
+    place = _place(page.file.abs_src_path)
     folder = PurePosixPath(page.file.src_uri).parent
 
     def mapped(link: re.Match[str]) -> str:
@@ -62,6 +63,10 @@ def site_path(place: str) -> str:
     if path.name == "README.md":
         return f"{path.parent}.md"
     return place if path.suffix in {".md", *COPIED} else f"{place}.md"
+
+
+def _place(path: str) -> str:
+    return Path(path).resolve().relative_to(ROOT).as_posix()
 
 
 def _linked(markdown: str, place: str) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import subprocess
@@ -11,11 +12,15 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import pandas as pd
 import pytest
 
 pytest.importorskip("mkdocs", reason="the extra `docs` is not installed: make docs")
 from bs4 import BeautifulSoup, Tag
 from markdown_it import MarkdownIt
+
+from weightbench.methods.contract.builtin import builtin_methods
+from weightbench.methods.contract.registry import load_class
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
@@ -69,6 +74,22 @@ def test_links_to_files_of_the_repository_lead_to_their_pages(site: Path) -> Non
     assert 'href="zoo/standard.html"' in (site / "zoos.html").read_text()
     assert "mnist-inrs.toml" in (site / "zoo/standard.html").read_text()
     assert 'href="leaderboard.html#inr-classification-' in (site / "index.html").read_text()
+
+
+@pytest.mark.parametrize("name", builtin_methods())
+def test_a_method_has_a_page_with_its_official_scores(site: Path, name: str) -> None:
+    assert f'href="methods/{name}.html"' in (site / "methods.html").read_text()
+    page = BeautifulSoup((site / f"methods/{name}.html").read_text(), "html.parser")
+    scores = pd.read_csv(ROOT / "leaderboard/scores.csv").dropna(subset=["score"])
+    wanted = [f"{row.score:.2f}" for row in scores.itertuples() if row.method.split(" (")[0] == name]
+    heading = page.find("h2", id="scores-on-the-official-boards")
+    assert isinstance(heading, Tag)
+    table = heading.find_next_sibling("table")
+    rows = table.select("tbody tr") if isinstance(table, Tag) else []
+    assert [row.find_all("td")[4].text.split(" ")[0] for row in rows] == wanted
+    assert all("better" in row.find_all("td")[3].text for row in rows)
+    named = {code.text for code in page.select("td:first-child code")}
+    assert named == {field.name for field in dataclasses.fields(load_class(name))}
 
 
 def test_what_the_site_carries_is_what_its_authors_published() -> None:

@@ -60,7 +60,14 @@ __all__ = [*_HOME, "load_method"]
 
 
 def load_method(reference: str, /, **params: Any) -> Any:
-    """A method by built-in name, by path "file.py[:Class]" or by entry point; `params` are its hyperparameters."""
+    """A method by built-in name, by path "file.py[:Class]" or by entry point; `params` are its hyperparameters.
+
+    Example:
+        >>> import weightbench as wb
+        >>> method = wb.load_method("probegen", probes=16)
+        >>> method.variant, method.epochs
+        ('probes=16', 30)
+    """
     from weightbench.methods.contract.registry import load_method as load
 
     return load(reference, params)

@@ -24,6 +24,12 @@ def load_zoo(reference: str | Path) -> Zoo:
     A zoo that is on this machine is used as it is, without any request. Else one that is published is downloaded, and
     an embedded one built, which takes about a minute. Raises BadInput for an unknown name, a damaged folder, and a
     standard zoo that is not on this machine and that can only be built.
+
+    Example:
+        >>> import weightbench as wb
+        >>> zoo = wb.load_zoo("digits-inrs")  # built on first use
+        >>> zoo["train"].networks.params.shape[1]
+        337
     """
     folder = locate(reference)
     name = str(reference).partition("@")[0]

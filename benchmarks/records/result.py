@@ -189,7 +189,16 @@ class CellSpec(NamedTuple):
 
 
 class Result(_Part):
-    """The outcome of one cell: (method, task, zoo, seed)."""
+    """The outcome of one cell: (method, task, zoo, seed).
+
+    Example:
+        >>> import weightbench as wb
+        >>> [result] = wb.run("weight-norms", task="property", zoo="digits-inrs", target="psnr")
+        >>> result.task.title, result.task.metric, result.path.name
+        ('property of psnr', 'pearson-r', 'seed-0.json')
+        >>> wb.Result.model_validate_json(result.to_json()) == result
+        True
+    """
 
     schema_version: Literal[2] = Field(2, alias="schema")
     task: TaskPart

@@ -29,6 +29,12 @@ def load_results(folder: str | Path = "runs") -> pd.DataFrame:
         score_<name>: every score of the task, the headline one too, NaN where a task has no such score.
 
     Raises BadInput for a folder without results and for damaged records.
+
+    Example:
+        >>> import weightbench as wb
+        >>> _ = wb.run(["weight-norms", "constant"], task="property", zoo="digits-inrs", target="psnr", out="runs")
+        >>> wb.load_results("runs")[["method", "metric", "status"]].values.tolist()
+        [['constant', 'pearson-r', 'ok'], ['weight-norms', 'pearson-r', 'ok']]
     """
     records = ResultsFolder(Path(folder)).records()
     if not records:

@@ -68,6 +68,12 @@ def run(
         tell: is given a line per cell.
 
     Returns one `Result` per cell. Raises BadInput; a method's own error is a result with status "failed".
+
+    Example:
+        >>> import weightbench as wb
+        >>> results = wb.run("weight-norms", task="property", zoo="digits-inrs", target="psnr", seeds=[0, 1])
+        >>> [(result.seed, result.status) for result in results]
+        [(0, 'ok'), (1, 'ok')]
     """
     execution = Execution(executor, jobs, address, memory, device)
     several = [methods] if isinstance(methods, str | type | Method) else list(methods)

@@ -50,6 +50,12 @@ def load_task(
         target: the column asked for, where the task leaves that open.
         protocol: "supervised", or "representation": the method embeds, the suite's linear model reads.
         also: a second zoo, by name or folder, that is tested on too, out of domain, where the task can.
+
+    Example:
+        >>> import weightbench as wb
+        >>> task = wb.load_task("inr-classification", "digits-inrs")
+        >>> task.output, task.output_dim, task.metric
+        ('logits', 10, 'accuracy')
     """
     found = task_class(task)
     options = Options(split=split, target=target, protocol=protocol, also=also)

@@ -38,6 +38,14 @@ class Task(ABC):
             "permutations", which `align` returns for pairs of networks.
         metric: the headline score, a name in `metrics.METRICS`.
         options: split policy, target column and protocol, resolved.
+
+    Example:
+        >>> import weightbench as wb
+        >>> task = wb.load_task("property", "digits-inrs", target="psnr")
+        >>> task.title, task.output, task.metric, task.higher_is_better
+        ('property of psnr', 'values', 'pearson-r', True)
+        >>> task.targets(task.splits["test"]).shape[1]
+        1
     """
 
     name: ClassVar[str]
@@ -153,7 +161,7 @@ TASKS = PlugInKind(
 def task_on_this_machine(task: str | type[Task], options: Options, zoo: ZooReference, *others: ZooReference) -> Task:
     """A pickled task, where it arrives: its file is loaded and its zoos are opened, copied or fetched there.
 
-    from collections.abc import Iterator, Sequence
+    Raises BadInput.
     """
     kind: Any = TASKS.load(task) if isinstance(task, str) else task
     found: Task = kind(zoo.open(), options, *(other.open() for other in others))

@@ -189,7 +189,15 @@ def _add_intervals(scored: list[Row], intervals: Intervals, higher_is_better: bo
 
 
 def boards(folder: str | Path = "runs") -> dict[str, pd.DataFrame]:
-    """The boards of a results folder as DataFrames, by title; the columns are explained in `columns.COLUMNS`."""
+    """The boards of a results folder as DataFrames, by title; the columns are explained in `columns.COLUMNS`.
+
+    Example:
+        >>> import weightbench as wb
+        >>> _ = wb.run("weight-norms", task="property", zoo="digits-inrs", target="psnr", out="runs")
+        >>> [(title, rows)] = wb.boards("runs").items()
+        >>> title.partition("@")[0], rows["method"].tolist()
+        ('property of psnr on digits-inrs', ['weight-norms'])
+    """
     loaded = load_boards(Path(folder))
     often = Counter(board.title for board in loaded)
     return {b.title + (f" #{b.recipe_sha256[:8]}" if often[b.title] > 1 else ""): b.rows for b in loaded}

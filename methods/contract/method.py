@@ -60,6 +60,23 @@ class Method:
         recipe_fields: fields that say how to train, not what is trained; they do not show in a row's name.
         later_fields: fields that a release added: while at their default they are not part of a result, so that earlier
             results stay the same cells.
+
+    Example:
+        >>> import torch
+        >>> import weightbench as wb
+        >>> class Nearest(wb.Method):  # the class of the nearest training network
+        ...     name, tasks = "nearest", ("inr-classification",)
+        ...     power: float = 2.0
+        ...
+        ...     def fit(self, task, train, val, *, seed, device):
+        ...         self.known, self.labels, self.classes = train.networks.params, task.targets(train), task.output_dim
+        ...
+        ...     def predict(self, networks):
+        ...         nearest = torch.cdist(networks.params, self.known, p=self.power).argmin(1)
+        ...         return torch.nn.functional.one_hot(self.labels[nearest], self.classes).float()
+        >>> [result] = wb.run(Nearest(power=1.0), task="inr-classification", zoo="digits-inrs")
+        >>> result.status, result.method.label
+        ('ok', 'nearest (power=1.0)')
     """
 
     name: ClassVar[str]

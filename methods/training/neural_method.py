@@ -38,6 +38,22 @@ class NeuralMethod(TrainingFields):
 
     A module for values answers in standard deviations from the mean of the training targets. The fields of the training
     loop are those of `TrainingFields`: epochs, batch_size, lr, schedule, augment and others.
+
+    Example:
+        >>> import torch
+        >>> import weightbench as wb
+        >>> class Linear(torch.nn.Linear):
+        ...     def forward(self, networks):
+        ...         return super().forward(networks.params)
+        >>> class Flat(wb.NeuralMethod):
+        ...     name, tasks, one_architecture = "flat", ("inr-classification",), True
+        ...     epochs: int = 1
+        ...
+        ...     def build(self, task):
+        ...         return Linear(task.architectures[0].num_params, task.output_dim)
+        >>> [result] = wb.run(Flat, task="inr-classification", zoo="digits-inrs")
+        >>> result.status, result.cost.parameters
+        ('ok', 3380)
     """
 
     def build(self, task: TaskView) -> nn.Module:

@@ -7,7 +7,16 @@ from difflib import get_close_matches
 
 
 class BadInput(ValueError):
-    """Something the user gave is wrong; the message says what was found, what was expected and how to fix it."""
+    """Something the user gave is wrong; the message says what was found, what was expected and how to fix it.
+
+    Example:
+        >>> import weightbench as wb
+        >>> try:
+        ...     wb.load_task("property", "digits-inrs", target="psnrr")
+        ... except wb.BadInput as error:
+        ...     print(error)
+        unknown column 'psnrr': did you mean psnr?
+    """
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> BadInput:

@@ -57,6 +57,13 @@ def build_zoo(
 
     Raises BadInput for an unknown name, a folder that holds something else or that cannot be written, a missing source,
     a build of the same folder that is going on.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import weightbench as wb
+        >>> zoo = wb.build_zoo("digits-inrs", limit=10, out=Path("small"))  # of ten images
+        >>> zoo.name, sum(len(split) for split in zoo.splits.values())
+        ('digits-inrs', 40)
     """
     execution = Execution(executor, jobs, address, memory, device)
     entry = catalogue_entry(name)

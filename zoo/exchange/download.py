@@ -65,6 +65,12 @@ def get_zoo(
     A zoo on this machine that is not from the repository asked for is used all the same, and a line on stderr says so.
     A zoo that is published nowhere yet, or that no mirror gives, is built where its recipe is in the catalogue, and a
     line on stderr says so. Raises BadInput for a zoo that cannot be got, and for data of another checksum.
+
+    Example:
+        >>> import weightbench as wb
+        >>> zoo = wb.get_zoo("digits-inrs")  # here already: no request
+        >>> zoo.name
+        'digits-inrs'
     """
     name, _, version = reference.partition("@")
     if not REFERENCE.fullmatch(reference):

@@ -38,6 +38,13 @@ def export_zoo(zoo: Zoo, format: str, out: Path) -> None:
             `torch.nn.Sequential`; "npz", a file per split and architecture, of arrays `[networks, *shape]`.
 
     Images and other arrays stay behind. Raises BadInput for an unknown format and a folder that holds something.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import weightbench as wb
+        >>> wb.export_zoo(wb.load_zoo("digits-inrs"), "npz", Path("plain"))
+        >>> sorted(path.suffix for path in Path("plain").iterdir())
+        ['.csv', '.json', '.npz', '.npz', '.npz']
     """
     if format not in EXPORT_FORMATS:
         raise unknown("export format", format, EXPORT_FORMATS)

@@ -66,6 +66,18 @@ def import_zoo(
 
     Networks that are equal up to neuron order are kept once. Raises BadInput for files that cannot be read safely or do
     not fit together; nothing is left of a refused or interrupted import.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import torch
+        >>> import weightbench as wb
+        >>> Path("nets").mkdir()
+        >>> for number in range(10):
+        ...     net = torch.nn.Sequential(torch.nn.Linear(2, 8), torch.nn.ReLU(), torch.nn.Linear(8, 1))
+        ...     torch.save(net.state_dict(), f"nets/{number}.pt")
+        >>> zoo = wb.import_zoo("state-dicts", Path("nets"), name="my-nets", activation="relu")
+        >>> str(zoo.architectures[0]), sum(len(split) for split in zoo.splits.values())
+        ('mlp 2-8-1 relu', 10)
     """
     importer = load_importer(format)
     _check_arguments(name, version, activation, order)

@@ -154,6 +154,14 @@ class Architecture(BaseModel):
         output_offset: constant added to the output (DWSNets' INRs add 0.5).
 
     Raises pydantic's ValidationError (a ValueError) when two neighbouring operations do not fit.
+
+    Example:
+        >>> import weightbench as wb
+        >>> arch = wb.Architecture.mlp((2, 32, 32, 1), "sine", omega_0=30.0)
+        >>> arch.num_params, [tensor.shape for tensor in arch.tensors[:2]]
+        (1185, [(32, 2), (32,)])
+        >>> wb.Architecture.model_validate_json(arch.model_dump_json()) == arch
+        True
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

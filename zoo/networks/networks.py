@@ -27,6 +27,18 @@ class Networks:
         params: float tensor `[B, P]`, every network's weights and biases in state-dict order.
 
     Raises ValueError when `params` is not `[B, arch.num_params]`.
+
+    Example:
+        >>> import torch
+        >>> import weightbench as wb
+        >>> arch = wb.Architecture.mlp((2, 8, 1), "relu")
+        >>> networks = wb.Networks(arch, torch.randn(5, arch.num_params))
+        >>> networks.weights[0].shape, networks.forward(torch.zeros(3, 2)).shape
+        (torch.Size([5, 8, 2]), torch.Size([5, 3, 1]))
+        >>> reordered = networks.permuted([torch.randperm(8).repeat(5, 1)])
+        >>> x = torch.randn(3, 2)
+        >>> torch.allclose(reordered.forward(x), networks.forward(x), atol=1e-5)
+        True
     """
 
     arch: Architecture

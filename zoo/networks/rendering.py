@@ -25,6 +25,13 @@ def render(networks: Networks, image_shape: tuple[int, ...], coordinates: Coordi
     """The images that INRs encode, `[B, *image_shape]`; omega_0 and the output offset are part of the networks.
 
     `Zoo.render` knows a zoo's image shape and coordinates.
+
+    Example:
+        >>> import torch
+        >>> import weightbench as wb
+        >>> arch = wb.Architecture.mlp((2, 16, 1), "sine", omega_0=30.0)
+        >>> wb.render(wb.Networks(arch, torch.randn(3, arch.num_params)), (8, 8)).shape
+        torch.Size([3, 8, 8])
     """
     grid = pixel_grid(image_shape[0], image_shape[1], coordinates=coordinates).to(networks.params)
     return networks.forward(grid).reshape(len(networks), *image_shape)

@@ -33,6 +33,14 @@ class Split:
         column: None when the files hold this split alone; else the column that tells which rows are of it.
         values: of that column, in the rows of this split; its own name where that is the column's text.
         shown: the columns of the table and arrays that can be seen; None for all.
+
+    Example:
+        >>> import weightbench as wb
+        >>> train = wb.load_zoo("digits-inrs")["train"]
+        >>> len(train.networks) == len(train.table) == len(train.ids)
+        True
+        >>> train.networks.params.shape[1], train.array("image").shape[1]
+        (337, 64)
     """
 
     name: str
@@ -111,7 +119,16 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Zoo:
-    """A verified zoo folder; `policy` names other splits than those of its files, see `with_splits`."""
+    """A verified zoo folder; `policy` names other splits than those of its files, see `with_splits`.
+
+    Example:
+        >>> import weightbench as wb
+        >>> zoo = wb.load_zoo("digits-inrs")
+        >>> list(zoo.splits), str(zoo.architectures[0])
+        (['train', 'val', 'test'], 'mlp 2-16-16-1 sine')
+        >>> zoo.render(zoo["test"].networks[:4]).shape
+        torch.Size([4, 8, 8])
+    """
 
     folder: Path
     manifest: Manifest

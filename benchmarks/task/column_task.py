@@ -29,6 +29,15 @@ class ColumnTask(LearnedTask):
         fixed_target: the target, where it is not an option.
         kinds: what the target may be.
         metric: where it is not accuracy for classes and Pearson's r for numbers.
+
+    Example:
+        >>> import weightbench as wb
+        >>> class Psnr(wb.ColumnTask):
+        ...     name, description = "psnr", "How well was this image fitted?"
+        ...     fixed_target = "psnr"
+        >>> task = wb.load_task(Psnr, "digits-inrs")
+        >>> task.output, task.metric, task.targets(task.splits["test"]).shape[1]
+        ('values', 'pearson-r', 1)
     """
 
     fixed_target: ClassVar[str | None] = None

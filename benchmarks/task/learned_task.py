@@ -14,7 +14,16 @@ from .task import Task
 
 
 class LearnedTask(Task):
-    """A task with targets, a training loss, and a score on the validation split."""
+    """A task with targets, a training loss, and a score on the validation split.
+
+    Example:
+        >>> import torch, weightbench as wb
+        >>> task = wb.load_task("inr-classification", "digits-inrs")
+        >>> isinstance(task, wb.LearnedTask)
+        True
+        >>> task.quality(torch.eye(10), torch.arange(10))  # logits that name each class
+        100.0
+    """
 
     @property
     @abstractmethod

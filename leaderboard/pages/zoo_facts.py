@@ -102,7 +102,7 @@ def _made(entry: ZooEntry) -> list[tuple[str, str]]:
         for name, arch in recipe.architectures.items()
     )
     if isinstance(recipe, INRRecipe):
-        kind = "one network fits one image"
+        kind = "networks that each fit one image"
         how = [("training", f"Adam, {recipe.steps:,} steps on all pixels, learning rate {recipe.lr:g}")]
     else:
         kept = "every epoch" if recipe.checkpoints is None else f"epoch {', '.join(map(str, recipe.kept_epochs))}"

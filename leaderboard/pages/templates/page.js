@@ -1,7 +1,7 @@
 "use strict";
 // The boards: Tabulator (tables) and Observable Plot (pictures), the search over them, and where addresses lead.
 (() => {
-  const { data, isNumber, fixed, element, list, plotted, curves, link, methodAddress, nameAndSettings } = Parts;
+  const { data, isNumber, fixed, element, list, plotted, curves, link, methodAddress, nameAndSettings, kindOf, competes } = Parts;
   const { columns } = data;  // method first; what they show stands in a row's `shown`
   const visible = Object.fromEntries(columns.map((column) => [column.field, column.opened]));
   for (const board of data.boards)
@@ -72,7 +72,7 @@
       });
       const [name, settings] = nameAndSettings(row);
       wrapped.append(button, link(name, methodAddress(name)), element("span", settings, "settings"));
-      if (row.kind === "control") wrapped.append(" ", element("span", "control", "tag"));
+      if (!competes(row)) wrapped.append(" ", element("span", kindOf(row), "tag"));
       return wrapped;
     };
   }
@@ -235,7 +235,7 @@
     const board = boards.get(id);
     if (!board || board.table) return board && board.ready;
     const section = document.getElementById(id);
-    const first = board.rows.find((row) => isNumber(row.score) && row.kind !== "control");
+    const first = board.rows.find((row) => isNumber(row.score) && competes(row));
     board.table = new Tabulator(section.querySelector(".grid"), {
       data: board.rows,
       index: "id",

@@ -58,5 +58,9 @@ const Parts = (() => {
   // The name of a row's method and its settings, which are in brackets after it.
   const nameAndSettings = (row) => [row.name, row.method.startsWith(row.name) ? row.method.slice(row.name.length) : " " + row.method];
 
-  return { data, isNumber, fixed, element, list, plotted, curves, link, methodAddress, zooAddress, nameAndSettings };
+  const kinds = new Map(data.methods.map((method) => [method.name, method.kind]));
+  const kindOf = (row) => kinds.get(row.name);
+  const competes = (row) => ["method", "baseline"].includes(kindOf(row));
+
+  return { data, isNumber, fixed, element, list, plotted, curves, link, methodAddress, zooAddress, nameAndSettings, kindOf, competes };
 })();

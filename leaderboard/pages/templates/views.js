@@ -1,9 +1,9 @@
 "use strict";
 // A method's and a zoo's own view: in place of the overview and the boards, at the addresses #method-NAME and #zoo-NAME.
 const Views = (() => {
-  const { data, isNumber, element, list, plotted, curves, link, methodAddress, zooAddress, nameAndSettings } = Parts;
-  const methods = new Map(data.methods?.map((method) => [method.name, method]));
-  const zoos = new Map(data.zoos?.map((zoo) => [zoo.name, zoo]));
+  const { data, isNumber, element, list, plotted, curves, link, methodAddress, zooAddress, nameAndSettings, competes } = Parts;
+  const methods = new Map(data.methods.map((method) => [method.name, method]));
+  const zoos = new Map(data.zoos.map((zoo) => [zoo.name, zoo]));
   const title = document.title;
   const kinds = {
     method: "",
@@ -70,7 +70,6 @@ const Views = (() => {
     return parts.map((mine) => mine.filter((part) => parts.length === 1 || !parts.every((other) => other.includes(part))).join(", "));
   }
 
-  const competes = (row) => ["method", "baseline"].includes(methods.get(row.name).kind);
   const bestOf = (board, device) => board.rows.find((row) => isNumber(row.score) && competes(row) && (!device || row.device === device));
   function best(board, row) {
     const found = bestOf(board, row.device);

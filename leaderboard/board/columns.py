@@ -54,7 +54,15 @@ def _ungrouped(cells: Cells) -> str:
 
 
 def _seconds(value: float, cells: Cells) -> str:
-    return f"{value:,.1f}" if value < 100 else f"{value:,.0f}"
+    return (f"{value:,.1f}" if value < 100 else f"{value:,.0f}") + _busy(cells)
+
+
+def _rate(value: float, cells: Cells) -> str:
+    return _plain(value, cells) + _busy(cells)
+
+
+def _busy(cells: Cells) -> str:
+    return "*" if pd.notna(cells["busy"]) and cells["busy"] else ""
 
 
 def _short(value: float, cells: Cells) -> str:
@@ -199,17 +207,19 @@ COLUMNS = (
     Column("parameters", "trained parameters", lambda row: row.cost("parameters"), title="parameters"),
     Column(
         "fit_s",
-        "seconds of training, median over seeds; self-reported",
+        "seconds of training, median over seeds; self-reported; * at a load above the machine's cores",
         lambda row: row.cost("fit_s"),
         title="fit, s",
         text=_seconds,
     ),
     Column(
         "networks_per_s",
-        "networks predicted per second, median over seeds; self-reported",
+        "networks predicted per second, median over seeds; self-reported; * as there",
         lambda row: row.cost("predict_networks_per_s"),
         title="networks/s",
+        text=_rate,
     ),
+    Column("busy", "whether these times were taken beside other work, where it is known", lambda row: row.busy),
     Column(
         "peak_mb",
         "peak memory, MB; self-reported",

@@ -139,6 +139,16 @@ class Row:
         return rounded(median(known)) if known else None
 
     @property
+    def busy(self) -> bool | None:
+        """Whether its times were taken beside other work: at a load above the cores; None where no record tells."""
+        known = [
+            result.environment["load"] > result.environment["cores"] + 0.5
+            for result in self.results
+            if hardware(result.environment) == self.hardware and {"load", "cores"} <= result.environment.keys()
+        ]
+        return any(known) if known else None
+
+    @property
     def val_score(self) -> float | None:
         """The score on the validation split, mean over the seeds that know it."""
         values = [(result.selection or {}).get("val_score") for result in self.results]

@@ -125,7 +125,7 @@ def environment(device: str) -> dict[str, Any]:
     import torch
 
     sha, dirty = commit()
-    found = {
+    found: dict[str, Any] = {
         "python": platform.python_version(),
         "torch": torch.__version__.split("+")[0],
         "weightbench": version("weightbench"),
@@ -136,7 +136,10 @@ def environment(device: str) -> dict[str, Any]:
         "cpu": cpu_name(),
         "instructions": torch.backends.cpu.get_cpu_capability(),  # models of one name differ, and round otherwise
         "threads": torch.get_num_threads(),
+        "cores": os.cpu_count(),
     }
+    if hasattr(os, "getloadavg"):  # not on Windows
+        found["load"] = round(os.getloadavg()[1], 1)  # of the last five minutes; this process is a part of it
     if device.startswith("cuda"):
         found["gpu"] = torch.cuda.get_device_name(device)
     return found

@@ -23,7 +23,7 @@ from weightbench.benchmarks.records.results_folder import ResultsFolder, read_re
 from weightbench.benchmarks.records.zoo_identity import ZooIdentity
 from weightbench.leaderboard.board.average_ranking import rankings
 from weightbench.leaderboard.board.board import load_boards
-from weightbench.leaderboard.board.columns import number
+from weightbench.leaderboard.board.columns import COLUMNS, number
 from weightbench.leaderboard.pages.board_files import board_files
 from weightbench.runtime.errors import BadInput
 from weightbench.zoo.recipes.catalogue import catalogue_entry
@@ -645,3 +645,17 @@ def test_what_the_page_carries_is_what_its_authors_published() -> None:
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == about["sha256"]
     size = sum((folder / name).stat().st_size for name in listed)
     assert size < 1_500_000
+
+
+@pytest.mark.parametrize(("load", "mark"), [(1.2, ""), (9.5, "*")])
+def test_times_taken_beside_other_work_are_marked(results: Path, load: float, mark: str) -> None:
+    for path in results.glob("inr-dilation/*/mlp/*/seed-*.json"):
+        record = json.loads(path.read_text())
+        record["environment"] |= {"load": load, "cores": 2}
+        path.write_text(json.dumps(record))
+    (board,) = [board for board in load_boards(results) if board.task == "inr-dilation"]
+    cells = board.rows[board.rows["method"] == "mlp"].iloc[0]
+    shown = {column.key: column.shown(cells) for column in COLUMNS}
+    assert (shown["fit_s"].endswith("*"), shown["networks_per_s"].endswith("*")) == (bool(mark), bool(mark))
+    others = board.rows[board.rows["method"] != "mlp"]
+    assert others["busy"].isna().all(), "earlier records do not tell"

@@ -23,7 +23,7 @@ LOCK := $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-
 # Material's notice about its successor is not for readers of a build.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: bench reproduce replicate bundle test lint smoke docs lock publish clean
+.PHONY: bench reproduce replicate bundle test lint smoke docs tutorials lock publish clean
 
 bench: .venv/ready  ## build three small zoos, run suite quick, print the boards
 	@$(BIN)/weightbench run --suite quick --jobs $(JOBS) --out runs
@@ -62,6 +62,10 @@ lint: .venv/ready  ## formatting, style, types, and who may import whom
 
 docs: .venv/docs-ready  ## the documentation site, in build/site
 	@$(BIN)/mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
+tutorials: .venv/docs-ready  ## the same site, with the tutorials run on the way
+	@RUN_TUTORIALS=true PYTHONWARNINGS="ignore:IProgress not found" $(BIN)/mkdocs build --strict --quiet
 	@echo "build/site/index.html"
 
 lock: .venv/ready  ## resolve the pinned dependencies anew

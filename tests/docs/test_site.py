@@ -19,6 +19,7 @@ pytest.importorskip("mkdocs", reason="the extra `docs` is not installed: make do
 from bs4 import BeautifulSoup, Tag
 from markdown_it import MarkdownIt
 
+import weightbench as wb
 from weightbench.methods.contract.builtin import builtin_methods
 from weightbench.methods.contract.registry import load_class
 
@@ -29,7 +30,7 @@ PAGES = {
     "CHANGELOG.md": "CHANGELOG.html",
     "leaderboard/README.md": "leaderboard.html",
     "leaderboard/REPRODUCTION.md": "leaderboard/REPRODUCTION.html",
-} | {f"docs/{path.name}": f"{path.stem}.html" for path in (ROOT / "docs").glob("*.md")}
+} | {f"docs/{path.name}": f"{path.stem}.html" for path in (ROOT / "docs").glob("*.md") if path.name != "api.md"}
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,15 @@ def test_a_method_has_a_page_with_its_official_scores(site: Path, name: str) -> 
     assert all("better" in row.find_all("td")[3].text for row in rows)
     named = {code.text for code in page.select("td:first-child code")}
     assert named == {field.name for field in dataclasses.fields(load_class(name))}
+
+
+def test_the_page_on_the_api_says_what_docstrings_say(site: Path) -> None:
+    page = BeautifulSoup((site / "api.html").read_text(), "html.parser")
+    assert {heading["id"] for heading in page.select("h3")} == {f"weightbench.{name}" for name in wb.__all__}
+    networks = page.find("h3", id="weightbench.Networks")
+    assert isinstance(networks, Tag)
+    assert "float tensor [B, P]" in networks.find_next("ul").text
+    assert ">>> networks.weights[0].shape" in networks.find_next("pre").text
 
 
 def test_what_the_site_carries_is_what_its_authors_published() -> None:

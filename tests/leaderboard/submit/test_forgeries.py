@@ -241,7 +241,7 @@ def test_forgeries_beside_the_command_fail_the_check_of_the_board(
 def test_two_methods_may_agree_by_chance(small_zoo: Path, cli, tmp_path: Path) -> None:
     """Constant answers and bare class numbers, under two names."""
     names = []
-    for name in ("constant", "also-constant", "nearest", "also-nearest"):
+    for name in ("same", "also-same", "nearest", "also-nearest"):
         answer = "torch.eye(10)[(1000 * networks.params[:, 0]).long() % 10]" if "nearest" in name else "self.prior"
         prior = "self.prior = torch.linspace(0, 1, 10).expand(24, 10)[: len(networks)]"
         head, _ = PLUGIN.replace('"mine"', f'"{name}"').split("return ")

@@ -337,7 +337,7 @@ def test_markup_that_is_submitted_is_harmless(runs: Path, submit, cli, tmp_path:
     own = page.count("<script")
     assert HOSTILE not in page
     assert "<img" not in page
-    assert own == 6, "data, licences, three libraries, our glue"
+    assert own == 9, "data, licences, three libraries, our four"
     assert "\"'=HYPERLINK" in (home / "scores.csv").read_text(), "a spreadsheet takes it as text"
     text = (home / "README.md").read_text()
     assert "<script" not in text

@@ -33,8 +33,11 @@ def against_clock(rows: Sequence[Row], late: Intervals | None, *, higher_is_bett
     tested = late.p[others, clock]
     if np.isnan(tested).any():
         units = rows[clock].units
-        few = units and units.count / units.shared < MIN_UNITS
-        short = how_many(units.count, units.name) if few and units else f"fewer than {MIN_SEEDS} seeds of a row"
+        short = f"fewer than {MIN_SEEDS} seeds of a row"
+        if units and np.isnan(late.low).any():
+            many = units.count / units.shared >= MIN_UNITS  # of the whole; in some, no score changes in that half
+            counted = how_many(units.count, units.name)
+            short = f"fewer than {MIN_UNITS} of {counted} whose score changes then" if many else counted
         return f"{said} {_listed('Above it', names, others, ahead)}; {short} are too few for a test."
     beaten = [better and p <= 1 - LEVEL for better, p in zip(ahead, holm(tested), strict=True)]
     return f"{said} {_listed('Better than it by a paired test (Holm, 5 %)', names, others, beaten)}."

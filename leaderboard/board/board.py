@@ -135,7 +135,8 @@ def load_boards(folder: Path) -> list[Board]:
         if isinstance(board.task_version, int):
             latest[board.task] = max(board.task_version, latest.get(board.task, 0))
     # A plug-in's title has its version, which is text.
-    return [replace(board, superseded=board.task_version in range(latest.get(board.task, 0))) for board in found]
+    found = [replace(board, superseded=board.task_version in range(latest.get(board.task, 0))) for board in found]
+    return sorted(found, key=lambda board: (board.task, board.superseded))
 
 
 def _board(records: list[Record]) -> Board:

@@ -167,11 +167,12 @@ def overview(boards: Sequence[Board]) -> Overview:
 
 
 def by_task(boards: Sequence[Board]) -> list[tuple[str, list[int]]]:
-    """The places of the boards of each task, in the order of `TASKS`, others after it; those that leak come last."""
+    """The places of the boards of each task, in the order of `TASKS`, others after it; those that leak come last, and
+    those of an earlier version of the task after them."""
     names = sorted(
         {board.task for board in boards}, key=lambda task: (TASKS.index(task) if task in TASKS else len(TASKS), task)
     )
-    places = sorted(range(len(boards)), key=lambda place: boards[place].leaks)
+    places = sorted(range(len(boards)), key=lambda place: (boards[place].superseded, boards[place].leaks))
     return [(task, [place for place in places if boards[place].task == task]) for task in names]
 
 

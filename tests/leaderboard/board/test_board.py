@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -21,10 +22,12 @@ from weightbench.benchmarks.records.migration import migrate
 from weightbench.benchmarks.records.result import Result
 from weightbench.benchmarks.records.results_folder import ResultsFolder, read_record
 from weightbench.benchmarks.records.zoo_identity import ZooIdentity
+from weightbench.benchmarks.tasks.property import Property
 from weightbench.leaderboard.board.average_ranking import rankings
 from weightbench.leaderboard.board.board import load_boards
 from weightbench.leaderboard.board.columns import COLUMNS, number
-from weightbench.leaderboard.pages.board_files import board_files
+from weightbench.leaderboard.board.overview import overview
+from weightbench.leaderboard.pages.board_files import board_files, markdown
 from weightbench.runtime.errors import BadInput
 from weightbench.zoo.recipes.catalogue import catalogue_entry
 
@@ -659,3 +662,25 @@ def test_times_taken_beside_other_work_are_marked(results: Path, load: float, ma
     assert (shown["fit_s"].endswith("*"), shown["networks_per_s"].endswith("*")) == (bool(mark), bool(mark))
     others = board.rows[board.rows["method"] != "mlp"]
     assert others["busy"].isna().all(), "earlier records do not tell"
+
+
+def test_an_earlier_version_of_a_task_stands_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boards of both, the earlier one after the other and called so; neither overview nor average ranks know it."""
+    zoos = [
+        planted_zoo.write_zoo(tmp_path / name, {"narrow": planted_zoo.networks((3, 5, 2), 60, seed=seed)})
+        for seed, name in enumerate(("a", "b"))
+    ]
+    runs = tmp_path / "runs"
+    for version in (1, 2):
+        monkeypatch.setattr(Property, "version", version)
+        for method in ("weight-norms", "weight-stats-linear"):
+            for zoo in zoos:
+                wb.run(method, task="property", target="sum_of_squares", zoo=zoo, out=runs)
+    titles = [board.title for board in load_boards(runs)]
+    assert titles == sorted(titles, key=lambda title: "version 1" in title)
+    assert ["version 1" in title for title in titles] == [False, False, True, True]
+    (ranking,) = rankings(load_boards(runs))
+    assert not any("version 1" in title for title in ranking.boards)
+    assert not any(column.board.superseded for column in overview(load_boards(runs)).columns)
+    page = markdown(load_boards(runs))
+    assert len(set(re.findall(r'<a id="([^"]*)"', page))) == 4

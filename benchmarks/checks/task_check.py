@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from ...methods.contract.method import Method
@@ -100,6 +101,8 @@ class Trial:
             if output is None
             else list(torch.split(output, [len(batch) for batch in inputs]))
         )
+        if output is not None:  # nobody was asked about the training networks either
+            protocol.scaler = StandardScaler().fit(output.double().numpy())
         return self.task.evidence(protocol.judged(outputs, self.test.table), self.test)
 
     def from_files(self, arrays: Arrays, ids: list[str] | None = None) -> Evaluation:

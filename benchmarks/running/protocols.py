@@ -44,13 +44,16 @@ class Protocol(ABC):
 
     Arguments:
         method: fitted by `fit`, unless it is already.
+
+    Attributes:
+        scaler: of outputs that the task compares; fitted to those about the training networks when it is first needed.
     """
 
     verb: ClassVar[Literal["predict", "transform", "align"]]
 
     def __init__(self, task: Task, method: Method) -> None:
         self.task, self.method = task, method
-        self._scaler: StandardScaler | None = None
+        self.scaler: StandardScaler | None = None
 
     @abstractmethod
     def fit(self, *, seed: int, device: str) -> None:
@@ -74,10 +77,10 @@ class Protocol(ABC):
 
     def comparable(self, outputs: Tensor) -> Tensor:
         """Outputs `[N, d]` in the means and deviations of the training networks', where the task compares them."""
-        if self._scaler is None:
+        if self.scaler is None:
             train = self.task.splits["train"]
-            self._scaler = StandardScaler().fit(torch.cat([self.output(x) for x in self.asked(train)]).double().numpy())
-        return torch.from_numpy(self._scaler.transform(outputs.double().numpy())).float()
+            self.scaler = StandardScaler().fit(torch.cat([self.output(x) for x in self.asked(train)]).double().numpy())
+        return torch.from_numpy(self.scaler.transform(outputs.double().numpy())).float()
 
     def seen(self, outputs: Sequence[Any]) -> list[Tensor]:
         """What of the outputs can move under a symmetry, one tensor for each."""

@@ -106,7 +106,7 @@ def test_an_encoder_is_fitted_once_for_each_fold(zoo: wb.Zoo, tmp_path: Path, cl
     (tmp_path / "suite.toml").write_text(
         'description = "two targets"\nseeds = [0]\n[[runs]]\ntask = "property"\n'
         f'zoo = "{zoo.folder}"\nsplit = "cross-fitted"\nprotocol = "representation"\n'
-        'target = ["sum_of_squares", "mean_weight"]\nmethods = [{ name = "m.py" }]\n'
+        f'target = ["sum_of_squares", "mean_weight"]\nmethods = [{{ name = "{tmp_path / "m.py"}" }}]\n'
     )
     code, _, err = cli("run", "--suite", tmp_path / "suite.toml", "--out", tmp_path / "runs")
     assert code == 0, err

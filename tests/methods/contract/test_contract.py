@@ -172,7 +172,7 @@ def test_a_method_without_verbs_or_of_unknown_tasks_is_refused(tmp_path: Path, c
     path.write_text(text)
     code, _, err = cli("check", path, "--json")
     assert code == 2
-    assert "has no verb for network-retrieval" in err
+    assert "has no verb for its tasks" in err
     path.write_text(text.replace("network-retrieval", "network-retrievel"))
     code, _, err = cli("check", path)
     assert code == 2

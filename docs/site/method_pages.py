@@ -19,7 +19,8 @@ from weightbench.leaderboard.board.columns import number
 from weightbench.leaderboard.pages.board_tables import slug
 from weightbench.methods.contract.builtin import builtin_methods, is_control
 from weightbench.methods.contract.method import Method, field_types
-from weightbench.methods.contract.registry import load_class, source_of
+from weightbench.methods.contract.plug_in import source_of
+from weightbench.methods.contract.registry import load_class
 
 ROOT = Path(__file__).resolve().parents[2]
 SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}

@@ -6,6 +6,7 @@ import doctest
 import inspect
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,12 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
 
 
 @pytest.fixture(scope="module")
-def zoo_in_the_cache(small_zoo: Path) -> None:
+def zoo_in_the_cache(small_zoo: Path) -> Iterator[None]:
     """A small digits-inrs where `load_zoo` finds it; what examples say of it is true of the whole one."""
-    shutil.copytree(small_zoo, default_folder(catalogue_entry("digits-inrs")))
+    folder = default_folder(catalogue_entry("digits-inrs"))
+    shutil.copytree(small_zoo, folder)
+    yield
+    shutil.rmtree(folder)
 
 
 def examples_of(name: str) -> list[doctest.Example]:

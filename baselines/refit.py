@@ -17,7 +17,10 @@ from ..zoo.storage.zoo import Split
 
 
 def dilated(images: Tensor) -> Tensor:
-    """The 3x3 dilation of grey images `[B, height, width]`: the largest of a pixel and its neighbours."""
+    """The 3x3 dilation of grey images `[B, height, width]`: the largest of a pixel and its neighbours.
+
+    On the method's device; the task's own, of arrays, lies a floor above, where no method may look.
+    """
     found: Tensor = torch.nn.functional.max_pool2d(images[:, None], 3, stride=1, padding=1)[:, 0]
     return found
 
@@ -30,6 +33,8 @@ class Refit(Method):
 
     Fields:
         steps: of full-batch gradient descent for each network.
+        lr: of Adam.
+        batch_size: networks that are trained side by side, each as if alone.
     """
 
     name = "refit"

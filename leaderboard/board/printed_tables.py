@@ -19,7 +19,8 @@ FOLDER = Path(__file__).parents[1] / "published"
 class ReportedRow(BaseModel):
     """One printed number; `ours` names the method of this suite and the parameters that it stands for.
 
-    `remark` is one sentence on why the number measured here is another.
+    `remark` is one sentence on why the number measured here is another; `reading` the reading of the paper that `ours`
+    follows, where there are several.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -29,6 +30,12 @@ class ReportedRow(BaseModel):
     spread: float | None = None
     ours: dict[str, Any] = {}
     remark: str = ""
+    reading: str = ""
+
+    @property
+    def name(self) -> str:
+        """The method as printed, with the reading."""
+        return ", ".join(filter(None, (self.method, self.reading)))
 
     def deviation(self, kind: str) -> float | None:
         """The standard deviation over seeds; None where no spread is printed."""
@@ -45,7 +52,9 @@ class ReportedTable(BaseModel):
     """A printed table (one zoo of it), with where it stands, when it appeared, and under which conditions it holds.
 
     `stand_in` is a smaller zoo of the same kind, on which the order of the rows may be compared; `remark` what there is
-    to say about that order; `epochs` how long the paper trained, where one figure holds for all rows.
+    to say about that order; `epochs` how long the paper trained, where one figure holds for all rows; `zoo_differs` how
+    the zoo of the catalogue that bears the paper's name differs from the paper's own; `readings` what the text leaves
+    open: other readings than the defaults, by name, with the parameters that make them.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,6 +64,8 @@ class ReportedTable(BaseModel):
     stand_in: str | None = None
     remark: str = ""
     epochs: int | None = None
+    zoo_differs: str = ""
+    readings: dict[str, dict[str, Any]] = {}
     options: dict[str, Any] = {}
     source: str
     date: str
@@ -71,6 +82,19 @@ class ReportedTable(BaseModel):
         chosen = ", ".join(str(value) for _, value in sorted(self.options.items()))
         return f"{self.task} on {self.zoo}" + (f" ({chosen})" if chosen else "")
 
+    @property
+    def compared(self) -> list[ReportedRow]:
+        """The rows, each also under every other reading; one of a reading stands for results of that reading alone."""
+        default = {
+            name: None for chosen in self.readings.values() for name in chosen
+        }  # not in a result, at its default
+        found = []
+        for reading, chosen in {"": {}, **self.readings}.items():
+            for row in self.rows:
+                ours = row.ours and row.ours | default | chosen
+                found.append(row.model_copy(update={"ours": ours, "reading": reading}))
+        return found
+
     def fits(self, task: str, zoo: str, options: dict[str, Any]) -> bool:
         """Whether measured rows of this task, zoo and options may stand beside this table."""
         return zoo == self.zoo and self.beside(task, zoo, options)
@@ -82,6 +106,8 @@ class ReportedTable(BaseModel):
         """
         if zoo != self.zoo:
             why = "Another zoo than the paper's"
+        elif self.zoo_differs:
+            why = self.zoo_differs
         elif zoo not in zoo_names():
             why = "Networks from elsewhere, perhaps not all of the paper's"
         elif recipe_sha256 == (entry := catalogue_entry(zoo)).recipe_sha256:
@@ -118,7 +144,7 @@ def reported_score(result: Result) -> float | None:
     for table in reported_tables(result.task.name, zoo.name, dict(result.task.options)):
         if table.caveat(zoo.name, zoo.version, zoo.recipe_sha256):
             continue
-        for row in table.rows:
+        for row in table.compared:
             if table.metric == result.task.metric and stands_for(result, row):
                 return row.score
     return None

@@ -19,7 +19,7 @@ from ..board.overview import GROUPS, RULES, by_task, overview
 from ..board.printed_tables import ReportedTable, published
 from .board_tables import facts, failures, identities, ranked_over, table
 from .page_data import as_script_data, page_data, printed_address, row_address
-from .reproduction_page import Measured, Pair, measured_tables
+from .reproduction_page import Measured, Pair, measured_tables, paired
 
 FOLDER = Path(__file__).parent
 TEMPLATES, VENDOR = FOLDER / "templates", FOLDER / "vendor"
@@ -103,12 +103,11 @@ def _reported(table: ReportedTable) -> dict[str, Any]:
 def _beside(table: ReportedTable, section: dict[str, Any], matched: list[Pair]) -> dict[str, Any]:
     """Its rows beside those of a board."""
     board = section["board"]
-    ours = {id(pair.printed): pair for pair in matched}
     return {
         "id": section["id"],
         "board": board,
         "caveat": table.caveat(board.zoo, board.zoo_version, board.recipe_sha256),
-        "rows": [(row.method, row.shown(table.spread), ours.get(id(row))) for row in table.rows],
+        "rows": [(row.name, row.shown(table.spread), pair) for row, pair in paired(table, matched)],
     }
 
 

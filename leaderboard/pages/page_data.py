@@ -22,7 +22,7 @@ from ..board.overview import by_task, method_kind
 from ..board.printed_tables import ReportedRow, ReportedTable
 from ..board.rows import Row, hardware
 from .board_tables import identities, other_scores, other_scores_shown, slug
-from .reproduction_page import Pair, measured_tables
+from .reproduction_page import Pair, measured_tables, paired
 from .zoo_facts import zoo_facts
 
 HOME = Path(__file__).parents[2]
@@ -206,13 +206,12 @@ def _printed(table: ReportedTable, board: Board, matched: list[Pair], address: s
     """A printed table, beside the rows of a board that measure the same."""
     places = {(row["spec"], row["device"]): place for place, (_, row) in enumerate(board.rows.iterrows())}
     rows = []
-    for printed in table.rows:
-        rows.append({"method": printed.method, "printed": printed.score, "around": _around(table, printed)})
-        for pair in matched:
-            if pair.printed is printed:
-                place = places[pair.row["spec"], pair.row["device"]]
-                measured = {name: _plain(pair.row[name]) for name in ("score", "low", "high")}
-                rows[-1] |= measured | {"id": row_address(address, board, place), "name": board.rows["method"][place]}
+    for printed, pair in paired(table, matched):
+        rows.append({"method": printed.name, "printed": printed.score, "around": _around(table, printed)})
+        if pair:
+            place = places[pair.row["spec"], pair.row["device"]]
+            measured = {name: _plain(pair.row[name]) for name in ("score", "low", "high")}
+            rows[-1] |= measured | {"id": row_address(address, board, place), "name": board.rows["method"][place]}
     return {
         "id": printed_address(table),
         "board": address,

@@ -34,13 +34,19 @@ class Pair:
         return text if pd.isna(self.row["low"]) else f"{text} ({self.row['low']:.2f} to {self.row['high']:.2f})"
 
 
+def paired(table: ReportedTable, matched: list[Pair]) -> list[tuple[ReportedRow, Pair | None]]:
+    """All printed rows, each beside what measures it, if anything does; of other readings those that are measured."""
+    found = [(row, next((pair for pair in matched if pair.printed == row), None)) for row in table.compared]
+    return [(row, pair) for row, pair in found if pair or not row.reading]
+
+
 Measured = tuple[ReportedTable, list[tuple[Board, list[Pair]]]]
 
 
 def pairs(table: ReportedTable, board: Board) -> list[Pair]:
     """The printed rows that the board has; where several stand for one, the one that is best proven."""
     found = []
-    for printed in table.rows:
+    for printed in table.compared:
         measured = [
             Pair(printed, _in_metric(table.metric, row, evidence), evidence.results)
             for (_, row), evidence in zip(board.rows.iterrows(), board.evidence, strict=True)
@@ -113,7 +119,7 @@ def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[st
     where = f"{board.zoo}@{board.zoo_version}, {board.n_train:,} training networks, {label}"
     rows = [
         [
-            pair.printed.method,
+            pair.printed.name,
             pair.printed.shown(table.spread),
             pair.ours,
             f"{pair.row['score'] - pair.printed.score:+.2f}" if not caveat else "-",
@@ -128,12 +134,10 @@ def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[st
     apart = [pair for pair in matched if _apart(table, pair)]
     if caveat:  # a known reason holds for every build of the zoo
         apart = [pair for pair in apart if board.zoo == table.zoo and pair.printed.remark]
-    said = [f"{pair.printed.method}: {_disagreement(pair)}" for pair in apart]
+    said = [f"{pair.printed.name}: {_disagreement(pair)}" for pair in apart]
     said += [] if table.remark == "" else [table.remark]
     order = out_of_order(table, matched)
-    said += [
-        f"Out of the printed order: {better.printed.method} above {worse.printed.method}." for better, worse in order
-    ]
+    said += [f"Out of the printed order: {better.printed.name} above {worse.printed.name}." for better, worse in order]
     lines += [*(f"- {line}" for line in said), *([""] if said else [])]
     lines += ["```sh", *(command(pair.results) for pair in matched), "```", ""]
     return lines
@@ -162,11 +166,13 @@ def _disagreement(pair: Pair) -> str:
 
 
 def out_of_order(table: ReportedTable, matched: list[Pair]) -> list[tuple[Pair, Pair]]:
-    """Pairs (better, worse) as measured, intervals apart, that are printed the other way round."""
+    """Pairs (better, worse) of one reading as measured, intervals apart, that are printed the other way round."""
     sign = 1 if table.higher_is_better else -1
     known = [pair for pair in matched if pd.notna(pair.row["low"])]
     found = []
     for a, b in combinations(known, 2):
+        if a.printed.reading != b.printed.reading:
+            continue
         low, high = sorted((a, b), key=lambda pair: sign * pair.row["score"])
         edges: tuple[Any, Any] = ("high", "low") if sign > 0 else ("low", "high")
         clear = sign * low.row[edges[0]] < sign * high.row[edges[1]]

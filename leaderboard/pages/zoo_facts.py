@@ -14,7 +14,9 @@ import pandas as pd
 
 from ...benchmarks.records.truth import Truth
 from ...zoo.recipes.catalogue import catalogue_entry, zoo_names
-from ...zoo.recipes.recipe import DrawnHyperparameter, INRRecipe, RunRecipe, ZooEntry
+from ...zoo.recipes.inr_recipe import INRRecipe
+from ...zoo.recipes.run_recipe import DrawnHyperparameter, RunRecipe
+from ...zoo.recipes.zoo_entry import ZooEntry
 from ...zoo.storage.manifest import LOCAL
 from ..board.board import Board
 

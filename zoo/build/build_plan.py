@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..recipes.inr_recipe import INRRecipe
 from ..recipes.raw_data import Source, load_source
-from ..recipes.recipe import INRRecipe, ZooEntry
 from ..recipes.splits import split_items
+from ..recipes.zoo_entry import ZooEntry
 from ..training.inr_builder import INRBuilder
 from ..training.run_builder import RunBuilder
 from ..training.trainer import compiler

@@ -14,8 +14,9 @@ from ...runtime.executor import Engine, Executor
 from ...runtime.files import digest, make_folder
 from ...runtime.open_executor import open_executor
 from ..recipes.catalogue import catalogue_entry, default_folder
+from ..recipes.inr_recipe import INRRecipe
 from ..recipes.raw_data import SOURCES, Source, raw_data_dir
-from ..recipes.recipe import BUILDER, INRRecipe, recipe_digest
+from ..recipes.zoo_entry import BUILDER, recipe_digest
 from ..storage.checksums import OTHER_FILES
 from ..storage.manifest import LOCAL, MANIFEST, Manifest, Rendering, SourceInfo, read_manifest
 from ..storage.network_writer import NetworksWriter, StoredNetworks

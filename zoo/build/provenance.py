@@ -7,8 +7,10 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from ...runtime.errors import BadInput
+from ..recipes.inr_recipe import INRRecipe
 from ..recipes.raw_data import Source, load_source, raw_data_dir
-from ..recipes.recipe import INRRecipe, Recipe, RunRecipe
+from ..recipes.run_recipe import RunRecipe
+from ..recipes.zoo_entry import Recipe
 from ..storage.zoo import Zoo
 from ..training.inr_evaluation import INREvaluator
 from ..training.run_evaluation import RunEvaluator

@@ -21,7 +21,7 @@ from ...runtime.files import cache_dir, file_sha256, make_folder
 from ...runtime.progress import Advance, track
 from ..build.build_zoo import build_zoo
 from ..recipes.catalogue import catalogue_entry, published_sha256, zoo_names
-from ..recipes.recipe import ZooEntry
+from ..recipes.zoo_entry import ZooEntry
 from ..storage.checksums import seal
 from ..storage.manifest import MANIFEST, RELEASE, VERSION, ZOO_NAME, read_manifest
 from ..storage.origin import Origin, read_origin, write_origin

@@ -19,8 +19,8 @@ from ...runtime.progress import track
 from ..build.finish_zoo import finish_zoo
 from ..networks.architecture import ActivationName, Architecture
 from ..recipes.catalogue import zoo_names
-from ..recipes.recipe import BUILDER, recipe_digest
 from ..recipes.splits import SPLITS, split_groups
+from ..recipes.zoo_entry import BUILDER, recipe_digest
 from ..storage.manifest import RELEASE, ZOO_NAME, Manifest
 from ..storage.network_writer import NetworksWriter, StoredNetworks
 from ..storage.tables import ROW_GROUP

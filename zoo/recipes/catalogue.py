@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import cache_dir
 from ..storage.manifest import LOCAL, MANIFEST, RELEASE, read_manifest
-from .recipe import ZooEntry
+from .zoo_entry import ZooEntry
 
 STANDARD = Path(__file__).parents[1] / "standard"
 

@@ -7,12 +7,15 @@ import math
 import numpy as np
 
 from ..networks.architecture import Architecture, Conv2d
-from ..recipes.recipe import Init
+from ..recipes.inr_recipe import INRInit
+from ..recipes.run_recipe import RunInit
 
 TRUNCATED_STD = 0.87962566103423978  # of a standard normal cut at two standard deviations
 
 
-def initial_params(arch: Architecture, init: Init, rng: np.random.Generator, *, std: float = 0.05) -> np.ndarray:
+def initial_params(
+    arch: Architecture, init: INRInit | RunInit, rng: np.random.Generator, *, std: float = 0.05
+) -> np.ndarray:
     """Initial parameters of one network, float32 `[P]`.
 
     "dwsnets": the released INRs of Navon et al. (2023): every sine layer U(+-sqrt(6 / fan_in) / omega_0) with zero
@@ -48,7 +51,7 @@ def initial_params(arch: Architecture, init: Init, rng: np.random.Generator, *, 
     return np.concatenate(parts).astype(np.float32)
 
 
-def _limit(arch: Architecture, init: Init, layer: int, kind: str, fan_in: int, default: float) -> float:
+def _limit(arch: Architecture, init: INRInit | RunInit, layer: int, kind: str, fan_in: int, default: float) -> float:
     if init == "torch":
         return default
     omega_0 = next(op.omega_0 for op in arch.operations if op.op == "activation")

@@ -11,8 +11,8 @@ import pandas as pd
 import torch
 
 from ..networks.architecture import Architecture
+from ..recipes.inr_recipe import INRRecipe
 from ..recipes.raw_data import Source
-from ..recipes.recipe import INRRecipe
 from ..recipes.splits import Parts
 from .initialisation import initial_params
 from .inr_evaluation import INREvaluator

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ..networks.networks import Networks
 from ..networks.rendering import pixel_grid
+from ..recipes.inr_recipe import INRRecipe
 from ..recipes.raw_data import Source
-from ..recipes.recipe import INRRecipe
 from .network_scores import mean_losses
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..networks.architecture import Architecture
 from ..networks.evaluation import evaluate
-from ..recipes.recipe import Loss
+from ..recipes.run_recipe import Loss
 
 MAX_VALUES = 2**24  # of the largest layer, over all networks and items evaluated at once
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ...runtime.errors import BadInput
 from ..networks.architecture import Architecture
 from ..recipes.raw_data import Source
-from ..recipes.recipe import RunRecipe
+from ..recipes.run_recipe import RunRecipe
 from ..recipes.splits import Parts, split_runs, within_run
 from .initialisation import initial_params
 from .network_scores import score_name

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..networks.networks import Networks
 from ..recipes.raw_data import Source
-from ..recipes.recipe import RunRecipe
+from ..recipes.run_recipe import RunRecipe
 from .network_scores import losses_and_scores
 from .training_data import TrainingData
 from .training_runs import Run, plan_runs

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ..networks.architecture import Architecture
-from ..recipes.recipe import Loss
+from ..recipes.run_recipe import Loss
 from .network_scores import mean_losses
 
 Row = TypeVar("Row")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...runtime.errors import BadInput
 from ..recipes.raw_data import Source
-from ..recipes.recipe import RunRecipe
+from ..recipes.run_recipe import RunRecipe
 from ..recipes.splits import SPLIT_SEED
 
 

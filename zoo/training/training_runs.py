@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..recipes.recipe import DrawnHyperparameter, RunRecipe
+from ..recipes.run_recipe import DrawnHyperparameter, RunRecipe
 
 
 class RandomStream(IntEnum):

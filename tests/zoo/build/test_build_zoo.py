@@ -15,7 +15,7 @@ from weightbench.zoo.build.build_zoo import build_zoo
 from weightbench.zoo.build.rescore import rescore
 from weightbench.zoo.recipes.catalogue import catalogue_entry, read_entry, zoo_names
 from weightbench.zoo.recipes.raw_data import load_source
-from weightbench.zoo.recipes.recipe import RunRecipe
+from weightbench.zoo.recipes.run_recipe import RunRecipe
 
 
 @pytest.mark.parametrize("name", zoo_names())

@@ -12,7 +12,7 @@ from helpers.counted_work import shrunk
 import weightbench as wb
 from weightbench.zoo.build.build_zoo import build_zoo
 from weightbench.zoo.recipes.catalogue import catalogue, catalogue_entry, default_folder
-from weightbench.zoo.recipes.recipe import RunRecipe
+from weightbench.zoo.recipes.run_recipe import RunRecipe
 
 
 def test_the_catalogue_is_as_the_documents_say() -> None:

@@ -154,6 +154,15 @@ class SymmetryPart(_Part):
     score_change: dict[SymmetryName, float | None] | None = None
 
 
+class TrialPart(_Part):
+    """A cell's place in a random search, as information: trial `number` of `of`, where trial 1 has the settings that
+    were given. `search` identifies the search: the spec hash of that trial."""
+
+    search: str
+    number: int = Field(ge=1)
+    of: int = Field(ge=2)
+
+
 class CellSpec(NamedTuple):
     """What a cell asks, whatever its seed and machine: a method, with its settings, on a task of a zoo."""
 
@@ -205,6 +214,7 @@ class Result(_Part):
     zoo: ZooPart
     method: MethodPart
     seed: int
+    trial: TrialPart | None = None
     status: Literal["ok", "failed", "oom"]
     error: str | None = None
     selection: dict[str, Any] | None = None

@@ -74,6 +74,7 @@ def run_cell(cell: Cell, *, device: str, jobs: int | None = 1, encoder: LastEnco
         zoo=cell.spec.zoo,
         method=cell.spec.method,
         seed=cell.seed,
+        trial=cell.trial,
         environment=environment(device) | {"jobs": jobs},
         finished=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         **outcome,

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...methods.contract.method import Method
 from ...methods.contract.plug_in import PlugInKind, reference_of, source_sha256
+from ...methods.contract.random_search import trials
 from ...methods.contract.registry import METHODS, load_method
 from ...runtime.errors import BadInput
 from ...runtime.files import cache_dir
 from ...zoo.load_zoo import load_zoo
 from ...zoo.recipes.catalogue import published_sha256
 from ...zoo.storage.zoo import Zoo
-from ..records.result import CellSpec, MethodPart, Options, TaskPart, ZooPart
+from ..records.result import CellSpec, MethodPart, Options, TaskPart, TrialPart, ZooPart
 from ..records.results_folder import ResultsFolder
+from ..records.trials import chosen_trial
 from ..task.registry import task_class
 from ..task.task import TASKS, Task
 from .cell import Cell
@@ -31,12 +33,14 @@ class Request:
 
     Arguments:
         zoo: a name, a folder or a loaded `Zoo`.
+        trials: of a random search for each method; 1 for the settings that it has.
     """
 
     methods: Sequence[Method]
     task: type[Task]
     zoo: str | Path | Zoo
     options: Sequence[Options]
+    trials: int = 1
 
 
 def requests_of(suite: Suite) -> list[Request]:
@@ -48,17 +52,20 @@ def requests_of(suite: Suite) -> list[Request]:
             if "name" not in entry:
                 raise BadInput(f"a method of task {runs.task} has no name: {entry}")
         methods = [load_method(str(e["name"]), {k: v for k, v in e.items() if k != "name"}) for e in runs.methods]
-        found += [Request(methods, task, zoo, options) for zoo, options in runs.zoos_and_options]
+        found += [Request(methods, task, zoo, options, runs.trials) for zoo, options in runs.zoos_and_options]
     return found
 
 
 def plan(requests: Iterable[Request], seeds: Sequence[int], folder: ResultsFolder) -> list[Cell]:
     """The cells of requests, seed by seed, those that share an encoder side by side.
 
+    Of a random search the first seed's cells are all its trials; the others are of the chosen trial, and there once
+    every trial was run: what comes next can be read off `folder`.
+
     Raises BadInput for tasks, zoos and methods that do not go together.
     """
     zoos: dict[tuple[str | Path, str | None], Zoo] = {}
-    planned: list[tuple[Method, list[Task]]] = []
+    planned: list[tuple[list[Method], list[Task]]] = []
     for request in requests:
         tasks: list[Task] = []
         for options in request.options:
@@ -68,9 +75,31 @@ def plan(requests: Iterable[Request], seeds: Sequence[int], folder: ResultsFolde
             key = (request.zoo, options.split)
             tasks.append(request.task(zoos.get(key) or load_zoo(request.zoo), options))
             zoos[key] = tasks[-1].zoo
-        planned += [(method, tasks) for method in request.methods]
+        planned += [(trials(method, request.trials), tasks) for method in request.methods]
     # All of one seed before the next: a suite that is cut off has whole boards.
-    return [planned_cell(task, method, seed, folder) for seed in seeds for method, tasks in planned for task in tasks]
+    return [
+        cell
+        for seed in seeds
+        for methods, tasks in planned
+        for task in tasks
+        for cell in _cells(task, methods, seed, seeds[0], folder)
+    ]
+
+
+def _cells(task: Task, methods: list[Method], seed: int, first: int, folder: ResultsFolder) -> list[Cell]:
+    """Of one method, or of the trials of one, on a task."""
+    if len(methods) == 1:
+        return [planned_cell(task, methods[0], seed, folder)]
+    cells = [planned_cell(task, method, first, folder) for method in methods]
+    search = cells[0].spec.hash
+    places = [TrialPart(search=search, number=number, of=len(cells)) for number in range(1, len(cells) + 1)]
+    cells = [replace(cell, trial=place) for cell, place in zip(cells, places, strict=True)]
+    if seed == first:
+        return cells
+    tried = [cell.tried() for cell in cells]
+    best = chosen_trial([result for result in tried if result])
+    chosen = [cell for cell in cells if best and cell.spec.hash == best.spec.hash]
+    return [replace(cell, seed=seed) for cell in chosen] if all(tried) else []
 
 
 def planned_cell(task: Task, method: Method, seed: int, folder: ResultsFolder) -> Cell:

@@ -46,6 +46,7 @@ def run(
     also: str | None = None,
     suite: str | Suite | None = None,
     seeds: Sequence[int] | None = None,
+    trials: int = 1,
     device: str | None = None,
     executor: Engine = "local",
     jobs: int | None = None,
@@ -62,6 +63,8 @@ def run(
         split, target, protocol, also: the task's options, see `load_task`.
         suite: a suite's name or TOML file, instead of methods, task, zoo and options.
         seeds: by default the suite's, or 0.
+        trials: of a random search over every method's `search_space`, at the first seed; at the others the trial is run
+            that was best on the validation split.
         device: by default a GPU where there is one.
         executor, jobs, address, memory: where cells run and how many at once, see `Execution`.
         out: the results folder.
@@ -88,10 +91,22 @@ def run(
         raise unknown("protocol", protocol, get_args(ProtocolName))
     else:
         options = Options(split=split, target=target, protocol=protocol, also=also)
-        requests = [Request([load_method(method) for method in several], task_class(task), zoo, [options])]
-    cells = plan(requests, seeds or [0], ResultsFolder(Path(out)))
+        requests = [Request([load_method(method) for method in several], task_class(task), zoo, [options], trials)]
+    if distributed.size() > 1 and any(request.trials > 1 for request in requests):
+        raise BadInput("torchrun trains one cell on several devices; a random search takes --jobs instead")
+    results: list[Result] = []
     with open_executor(execution) as workers:
-        return run_cells(cells, device=device, executor=workers, tell=tell)
+        while cells := _next_cells(plan(requests, seeds or [0], ResultsFolder(Path(out))), results):
+            results += run_cells(cells, device=device, executor=workers, tell=tell)
+            if distributed.size() > 1:  # there is no second round
+                break
+    return results
+
+
+def _next_cells(planned: Sequence[Cell], results: Sequence[Result]) -> list[Cell]:
+    """Those without a result; a random search plans more cells once it has chosen."""
+    known = {(result.spec.hash, result.seed) for result in results}
+    return [cell for cell in planned if (cell.spec.hash, cell.seed) not in known]
 
 
 def run_cells(
@@ -137,7 +152,7 @@ def _run_cells(cells: Sequence[Cell], device: str, executor: Executor, tell: Tel
     for index, cell in enumerate(cells):
         if (found := cell.finished()) is not None:
             keep_truth(cell)
-            note(index, found, "kept")
+            note(index, cell.kept(found), "kept")
     waiting = False
     while len(results) < len(cells):  # a second time only for cells that another run held
         groups = _sharing_an_encoder([index for index in range(len(cells)) if index not in results], cells)

@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
 from ...runtime.errors import BadInput, unknown
 from ...runtime.validation import first_error
@@ -19,7 +19,8 @@ class Runs(BaseModel):
     """Methods on a task; a method is its name (or path) and its parameters.
 
     `split`, `target`, `protocol` and `also` are the task's options. Lists of zoos, splits and targets give cells for
-    each.
+    each. `trials` of a random search are run for each method at the first seed, and the best on the validation split
+    at the others.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -30,6 +31,7 @@ class Runs(BaseModel):
     target: str | list[str] | None = None
     protocol: ProtocolName = "supervised"
     also: str | None = None
+    trials: PositiveInt = 1
     methods: list[dict[str, Any]]
 
     @property

@@ -11,11 +11,11 @@ import pandas as pd
 from ...benchmarks.metrics.metric import Units
 from ...benchmarks.records.result import Options, Result, shown_unit
 from ...benchmarks.records.results_folder import Record, ResultsFolder
-from ..evidence.analysis import analysed
+from ..evidence.analysis import analysed, evaluated
 from ..evidence.intervals import Intervals, tie_groups
 from .clock import against_clock
 from .columns import COLUMNS, CSV_ORDER
-from .rows import Row, how_many, rounded, row_names, rows_of
+from .rows import Row, chosen_rows, how_many, rounded, row_names, rows_of
 
 CROSS_FITTED = "cross-fitted: five fits, each tested on runs that it did not see, so that every run counts once."
 LEAKS = (
@@ -141,13 +141,15 @@ def load_boards(folder: Path) -> list[Board]:
 
 def _board(records: list[Record]) -> Board:
     task, zoo = records[0].result.task, records[0].result.zoo
-    rows = rows_of(records)
+    rows = chosen_rows(rows_of(records))
     scored = [row for row in rows if row.succeeded]
     if scored:
         analysis = analysed([row.succeeded for row in scored])
         for place, row in enumerate(scored):
             row.scores, row.points = analysis.scores[place], analysis.points[place].tolist()
             row.warn_of_claims()
+            for other in row.rejected:
+                other.scores = [evaluated(record, record.truth).scores for record in other.succeeded]
         for row in rows:
             row.units = analysis.units
         _add_intervals(scored, analysis.intervals, task.higher_is_better)

@@ -189,6 +189,14 @@ COLUMNS = (
     ),
     Column("seeds", "how many seeds", lambda row: len(row.values), title="seeds"),
     Column(
+        "trials",
+        "how many settings a random search tried at the first seed; this row has the best of them on the validation "
+        "split",
+        lambda row: row.trials,
+        title="trials",
+        sparse=True,
+    ),
+    Column(
         "replicated",
         "how many independent machines ran cells of the row again, none with a score further from the recorded one "
         "than seeds and machines explain; in brackets the largest difference of any run; checked at submission",

@@ -17,6 +17,7 @@ from ...benchmarks.metrics.metric import Units
 from ...benchmarks.metrics.regression import LATE
 from ...benchmarks.records.result import MethodPart, Result, SymmetryName, same_score
 from ...benchmarks.records.results_folder import Record
+from ...benchmarks.records.trials import chosen_trial
 from ...methods.contract.builtin import is_control
 from ..evidence.intervals import MIN_SEEDS
 from ..evidence.replication_tolerance import tolerance
@@ -58,6 +59,7 @@ class Row:
         points: true and predicted values of the first seed.
         low, high: the interval; None where there are too few units.
         group: the tie group; None where there are too few units or seeds.
+        rejected: the other trials of the random search that chose this one.
     """
 
     records: list[Record]
@@ -67,6 +69,7 @@ class Row:
     low: float | None = None
     high: float | None = None
     group: int | None = None
+    rejected: list[Row] = field(default_factory=list)
 
     @property
     def results(self) -> list[Result]:
@@ -155,6 +158,11 @@ class Row:
         known = [float(value) for value in values if isinstance(value, int | float)]
         return float(np.mean(known)) if known else None
 
+    @property
+    def trials(self) -> int | None:
+        """How many settings the random search tried that chose this row; None without one."""
+        return 1 + len(self.rejected) if self.first.trial else None
+
     def audit(self, kind: SymmetryName) -> float | None:
         """The largest change of answers over seeds, under a kind of symmetry."""
         changes = [found[kind] for r in self.results if not constant(r) and kind in (found := figures(r.symmetry))]
@@ -217,6 +225,24 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
         key = (record.result.spec.hash, device_class(record.result))
         found.setdefault(key, Row([])).records.append(record)
     return [row for _, row in sorted(found.items(), key=lambda pair: pair[0])]
+
+
+def chosen_rows(rows: Sequence[Row]) -> list[Row]:
+    """Rows, of every random search the one whose trial is best on the validation split, with the others below it."""
+    found: list[Row] = []
+    searches: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        if row.first.trial is None:
+            found.append(row)
+        else:
+            searches.setdefault((row.first.trial.search, row.device), []).append(row)
+    for trials in searches.values():
+        best = chosen_trial([row.first for row in trials]) or trials[0].first
+        for row in trials:
+            if row.first is best:
+                row.rejected = [other for other in trials if other is not row]
+                found.append(row)
+    return sorted(found, key=lambda row: (row.first.spec.hash, row.device))
 
 
 def device_class(result: Result) -> str:

@@ -75,6 +75,7 @@ def _board(identity: str, board: Board) -> dict[str, Any]:
                 "environment": {k: str(v) for k, v in first.environment.items() if v is not None},
                 "curves": _curves(row.results),
                 "points": [[float(f"{value:.4g}") for value in pair] for pair in row.points],
+                "trials": [_trial(every) for every in (row, *row.rejected) if row.rejected],
                 "runs": [_run(result, score) for result, score in zip(row.results, row.seed_scores, strict=True)],
             }
         )
@@ -128,12 +129,26 @@ def _run(result: Result, score: float | None) -> dict[str, Any]:
         "seed": result.seed,
         "score": score,
         "status": result.status,
-        "error": result.error,
         "fit_s": cost.fit_s if cost else None,
         "networks_per_s": cost.predict_networks_per_s if cost else None,
         "peak_mb": cost.peak_memory_mb if cost else None,
         "hardware": hardware(result.environment),
         "finished": result.finished,
+        "error": result.error,
+    }
+    return {key: _plain(value) for key, value in content.items()}
+
+
+def _trial(row: Row) -> dict[str, Any]:
+    """A trial of a random search: its settings, and what it gave at the first seed."""
+    first = row.first
+    settings = ", ".join(filter(None, (first.method.variant, first.method.recipe))) or "defaults"
+    content = {
+        "trial": first.trial.number if first.trial else None,
+        "settings": settings,
+        "val score": (first.selection or {}).get("val_score"),
+        "score": row.seed_scores[0],
+        "error": first.error,
     }
     return {key: _plain(value) for key, value in content.items()}
 

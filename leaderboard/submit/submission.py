@@ -27,7 +27,7 @@ from .method_sources import checked_source
 from .record_checks import checked_record
 from .replications import replication_of
 from .truths import Truths
-from .whole_rows import require_whole_rows
+from .whole_rows import require_whole_rows, require_whole_searches
 
 if TYPE_CHECKING:
     from ...zoo.storage.zoo import Zoo
@@ -103,6 +103,7 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
             if plug_in := checked_source(record):
                 files[committed.source_path(result.method.source_sha256)] = plug_in
         require_whole_rows(records, beside)
+        require_whole_searches(records, beside)
         for file in truths.new:
             files[committed.path / TRUTHS / file.name] = file.read_bytes()
     try:

@@ -1,4 +1,4 @@
-"""Rows without holes: seeds 0 to k-1, so that nobody chooses among them."""
+"""Rows without holes: seeds 0 to k-1, and all trials of a random search, so that nobody chooses among them."""
 
 from __future__ import annotations
 
@@ -24,3 +24,22 @@ def require_whole_rows(given: Sequence[Record], committed: Sequence[Record]) -> 
             line = command([record.result.model_copy(update={"seed": missing})]).splitlines()[-1]
             shown = ", ".join(str(seed) for seed in sorted(there)[:5]) + (", ..." if len(there) > 5 else "")
             raise BadInput(f"{record.path}: seed {missing} is missing beside {shown}: {line}")
+
+
+def require_whole_searches(given: Sequence[Record], committed: Sequence[Record]) -> None:
+    """Raises BadInput for a random search of `given` of which, with what is committed, not all trials are there.
+
+    A trial that failed is there too.
+    """
+    trials: dict[str, set[int]] = {}
+    for record in (*given, *committed):
+        if trial := record.result.trial:
+            trials.setdefault(trial.search, set()).add(trial.number)
+    for record in given:
+        if trial := record.result.trial:
+            missing = sorted(set(range(1, trial.of + 1)) - trials[trial.search])
+            if missing:
+                raise BadInput(
+                    f"{record.path}: trial {missing[0]} of {trial.of} is missing beside trial {trial.number}: "
+                    "submit the whole results folder of the search, or run it again"
+                )

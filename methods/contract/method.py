@@ -8,7 +8,7 @@ of every result. A field's type may have a range, `width: Annotated[int, pydanti
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal, dataclass_transform, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
@@ -17,6 +17,7 @@ from torch import Tensor
 from ...runtime.errors import BadInput, unknown
 from ...zoo.networks.networks import Networks
 from ...zoo.networks.symmetry import Kind
+from ...zoo.recipes.run_recipe import DrawnHyperparameter
 from ...zoo.storage.zoo import Split
 from .task_view import TaskView
 
@@ -58,6 +59,7 @@ class Method:
         symmetries: changes of the weights that keep a network's function ("permutation", "sign", "scale") and that
             cannot change the method's answer; edits move along. `weightbench check` holds it to that.
         recipe_fields: fields that say how to train, not what is trained; they do not show in a row's name.
+        search_space: what random search draws anew for every trial, by field; names that are no field are left out.
         later_fields: fields that a release added: while at their default they are not part of a result, so that earlier
             results stay the same cells.
 
@@ -87,6 +89,7 @@ class Method:
     one_architecture: ClassVar[bool] = False
     symmetries: ClassVar[tuple[Kind, ...]] = ()
     recipe_fields: ClassVar[frozenset[str]] = frozenset()
+    search_space: ClassVar[Mapping[str, DrawnHyperparameter]] = {}
     later_fields: ClassVar[frozenset[str]] = frozenset()
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]  # every subclass is made a dataclass
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import NonNegativeInt, PositiveInt
 
+from ...zoo.recipes.run_recipe import DrawnHyperparameter
 from ..contract.method import Method
 from ..contract.parameter_ranges import NonNegativeFinite, PositiveFinite
 from ..contract.task_view import TaskView
@@ -30,6 +32,12 @@ class TrainingFields(Method):
     recipe_fields: ClassVar[frozenset[str]] = frozenset(
         ("epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "clip_norm", "schedule", "patience", "augment")
     ) | {"accumulate"}
+    search_space: ClassVar[Mapping[str, DrawnHyperparameter]] = {
+        "lr": DrawnHyperparameter(log_uniform=(1e-4, 1e-2)),
+        "weight_decay": DrawnHyperparameter(log_uniform=(1e-5, 1e-1)),
+        "batch_size": DrawnHyperparameter(choice=(32, 64, 128)),
+        "dropout": DrawnHyperparameter(choice=(0.0, 0.1, 0.3)),
+    }
     later_fields: ClassVar[frozenset[str]] = frozenset(("accumulate", "precision"))
 
     epochs: NonNegativeInt = 100

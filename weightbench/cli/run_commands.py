@@ -70,6 +70,13 @@ def run(
             "-p", metavar="KEY=VALUE", help="A hyperparameter; repeatable. KEY=1,2 tries both, with all of the others."
         ),
     ] = None,
+    trials: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Of a random search over each method's settings, at the first seed; the best on val runs the others.",
+        ),
+    ] = 1,
     device: Device = None,
     jobs: Jobs = None,
     executor: Engine = "local",
@@ -88,10 +95,10 @@ def run(
         raise BadInput(
             "running a method takes --task and --zoo; `weightbench tasks` and `weightbench zoo list` name them"
         )
-    if suite and (task or zoo or param or split or target or also or protocol != "supervised"):
+    if suite and (task or zoo or param or split or target or also or protocol != "supervised" or trials > 1):
         raise BadInput(
             "--suite brings its own tasks, zoos and parameters: "
-            "leave out --task, --zoo, --split, --target, --protocol, --also and -p"
+            "leave out --task, --zoo, --split, --target, --protocol, --also, --trials and -p"
         )
     if budget:
         parsed_budget(budget)
@@ -113,6 +120,7 @@ def run(
                 also=also,
                 suite=suite,
                 seeds=chosen,
+                trials=trials,
                 device=device,
                 executor=executor,  # type: ignore[arg-type]  # checked there
                 jobs=jobs,

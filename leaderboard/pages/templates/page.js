@@ -39,23 +39,27 @@
     links.append(" · zoo: " + (row.own_build ? "own build" : "published files"));
     if (row.selection) links.append(" · chosen by " + row.selection.replace(/^rule: /, ""));
     if (row.budget) links.append(" · budget " + row.budget);
-    made.append(links, element("h3", "Seeds"));
-    const table = element("table", undefined, "small seeds");
-    const fields = ["seed", "score", "status", "fit_s", "networks_per_s", "peak_mb", "hardware", "finished", "error"];
-    const used = fields.filter((field) => row.runs.some((run) => run[field] !== null));
-    const head = table.createTHead().insertRow();
-    for (const field of used) head.append(element("th", field.replaceAll("_", " ")));
-    const body = table.createTBody();
-    for (const run of row.runs) {
-      const line = body.insertRow();
-      for (const field of used) line.insertCell().textContent = isNumber(run[field]) ? fixed(4)(run[field]) : run[field] ?? "–";
-    }
-    made.append(table);
+    made.append(links, element("h3", "Seeds"), tableOf(row.runs));
+    if (row.trials.length) made.append(element("h3", "Trials of the random search, at the first seed"), tableOf(row.trials));
     if (row.points.length) made.append(element("h3", "Predicted against true"), predicted(row));
     if (row.curves.length) made.append(element("h3", "Learning curves"), curves(row.curves));
     made.append(element("h3", "Configuration"), list(Object.entries(row.params)));
     made.append(element("h3", "Environment"), list([...Object.entries(row.environment), ["method source sha256", row.source_sha256.slice(0, 16)], ["spec", row.spec]]));
     return made;
+  }
+
+  // Objects of equal keys as a table; keys that none has a value for are left out.
+  function tableOf(entries) {
+    const table = element("table", undefined, "small seeds");
+    const used = Object.keys(entries[0]).filter((field) => entries.some((entry) => entry[field] !== null));
+    const head = table.createTHead().insertRow();
+    for (const field of used) head.append(element("th", field.replaceAll("_", " ")));
+    const body = table.createTBody();
+    for (const entry of entries) {
+      const line = body.insertRow();
+      for (const field of used) line.insertCell().textContent = isNumber(entry[field]) ? fixed(4)(entry[field]) : entry[field] ?? "–";
+    }
+    return table;
   }
 
   function nameCell(board) {

@@ -436,3 +436,18 @@ def test_a_printed_command_is_quoted(honest: Path) -> None:
     hostile = results[0].model_copy(deep=True)
     hostile.method.params = {"name": "x; rm -rf ~ #", "other": "$(reboot) `id` '"}
     assert {"name=x; rm -rf ~ #", "other=$(reboot) `id` '"} <= set(shlex.split(command([hostile]), comments=True))
+
+
+def test_a_random_search_is_submitted_with_all_of_its_trials(submit, small_zoo: Path, tmp_path: Path) -> None:
+    runs = tmp_path / "searched"
+    found = wb.run(
+        wb.load_method("mlp", epochs=1), task="inr-classification", zoo=small_zoo, out=runs, trials=2, seeds=[0, 1]
+    )
+    rejected = next(r for r in found if sum(other.spec.hash == r.spec.hash for other in found) == 1)
+    kept = shutil.move(runs / rejected.path, tmp_path / "record.json")
+    code, _, error = submit(runs)
+    assert code == 2
+    assert "is missing beside trial" in error
+    shutil.move(kept, runs / rejected.path)
+    code, output, error = submit(runs)
+    assert code == 0, output + error

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Iterable
 from functools import cache
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def _board(identity: str, board: Board) -> dict[str, Any]:
                 "environment": {k: str(v) for k, v in first.environment.items() if v is not None},
                 "curves": _curves(row.results),
                 "points": [[float(f"{value:.4g}") for value in pair] for pair in row.points],
-                "trials": [_trial(every) for every in (row, *row.rejected) if row.rejected],
+                "trials": sorted(map(_trial, (row, *row.rejected)), key=itemgetter("trial")) if row.rejected else [],
                 "runs": [_run(result, score) for result, score in zip(row.results, row.seed_scores, strict=True)],
             }
         )

@@ -119,15 +119,14 @@ class Answers:
         found: np.ndarray = column_values(self.truth.table, name).to_numpy()[self.networks]
         return found
 
-    @property
-    def elsewhere(self) -> Answers | None:
-        """Those about the zoo that is tested on too, whose arrays have its name at the end."""
+    def elsewhere(self, metric: Metric) -> Answers | None:
+        """Those about the zoo that is tested on too, whose arrays have its name at the end, in the truth's order."""
         if self.truth.also is None:
             return None
         ending = self.ending
         arrays = {name.removesuffix(ending): a for name, a in self.arrays.items() if name.endswith(ending)}
-        rows = np.arange(len(self.truth.also.table))
-        return Answers(arrays, self.truth.also, self.options.model_copy(update={"also": None}), rows)
+        options = self.options.model_copy(update={"also": None})
+        return Answers(arrays, self.truth.also, options, metric.asks_about(self.truth.also))
 
     @property
     def ending(self) -> str:
@@ -198,7 +197,11 @@ class Metric(ABC):
         """Stored predictions, if they are about exactly the test networks and finite. Raises BadInput."""
         wanted = truth.table.index[self.asks_about(truth)]
         if len(set(ids)) != len(ids) or set(ids) != set(wanted):
-            raise BadInput(f"predictions for {len(set(ids))} networks, the test split has {len(wanted)} others")
+            missing = len(set(wanted) - set(ids))
+            raise BadInput(
+                f"predictions for {len(set(ids))} networks, expected those for {len(wanted)} of the test split, "
+                f"{missing} of which are missing"
+            )
         for name, values in arrays.items():
             if values.dtype.kind == "f" and not np.isfinite(values).all():
                 raise BadInput(f"the array {name} holds NaN or infinity")

@@ -9,6 +9,7 @@ from ..records.truth import Truth
 from .accuracy import Accuracy
 from .alignment import LossBarrier, MatchedNeurons
 from .dilation import DilationError
+from .dilation_1 import StoredDilationError
 from .metric import Evaluation, Metric
 from .regression import R2, KendallTau, PearsonR
 from .retrieval import MeanAveragePrecision
@@ -26,6 +27,7 @@ METRICS: dict[str, Metric] = {
         DilationError(),
     )
 }
+EARLIER: dict[tuple[str, int | str], Metric] = {("inr-dilation", 1): StoredDilationError()}  # tasks and versions
 
 
 def metric_of(name: str) -> Metric:
@@ -35,10 +37,15 @@ def metric_of(name: str) -> Metric:
     return METRICS[name]
 
 
+def metric_for(task: TaskPart) -> Metric:
+    """The metric of a record's task, in its version. Raises BadInput for an unknown one."""
+    return EARLIER.get((task.name, task.version)) or metric_of(task.metric)
+
+
 def evaluate(task: TaskPart, ids: list[str], arrays: Arrays, truth: Truth) -> Evaluation:
     """Every score of a cell, the headline one under the metric's name and test network by test network too.
 
     Raises BadInput when the predictions do not cover exactly the test networks or contradict themselves.
     """
-    metric = metric_of(task.metric)
+    metric = metric_for(task)
     return metric.evaluate(metric.answers(ids, arrays, truth, task.options))

@@ -16,7 +16,7 @@ from .learned_task import LearnedTask
 class SecondZooTask(LearnedTask):
     """The base of tasks with the option `also`.
 
-    What is stored about the second zoo has its name at the end, "squared_error.fashion-mnist-inrs", and its score too.
+    What is stored about the second zoo has its name at the end, "pixels.fashion-mnist-inrs", and its score too.
     """
 
     def __init__(self, zoo: Zoo, options: Options | None = None, other: Zoo | None = None) -> None:

@@ -123,7 +123,7 @@ class Task(ABC):
         return split.groups
 
     def ids(self, split: Split) -> list[str]:
-        """The networks that `inputs` asks about, in its order."""
+        """The networks that `evidence` is of, in its order: those that `inputs` asks about, or a part of them."""
         return split.ids
 
     @property

@@ -12,22 +12,19 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
-from scipy.stats import ks_2samp, ttest_ind
 
 from ...benchmarks.metrics.accuracy import Accuracy
 from ...benchmarks.metrics.dilation import dilated, quantise
 from ...benchmarks.metrics.metric import Answers
-from ...benchmarks.metrics.scoring import metric_of
+from ...benchmarks.metrics.scoring import metric_for
 from ...benchmarks.records.predictions import Arrays
 from ...benchmarks.records.result import Result
 from ...benchmarks.records.results_folder import Record
 from ...benchmarks.records.truth import Truth
 from ...methods.contract.builtin import builtin_methods
-from ...zoo.recipes.catalogue import catalogue_entry, zoo_names
 
 FEWEST_IMAGES = 500  # whose labels nobody gets all right without a doubt
-FEWEST_VALUES = 50  # different fractions that nobody predicts to the last bit
-CHANCE = 1e-9  # of an honest result being refused, where the rule is a test
+FEWEST_VALUES = 50  # different fractions, or pictures, that nobody predicts to the last bit
 FEWEST_NUMBERS = 16  # beyond those of a constant answer, in which two methods cannot agree by chance
 CONSTANT = "constant"  # the control, which a method that sees nothing of a network may equal, run by run
 COMPARED = (
@@ -35,18 +32,19 @@ COMPARED = (
     "values",
     "embeddings",
     "standardised",
-    "squared_error",
+    "pixels",
 )  # permutations may agree: often one is the best
 
 
 def truth_told(result: Result, ids: list[str], arrays: Arrays, truth: Truth) -> str:
-    """How stored predictions are the truth itself, or errors are made up; "" where they may be a method's."""
-    answers = metric_of(result.task.metric).answers(ids, arrays, truth, result.task.options)
-    other = answers.elsewhere
-    return _told(answers, result.zoo.name) or (_told(other, str(result.task.options.also)) if other else "")
+    """How stored predictions are the truth itself; "" where they may be a method's."""
+    metric = metric_for(result.task)
+    answers = metric.answers(ids, arrays, truth, result.task.options)
+    other = answers.elsewhere(metric)
+    return _told(answers) or (_told(other) if other else "")
 
 
-def _told(answers: Answers, zoo: str) -> str:
+def _told(answers: Answers) -> str:
     target = answers.options.target or "label"
     if "logits" in answers.arrays and target == "label" and answers.truth.images is not None:
         logits, classes = Accuracy().read(answers)
@@ -62,27 +60,12 @@ def _told(answers: Answers, zoo: str) -> str:
             return f"its values are {target} of all {len(true):,} networks to the last bit: the truth itself"
     if "pixels" in answers.arrays and answers.truth.images is not None:
         pixels = answers.arrays["pixels"]
-        targets = dilated(answers.truth.images[: len(pixels)]).reshape(len(pixels), -1)
-        if (pixels == quantise(targets)).all():
-            return f"its renderings are the {len(pixels):,} dilated images to the last byte: the truth itself"
-        errors = answers.arrays["squared_error"].astype(float)
-        if (errors == 0).sum() > (np.ptp(answers.truth.images.reshape(len(errors), -1), axis=1) == 0).sum():
-            return "some errors are exactly 0: no edited INR renders an image without any"
-        if len(errors) > len(pixels) and _is_drawn(zoo):
-            seen, unseen = errors[: len(pixels)], errors[len(pixels) :]
-            p = min(ttest_ind(seen, unseen, equal_var=False).pvalue, ks_2samp(seen, unseen).pvalue)
-            if p < CHANCE:
-                return (
-                    f"errors without a stored rendering are others than those with one, {100 * unseen.mean():.4g} and "
-                    f"{100 * seen.mean():.4g} in the mean, although the order of the test split is drawn"
-                )
+        targets = dilated(answers.truth.images[answers.rows[: len(pixels)]]).reshape(len(pixels), -1)
+        pictured = np.ptp(targets, axis=1) > 0  # an image of one grey can be told exactly
+        same = (pixels == quantise(targets)).all(1) & pictured
+        if same.any() and same.sum() >= min(FEWEST_VALUES, pictured.sum()):
+            return f"{same.sum():,} of its renderings are the dilated images to the last byte: the truth itself"
     return ""
-
-
-def _is_drawn(zoo: str) -> bool:
-    """Whether the order of a zoo's test split is random, as that of most standard zoos is."""
-    name = zoo.partition("@")[0]
-    return name in zoo_names() and getattr(catalogue_entry(name).recipe, "order", "") == "shuffled"
 
 
 class Copies:
@@ -100,7 +83,8 @@ class Copies:
                 continue
             if record.result.method.name == CONSTANT:
                 continue
-            content = hashlib.sha256(np.ascontiguousarray(values[order]).tobytes()).hexdigest()
+            rows = order[order < len(values)]  # version 1 of inr-dilation kept the first renderings alone
+            content = hashlib.sha256(np.ascontiguousarray(values[rows]).tobytes()).hexdigest()
             first = self.seen.setdefault((*board_of(record), name, content), record)
             if first.result.method.name != record.result.method.name:
                 found = found or first

@@ -14,6 +14,7 @@ from sklearn.metrics import confusion_matrix
 from sklearn.preprocessing import StandardScaler
 
 from ...benchmarks.metrics.dilation import dequantise, dilated
+from ...benchmarks.metrics.scoring import metric_for
 from ...benchmarks.records.result import shown_unit
 from ...benchmarks.records.truth import column_values
 from ...runtime.drawing import COLOURS, INK, contact_sheet, plain
@@ -217,9 +218,10 @@ def _edits(shown: list[ShownResult], ending: str) -> list[tuple[str, np.ndarray]
     assert truth.images is not None
     items = truth.table["item"] if "item" in truth.table else truth.table.index.to_series()
     kept = len(shown[0].arrays["pixels" + ending])
-    chosen = np.flatnonzero(~items[:kept].duplicated().to_numpy())[:IMAGES]
-    images = truth.images[chosen]
-    before = None if ending else _rendered(shown[0], chosen)
+    networks = metric_for(shown[0].result.task).asks_about(truth)[:kept]
+    chosen = np.flatnonzero(~items.iloc[networks].duplicated().to_numpy())[:IMAGES]
+    images = truth.images[networks[chosen]]
+    before = None if ending else _rendered(shown[0], networks[chosen])
     rows = [("source image", images) if before is None else ("before", before)]
     for one in shown:
         after = dequantise(one.arrays["pixels" + ending][chosen]).reshape(images.shape)

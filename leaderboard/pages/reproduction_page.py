@@ -116,7 +116,8 @@ def reproduction(boards: list[Board]) -> str:
 def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[str]:
     caveat = table.caveat(board.zoo, board.zoo_version, board.recipe_sha256)
     label = board.score_label if table.metric == board.metric else f"{table.metric}, which does not rank there"
-    where = f"{board.zoo}@{board.zoo_version}, {board.n_train:,} training networks, {label}"
+    earlier = f", version {board.task_version} of the task" if board.superseded else ""
+    where = f"{board.zoo}@{board.zoo_version}{earlier}, {board.n_train:,} training networks, {label}"
     rows = [
         [
             pair.printed.name,

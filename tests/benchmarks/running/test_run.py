@@ -154,7 +154,7 @@ def test_an_editing_task_refuses_logits(small_zoo: Path, tmp_path: Path, cli) ->
     assert "expected 24 edited Networks" in text
 
 
-@pytest.mark.parametrize("what", ["predictions", "record", "claim", "errors"])
+@pytest.mark.parametrize("what", ["predictions", "record", "claim", "renderings"])
 def test_tampered_evidence_is_found(what: str, small_zoo: Path, tmp_path: Path, cli) -> None:
     from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
 
@@ -172,7 +172,7 @@ def test_tampered_evidence_is_found(what: str, small_zoo: Path, tmp_path: Path, 
         record["score"] = 0.01
     else:
         ids, arrays = read_predictions(predictions, record["predictions"]["sha256"])
-        arrays["squared_error"] = arrays["squared_error"] / 10
+        arrays["pixels"] = arrays["pixels"][:, :-1]
         record["predictions"]["sha256"] = write_predictions(predictions, ids, arrays)
     path.write_text(json.dumps(record))
     if what == "claim":  # the board shows what the predictions give, and says so
@@ -184,7 +184,7 @@ def test_tampered_evidence_is_found(what: str, small_zoo: Path, tmp_path: Path, 
     assert code == 2
     assert err.count("\n") == 1
     assert str(path) in err or str(predictions) in err
-    assert {"predictions": "sha256", "record": "cost.fit_s", "errors": "contradict"}[what] in err
+    assert {"predictions": "sha256", "record": "cost.fit_s", "renderings": "the array pixels should have"}[what] in err
 
 
 def test_records_survive_a_round_trip(small_zoo: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from helpers.forged_results import edit, failed, forge_predictions, record_of, r
 from helpers.recorded import read_results
 
 import weightbench as wb
-from weightbench.benchmarks.metrics.dilation import dilated, quantise
+from weightbench.benchmarks.metrics.dilation import dequantise, dilated, quantise
 from weightbench.benchmarks.records.predictions import read_predictions
 from weightbench.benchmarks.records.results_folder import read_result
 from weightbench.benchmarks.records.truth import Truth
@@ -38,7 +38,7 @@ class Mine(wb.Method):
 
 @pytest.fixture(scope="module")
 def wide_zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """digits-inrs of few steps with 1,200 test networks: more than have their renderings stored."""
+    """digits-inrs of few steps with 1,200 test networks: more than are scored when edited."""
     folder = tmp_path_factory.mktemp("wide")
     splits = "{ train = 40, val = 10, test = 300 }"
     recipe = shrunk("digits-inrs", folder, steps="5", splits=splits, chunk="{ cpu = 700, cuda = 700 }")
@@ -96,35 +96,59 @@ def test_targets_as_values(wide: tuple[Path, Callable], tmp_path: Path) -> None:
     refused(runs, tmp_path / "home", submit, "its values are psnr of all 1,200 networks to the last bit")
 
 
-def dilation(change: Callable[[dict, Truth], dict]) -> Callable[[Path], None]:
+def dilation(change: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Callable[[Path], None]:
+    """Other renderings, with their score: a function of the stored ones and of the dilated images."""
+
     def attack(runs: Path) -> None:
         record, truth = record_of(runs, "inr-dilation"), truth_of(runs)
-        forge_predictions(record, lambda ids, arrays: (ids, arrays | change(arrays, truth)))
-        errors = read_predictions(record.with_suffix(".safetensors"), read_result(record).predictions.sha256)[1]
-        with_score(record, **{"dilation-mse": 100 * float(errors["squared_error"].astype(float).mean())})
+        ids, arrays = read_predictions(record.with_suffix(".safetensors"), read_result(record).predictions.sha256)
+        targets = dilated(truth.images[truth.table.index.get_indexer(ids)]).reshape(len(ids), -1)
+        pixels = change(arrays["pixels"], quantise(targets))
+        forge_predictions(record, lambda ids, arrays: (ids, {"pixels": pixels}))
+        with_score(record, **{"dilation-mse": 100 * np.square(dequantise(pixels) - targets).mean(1).mean()})
 
     return attack
 
 
-def _dilated_truth(arrays: dict, truth: Truth) -> dict:
-    assert truth.images is not None
-    pixels = quantise(dilated(truth.images[:1000]).reshape(1000, -1))
-    return {"pixels": pixels, "squared_error": np.full_like(arrays["squared_error"], 1e-7)}
+def _some(pixels: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The truth for every tenth network, what was rendered for the others."""
+    return np.where(np.arange(len(pixels))[:, None] % 10 == 0, targets, pixels)
 
 
-def _no_errors_unseen(value: float) -> Callable[[dict, Truth], dict]:
-    def change(arrays: dict, truth: Truth) -> dict:
-        errors = arrays["squared_error"].copy()
-        errors[1000:] = errors[1000:] * value
-        return {"squared_error": errors}
+def _as_version_1(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path], None]:
+    """All networks, with errors beside the first renderings, as version 1 of the task stored them."""
 
-    return change
+    def attack(runs: Path) -> None:
+        record, truth = record_of(runs, "inr-dilation"), truth_of(runs)
+        everyone = truth.table.index.tolist()
+        errors = change(np.full(len(everyone), 0.05, np.float32))
+        forge_predictions(record, lambda ids, arrays: (everyone, {"squared_error": errors, "pixels": arrays["pixels"]}))
+        edit(record, predictions__n=len(everyone))
+        with_score(record, **{"dilation-mse": 100 * float(errors.astype(float).mean())})
+
+    return attack
+
+
+def _of_other_networks(runs: Path) -> None:
+    """The first thousand of the split, or the easiest: whatever is not drawn by the ids."""
+    record, truth = record_of(runs, "inr-dilation"), truth_of(runs)
+    forge_predictions(record, lambda ids, arrays: (truth.table.index[:1000].tolist(), arrays))
 
 
 WIDE = {
-    "dilated truth": (dilation(_dilated_truth), "the 1,000 dilated images to the last byte: the truth itself"),
-    "no errors unseen": (dilation(_no_errors_unseen(0)), "some errors are exactly 0"),
-    "small errors unseen": (dilation(_no_errors_unseen(0.5)), "errors without a stored rendering are others than"),
+    "dilated truth": (dilation(lambda pixels, targets: targets), "1,000 of its renderings are the dilated images"),
+    "some of it": (dilation(_some), "100 of its renderings are the dilated images to the last byte: the truth itself"),
+    "no errors unseen": (
+        _as_version_1(lambda errors: errors * 0),
+        "for 1200 networks, expected those for 1000 of the test split",
+    ),
+    "renderings of others": (_of_other_networks, "for 1000 networks, expected those for 1000 of the test split"),
+    "floats": (
+        lambda runs: forge_predictions(
+            record_of(runs, "inr-dilation"), lambda ids, arrays: (ids, {"pixels": arrays["pixels"].astype(np.float32)})
+        ),
+        "the array pixels holds float32, expected bytes",
+    ),
 }
 
 

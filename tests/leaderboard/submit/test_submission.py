@@ -131,17 +131,16 @@ def _short(ids, arrays):
     return ids, {"logits": arrays["logits"][:3]}
 
 
-def _negative(ids, arrays):
-    return ids, arrays | {"squared_error": -arrays["squared_error"]}
-
-
 def _no_pixels(ids, arrays):
-    return ids, {"squared_error": np.zeros_like(arrays["squared_error"]), "pixels": arrays["pixels"][:0]}
+    return ids, {"pixels": arrays["pixels"][:0]}
 
 
-def _easiest_first(ids, arrays):
-    order = np.argsort(arrays["squared_error"])
-    return [ids[i] for i in order], {name: values[order] for name, values in arrays.items()}
+def _errors_alone(ids, arrays):
+    return ids, {"squared_error": np.zeros(len(ids), np.float32)}
+
+
+def _brightened(ids, arrays):
+    return ids, {"pixels": arrays["pixels"] // 2}
 
 
 def _oversized(path: Path) -> None:
@@ -193,9 +192,15 @@ CLASSIFICATION = {
     "zoo version": (moved(zoo__version="2.0.0"), "zoo: digits-inrs@2.0.0-"),
     "zoo recipe": (moved(zoo__recipe_sha256="0" * 64), "-00000000 is neither"),
     "zoo": (moved(zoo__name="mnist-inrs"), "zoo: mnist-inrs@1.0.0"),
-    "missing ids": (predictions(_fewer, predictions__n=23), "predictions for 23 networks, the test split has 24"),
+    "missing ids": (
+        predictions(_fewer, predictions__n=23),
+        "predictions for 23 networks, expected those for 24",
+    ),
     "duplicated ids": (predictions(_doubled), "predictions for 23 networks"),
-    "other ids": (predictions(_others), "predictions for 24 networks, the test split has 24 others"),
+    "other ids": (
+        predictions(_others),
+        "expected those for 24 of the test split, 24 of which are missing",
+    ),
     "too few logits": (predictions(_short), "found (3, 10)"),
     "nan": (predictions(_nan), "the array logits holds NaN or infinity"),
     "infinity": (predictions(_infinite), "the array logits holds NaN or infinity"),
@@ -232,13 +237,10 @@ CLASSIFICATION = {
     "link": (_linked, "is a link"),
 }
 DILATION = {
-    "negative errors": (predictions(_negative), "stored errors are negative"),
+    "errors alone": (predictions(_errors_alone), "the array pixels should have the shape (24, 64), found none"),
     "no renderings": (predictions(_no_pixels), "the array pixels should have the shape (24, 64)"),
-    "easiest first": (predictions(_easiest_first), "not those of the first test networks"),
-    "smaller errors": (
-        predictions(lambda ids, arrays: (ids, arrays | {"squared_error": arrays["squared_error"] / 10})),
-        "stored errors contradict the stored renderings",
-    ),
+    "other renderings": (predictions(_brightened), "score: claims dilation-mse"),
+    "an earlier version": (moved(task__version=1), "task.version: says 1, the task has 2"),
     "bomb": (_bomb, "the array pixels claims the shape [10000000000]"),
 }
 

@@ -29,6 +29,7 @@ from .contract.network_checks import require_finite
 from .contract.parameter_ranges import NonNegativeFinite, PositiveFinite
 from .contract.task_view import TaskView
 from .graphs.graph_topology import GraphTopology
+from .training.training_flops import epoch_flops
 
 Convolution = Literal["transformer", "gat"]
 NOISE_SCALE = 0.1  # standard deviation of edge attention's noise, in those of the weights
@@ -152,7 +153,7 @@ class StructureReps(Method):
         self.model = VGAE(encoder).to(self.device)
         optimizer = torch.optim.Adam(self.model.parameters(), lr=self.lr)
         batches = [(n, rows) for n in groups for rows in torch.arange(len(n)).split(self.batch_size)]
-        self.steps = self.epochs * len(batches)
+        self.steps, self.flops = self.epochs * len(batches), 0.0
         self.model.train()
         with track(f"train {self.name}", self.steps, "steps") as advance:
             for _ in range(self.epochs):
@@ -163,6 +164,11 @@ class StructureReps(Method):
                     loss.backward()
                     optimizer.step()
                     advance(1, f"loss {loss.item():.3f}")
+        if self.epochs:
+            with torch.random.fork_rng(devices=[self.device] if self.device.startswith("cuda") else []):
+                each = epoch_flops(lambda n, _: self._loss(n), groups, [n.params for n in groups], self.batch_size)
+            optimizer.zero_grad(set_to_none=True)
+            self.flops = self.epochs * each
 
     def _loss(self, networks: Networks) -> Tensor:
         """Of one batch, a mean over edges and nodes; as many pairs without an edge are drawn as there are edges."""
@@ -224,4 +230,4 @@ class StructureReps(Method):
     @property
     def fit_report(self) -> dict[str, Any]:
         """The epochs and steps of the encoder."""
-        return {"budget": {"epochs": self.epochs, "steps": self.steps, "seconds_limit": None}}
+        return {"budget": {"epochs": self.epochs, "steps": self.steps, "flops": self.flops, "seconds_limit": None}}

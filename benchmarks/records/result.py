@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, ValidationError, field_validator
 
 from ...runtime.files import digest
+from ...runtime.validation import first_error
 
 MACHINE = ("cpu", "instructions", "gpu", "python", "torch")  # what of `environment` tells machines apart
 SCORE_TOLERANCE = 1e-6  # relative: what processors may differ by
@@ -113,6 +114,17 @@ class PredictionsPart(_Part):
     file: str
     sha256: str
     n: int
+
+
+class _Environment(BaseModel):
+    """What must be numbers of `Result.environment`; earlier records have not all of them, and all have more."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+    threads: NonNegativeInt | None = None
+    cores: NonNegativeInt | None = None
+    jobs: NonNegativeInt | None = None
+    load: NonNegativeFloat | None = None
+    gflops: NonNegativeFloat | None = None
 
 
 class CostPart(_Part):
@@ -227,6 +239,15 @@ class Result(_Part):
     curves: dict[str, list[float]] | None = None  # by name, one value per epoch
     environment: dict[str, Any]
     finished: str
+
+    @field_validator("environment")
+    @classmethod
+    def _numbers(cls, environment: dict[str, Any]) -> dict[str, Any]:
+        try:
+            _Environment.model_validate(environment)
+        except ValidationError as error:
+            raise ValueError(": ".join(first_error(error))) from None
+        return environment
 
     @property
     def spec(self) -> CellSpec:

@@ -178,11 +178,14 @@ def _fold(cell: Cell, number: int, device: str, encoders: dict[int, Encoder]) ->
 
 
 def _report(folds: list[Fold]) -> dict[str, Any]:
-    """How the method was chosen and what that took: the first fit's, with the mean of the scores on val."""
+    """How the method was chosen and what that took: the first fit's, with the mean score on val and all FLOPs."""
     report = folds[0].report
     known = [score for fold in folds if (score := fold.report["selection"].get("val_score")) is not None]
     if len(folds) > 1 and len(known) == len(folds):
         report |= {"selection": report["selection"] | {"val_score": fmean(known)}}
+    counted = [flops for fold in folds if (flops := (fold.report.get("budget") or {}).get("flops")) is not None]
+    if len(folds) > 1 and len(counted) == len(folds):
+        report |= {"budget": report["budget"] | {"flops": sum(counted)}}
     return report
 
 

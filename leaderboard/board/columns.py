@@ -69,6 +69,10 @@ def _short(value: float, cells: Cells) -> str:
     return f"{value:g}"
 
 
+def _digits(value: float, cells: Cells) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
 def _audited(value: float, cells: Cells) -> str:
     return "0" if value == 0 else f"{value:.1e}" if value < 0.01 else f"{value:.2f}"
 
@@ -226,6 +230,28 @@ COLUMNS = (
         lambda row: row.cost("predict_networks_per_s"),
         title="networks/s",
         text=_rate,
+    ),
+    Column(
+        "training_gflop",
+        "10^9 operations of training, counted: products of matrices, convolutions and attention, forward and backward; "
+        "median over seeds; none where a method does not train a torch module; self-reported",
+        lambda row: row.training_gflop,
+        title="training, GFLOP",
+        text=_digits,
+        sparse=True,
+        tables=False,
+        opened=False,
+    ),
+    Column(
+        "machine_gflop",
+        "seconds of training times the machine's matrix-product rate, measured in the same run: 10^9 operations that "
+        "it could have done meanwhile, which compares machines; median over seeds; self-reported",
+        lambda row: row.machine_gflop,
+        title="fit x rate, GFLOP",
+        text=_digits,
+        sparse=True,
+        tables=False,
+        opened=False,
     ),
     Column("busy", "whether these times were taken beside other work, where it is known", lambda row: row.busy),
     Column(

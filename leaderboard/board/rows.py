@@ -142,6 +142,24 @@ class Row:
         return rounded(median(known)) if known else None
 
     @property
+    def machine_gflop(self) -> float | None:
+        """What the machine could have multiplied during training, in 10^9 operations: its rate, measured in the same
+        run, times the seconds; the median over the seeds on `hardware`."""
+        known = [
+            result.cost.fit_s * result.environment["gflops"]
+            for result in self.results
+            if result.cost and hardware(result.environment) == self.hardware and result.environment.get("gflops")
+        ]
+        return rounded(median(known)) if known else None
+
+    @property
+    def training_gflop(self) -> float | None:
+        """The products of training, in 10^9 operations, as they were counted; the median over seeds."""
+        budgets = [result.budget or {} for result in self.results]
+        known = [flops / 1e9 for budget in budgets if isinstance(flops := budget.get("flops"), int | float)]
+        return rounded(median(known)) if known else None
+
+    @property
     def busy(self) -> bool | None:
         """Whether its times were taken beside other work: at a load above the cores; None where no record tells."""
         known = [

@@ -20,6 +20,7 @@ from ..contract.task_view import TaskView
 from . import checkpoint
 from .augmentation import Augmentation
 from .training_fields import TrainingFields
+from .training_flops import epoch_flops
 
 
 class NotFinite(FloatingPointError):
@@ -125,12 +126,30 @@ def train(
                     epoch=epoch,
                     seconds=earlier_s + time.perf_counter() - started,
                 )
+    flops = epoch * _epoch_flops(method, LossOf(module, task), groups, targets, half) if epoch else 0.0
     module.load_state_dict(best_state)
     return {
         "selection": {"rule": f"best val {task.metric}", "val_score": best, "trials": 1, "epoch": best_epoch},
-        "budget": {"epochs": epoch, "steps": epoch * batches} | ({"processes": processes} if processes > 1 else {}),
+        "budget": {"epochs": epoch, "steps": epoch * batches, "flops": flops}
+        | ({"processes": processes} if processes > 1 else {}),
         "curves": curves,
     }
+
+
+def _epoch_flops(
+    method: TrainingFields, loss_of: LossOf, groups: list[Networks], targets: list[Tensor], half: torch.autocast
+) -> float:
+    loss_of.train()
+    loss_of.zero_grad(set_to_none=True)
+
+    def loss(networks: Networks, wanted: Tensor) -> Tensor:
+        with half:
+            found: Tensor = loss_of(networks, wanted)
+        return found
+
+    found = epoch_flops(loss, groups, targets, -(-method.batch_size // method.accumulate))
+    loss_of.zero_grad(set_to_none=True)
+    return found
 
 
 def _on_device(task: TaskView, split: Split, device: str) -> tuple[list[Networks], list[Tensor]]:

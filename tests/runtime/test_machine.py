@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from weightbench.runtime.files import ROOT
-from weightbench.runtime.machine import code_sha256
+from weightbench.runtime.machine import code_sha256, environment
 
 WORK = """
 from weightbench.runtime.machine import peak_memory_mb, reset_peak_memory, tune_process
@@ -63,3 +63,9 @@ def test_one_checksum_covers_all_code_that_can_influence_a_result(tmp_path: Path
         assert (checksum() != before) == influences, file
         path.write_text(text)
     assert checksum() == before
+
+
+def test_the_rate_of_products_is_measured_once_in_a_process() -> None:
+    rate = environment("cpu")["gflops"]
+    assert rate > 0
+    assert environment("cpu")["gflops"] == rate

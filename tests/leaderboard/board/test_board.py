@@ -684,3 +684,37 @@ def test_an_earlier_version_of_a_task_stands_apart(tmp_path: Path, monkeypatch: 
     assert not any(column.board.superseded for column in overview(load_boards(runs)).columns)
     page = markdown(load_boards(runs))
     assert len(set(re.findall(r'<a id="([^"]*)"', page))) == 4
+
+
+def test_costs_that_compare_stand_beside_seconds(results: Path) -> None:
+    """Seconds times the machine's rate, and counted operations: the median over seeds, nothing for older records."""
+    for path in results.glob("inr-dilation/*/mlp/*/seed-*.json"):
+        record = json.loads(path.read_text())
+        record["environment"] |= {"gflops": 50.0}
+        record["budget"] |= {"flops": 4e9 * (1 + record["seed"])}
+        record["cost"]["fit_s"] = 2.0
+        path.write_text(json.dumps(record))
+    (board,) = [board for board in load_boards(results) if board.task == "inr-dilation"]
+    row = board.rows[board.rows["method"].str.startswith("mlp")].iloc[0]
+    assert (row["machine_gflop"], row["training_gflop"]) == (100.0, 6.0)
+    others = board.rows[~board.rows["method"].str.startswith("mlp")]
+    assert others[["machine_gflop", "training_gflop"]].isna().all(axis=None)
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"load": "little"}, "environment: Value error, load: "),
+        ({"cores": -2}, "cores: "),
+        ({"gflops": 1e999}, "gflops: "),
+    ],
+)
+def test_a_machine_in_other_words_than_numbers_is_one_line(results: Path, cli, said: dict, message: str) -> None:
+    path = next(results.glob("inr-dilation/*/mlp/*/seed-0.json"))
+    record = json.loads(path.read_text())
+    record["environment"] |= said
+    path.write_text(json.dumps(record))
+    code, _, err = cli("leaderboard", "--results", results)
+    assert code == 2
+    assert err.count("\n") == 1
+    assert message in err

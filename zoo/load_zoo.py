@@ -1,15 +1,19 @@
-"""`load_zoo`: from a name or a folder to a verified `Zoo`; `ZooReference`: the same one on another machine."""
+"""`load_zoo`: from a name or a folder to a verified `Zoo`; `make_zoos`: several at once that are not here yet;
+`ZooReference`: the same one on another machine."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..runtime.errors import BadInput
 from ..runtime.files import cache_dir
+from ..runtime.local_executor import LocalExecutor
+from ..runtime.progress import track
 from .build.build_zoo import build_zoo
 from .exchange.download import get_zoo
-from .recipes.catalogue import catalogue_entry, default_folder, locate, zoo_names
+from .recipes.catalogue import catalogue, catalogue_entry, default_folder, is_built, locate, zoo_names
 from .storage.manifest import MANIFEST
 from .storage.origin import read_origin
 from .storage.zoo import Zoo, open_again, open_zoo
@@ -45,6 +49,27 @@ def load_zoo(reference: str | Path) -> Zoo:
         f"{reference} is not on this machine: `weightbench zoo build {name}` makes it "
         f"({f'about {minutes:.0f} minutes on two cores; ' if minutes else ''}--limit N --out DIR builds a part)"
     )
+
+
+def make_zoos(references: Iterable[str | Path], jobs: int) -> None:
+    """Make the embedded zoos that are not on this machine, up to `jobs` at once, the slowest first.
+
+    One after the other each would train in all threads of the machine, which small networks leave waiting for each
+    other. A single one is left to `load_zoo`. Raises BadInput as that does.
+    """
+    asked = {str(reference) for reference in references}
+    missing = [entry for entry in catalogue() if entry.embedded and entry.name in asked and not is_built(entry)]
+    jobs = min(jobs, len(missing))
+    if jobs < 2:
+        return
+    missing.sort(key=lambda entry: -entry.build_minutes.get("cpu", 0.0))
+    with track("make zoos", len(missing), "zoos") as advance:
+        for _ in LocalExecutor(jobs).run(_make, [entry.name for entry in missing], folder=cache_dir()):
+            advance()
+
+
+def _make(name: str) -> None:
+    load_zoo(name)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""The results of a folder as one pandas table. Torch-free."""
+"""Results as a pandas table. Torch-free."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,22 @@ import pandas as pd
 from ...runtime.errors import BadInput
 from .result import Result
 from .results_folder import ResultsFolder
+
+
+class Results(list[Result]):
+    """What a run gave, a list.
+
+    Arguments:
+        folder: the results folder that it went to.
+    """
+
+    def __init__(self, results: Iterable[Result], folder: Path) -> None:
+        super().__init__(results)
+        self.folder = folder
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One row per result, with the columns of `load_results`."""
+        return _table(self, [self.folder / result.path for result in self])
 
 
 def load_results(folder: str | Path = "runs") -> pd.DataFrame:
@@ -39,8 +56,12 @@ def load_results(folder: str | Path = "runs") -> pd.DataFrame:
     records = ResultsFolder(Path(folder)).records()
     if not records:
         raise BadInput(f"{folder}: no results there; `weightbench run` writes some")
-    rows = [_row(record.result) | {"path": str(record.path)} for record in records]
-    scores = [{f"score_{name}": value for name, value in (r.result.scores or {}).items()} for r in records]
+    return _table([record.result for record in records], [record.path for record in records])
+
+
+def _table(results: list[Result], paths: list[Path]) -> pd.DataFrame:
+    rows = [_row(result) | {"path": str(path)} for result, path in zip(results, paths, strict=True)]
+    scores = [{f"score_{name}": value for name, value in (result.scores or {}).items()} for result in results]
     return pd.DataFrame(rows).join(pd.DataFrame(scores, index=range(len(rows))))
 
 

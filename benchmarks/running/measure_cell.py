@@ -16,7 +16,8 @@ import torch
 
 from ...methods.contract.plug_in import reference_of, source_of, source_sha256
 from ...methods.contract.registry import METHODS
-from ...methods.training import checkpoint
+from ...methods.training import checkpoint, training_log
+from ...methods.training.training_log import LogKind
 from ...runtime import distributed
 from ...runtime.errors import BadInput
 from ...runtime.files import write_atomically
@@ -49,23 +50,32 @@ class LastEncoder:
         return self.of_folds
 
 
-def run_cell(cell: Cell, *, device: str, jobs: int | None = 1, encoder: LastEncoder | None = None) -> Result:
+def run_cell(
+    cell: Cell,
+    *,
+    device: str,
+    jobs: int | None = 1,
+    log: LogKind | None = None,
+    encoder: LastEncoder | None = None,
+) -> Result:
     """Run one cell and write its record; errors of the method become a failed result. Ctrl-C writes nothing.
 
     Arguments:
         jobs: how many cells run at once, this one among them; None where Ray decides. For the record.
+        log: what its trainings are logged for, in a folder beside the record.
         encoder: is used where it fits, and replaced.
     """
     path = cell.folder.record_path(cell.spec, cell.seed)
     path.parent.mkdir(parents=True, exist_ok=True)
     outcome: dict[str, Any]
-    log = path.with_suffix(".traceback.txt")
-    log.unlink(missing_ok=True)
+    trace = path.with_suffix(".traceback.txt")
+    trace.unlink(missing_ok=True)
     try:
         _keep_sources(cell)
-        outcome = _measure(cell, path, device, encoder or LastEncoder())
+        with training_log.written_to(path.with_suffix(f".{log}") if log else None):
+            outcome = _measure(cell, path, device, encoder or LastEncoder())
     except Exception as error:
-        log.write_text(traceback.format_exc())
+        trace.write_text(traceback.format_exc())
         out_of_memory = isinstance(error, torch.OutOfMemoryError | MemoryError)
         outcome = {"status": "oom" if out_of_memory else "failed", "error": _one_line(error)}
     result = Result(

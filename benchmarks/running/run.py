@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
@@ -13,6 +14,7 @@ from filelock import Timeout
 
 from ...methods.contract.method import Method
 from ...methods.contract.registry import load_method
+from ...methods.training.training_log import LogKind, require
 from ...runtime import distributed
 from ...runtime.errors import BadInput, unknown
 from ...runtime.execution import Execution
@@ -20,9 +22,11 @@ from ...runtime.executor import Engine, Executor
 from ...runtime.files import make_folder
 from ...runtime.open_executor import open_executor
 from ...runtime.progress import Advance, track
+from ...zoo.load_zoo import make_zoos
 from ...zoo.storage.zoo import Zoo
 from ..records.result import Options, ProtocolName, Result, shown_unit
 from ..records.results_folder import LOCKS, ResultsFolder
+from ..records.results_table import Results
 from ..task.registry import task_class
 from ..task.task import Task
 from .cell import Cell
@@ -33,6 +37,7 @@ from .torchrun import helped
 
 Tell = Callable[[str], None]
 Hear = Callable[[Cell, Result], None]
+Ready = Callable[[list[Result]], None]
 
 
 def run(
@@ -53,8 +58,10 @@ def run(
     address: str | None = None,
     memory: float | None = None,
     out: str | Path = "runs",
+    log: LogKind | None = None,
     tell: Tell | None = None,
-) -> list[Result]:
+    ready: Ready | None = None,
+) -> Results:
     """Run methods on a task of a zoo, or a suite; finished cells are taken from `out`, not run again.
 
     Arguments:
@@ -68,17 +75,24 @@ def run(
         device: by default a GPU where there is one.
         executor, jobs, address, memory: where cells run and how many at once, see `Execution`.
         out: the results folder.
+        log: "tensorboard" writes the loss of every step and the validation score of every epoch beside the records.
         tell: is given a line per cell.
+        ready: is given the results of a board (a task with its options on a zoo) as soon as all are there.
 
-    Returns one `Result` per cell. Raises BadInput; a method's own error is a result with status "failed".
+    Returns one `Result` per cell, and as `to_pandas()` their table. Raises BadInput; a method's own error is a result
+    with status "failed".
 
     Example:
         >>> import weightbench as wb
         >>> results = wb.run("weight-norms", task="property", zoo="digits-inrs", target="psnr", seeds=[0, 1])
         >>> [(result.seed, result.status) for result in results]
         [(0, 'ok'), (1, 'ok')]
+        >>> results.to_pandas()[["method", "seed", "metric"]].values.tolist()
+        [['weight-norms', 0, 'pearson-r'], ['weight-norms', 1, 'pearson-r']]
     """
     execution = Execution(executor, jobs, address, memory, device)
+    if log is not None:
+        require(log)
     several = [methods] if isinstance(methods, str | type | Method) else list(methods)
     if suite is not None:
         if several or task or zoo:
@@ -94,13 +108,15 @@ def run(
         requests = [Request([load_method(method) for method in several], task_class(task), zoo, [options], trials)]
     if distributed.size() > 1 and any(request.trials > 1 for request in requests):
         raise BadInput("torchrun trains one cell on several devices; a random search takes --jobs instead")
+    if execution.executor == "local":
+        make_zoos([request.zoo for request in requests if not isinstance(request.zoo, Zoo)], execution.jobs or 1)
     results: list[Result] = []
     with open_executor(execution) as workers:
         while cells := _next_cells(plan(requests, seeds or [0], ResultsFolder(Path(out))), results):
-            results += run_cells(cells, device=device, executor=workers, tell=tell)
+            results += run_cells(cells, device=device, executor=workers, log=log, tell=tell, ready=ready)
             if distributed.size() > 1:  # there is no second round
                 break
-    return results
+    return Results(results, Path(out))
 
 
 def _next_cells(planned: Sequence[Cell], results: Sequence[Result]) -> list[Cell]:
@@ -114,14 +130,18 @@ def run_cells(
     *,
     device: str | None,
     executor: Executor,
+    log: LogKind | None = None,
     tell: Tell | None = None,
     hear: Hear | None = None,
+    ready: Ready | None = None,
 ) -> list[Result]:
     """Run what is not finished yet.
 
     Arguments:
+        log: see `run`.
         tell: is given a line per cell.
         hear: is given every cell with its result, as soon as that is there.
+        ready: see `run`.
 
     Cells that another run of the same folder is working on are left to it, and taken over if it gives up.
     Under `torchrun` the first process runs the cells; the others help it to fit, and return nothing.
@@ -135,17 +155,34 @@ def run_cells(
     with helped(device) as first:
         if not first:
             return []
-        return _run_cells(cells, device, executor, tell or (lambda text: None), hear or (lambda cell, result: None))
+        tell, hear, ready = tell or _unheard, hear or _unheard, ready or _unheard
+        work = partial(_run_group, device=device, jobs=executor.jobs, log=log)
+        return _run_cells(cells, executor, work, tell, hear, ready)
 
 
-def _run_cells(cells: Sequence[Cell], device: str, executor: Executor, tell: Tell, hear: Hear) -> list[Result]:
+def _unheard(*_: object) -> None: ...
+
+
+def _run_cells(
+    cells: Sequence[Cell],
+    executor: Executor,
+    work: Callable[..., list[Result | None]],
+    tell: Tell,
+    hear: Hear,
+    ready: Ready,
+) -> list[Result]:
     results: dict[int, Result] = {}
+    of_board = defaultdict(list)
+    for index, cell in enumerate(cells):
+        of_board[cell.board].append(index)
 
     def note(index: int, result: Result, state: str) -> None:
         results[index] = result
         score = None if result.score is None else f"{result.score:.2f} {shown_unit(result.task.unit)}".rstrip()
         tell(f"[{len(results)}/{len(cells)}] {cells[index].title}: {score or result.error} ({state})")
         hear(cells[index], result)
+        if results.keys() >= (board := set(of_board[cells[index].board])):
+            ready([results[i] for i in sorted(board)])
 
     for folder in {cell.folder.path for cell in cells}:
         make_folder(folder)
@@ -156,10 +193,11 @@ def _run_cells(cells: Sequence[Cell], device: str, executor: Executor, tell: Tel
     waiting = False
     while len(results) < len(cells):  # a second time only for cells that another run held
         groups = _sharing_an_encoder([index for index in range(len(cells)) if index not in results], cells)
-        work = partial(_run_group, device=device, jobs=executor.jobs, wait=waiting)
         with _counted(executor, sum(map(len, groups))) as advance:
             pieces = [[cells[index] for index in group] for group in groups]
-            for number, outcomes in executor.run(work, pieces, folder=cells[0].folder.path / LOCKS):
+            for number, outcomes in executor.run(
+                partial(work, wait=waiting), pieces, folder=cells[0].folder.path / LOCKS
+            ):
                 for index, result in zip(groups[number], outcomes, strict=True):
                     if result is not None:
                         note(index, result, f"{result.cost.fit_s:.1f} s" if result.cost else "failed")
@@ -188,7 +226,9 @@ def _counted(executor: Executor, total: int) -> Iterator[Advance]:
             yield advance
 
 
-def _run_group(cells: list[Cell], *, device: str, jobs: int | None, wait: bool) -> list[Result | None]:
+def _run_group(
+    cells: list[Cell], *, device: str, jobs: int | None, log: LogKind | None, wait: bool
+) -> list[Result | None]:
     """Run cells that may share an encoder; None for one that another process is running, unless `wait`."""
     encoder = LastEncoder()
     results: list[Result | None] = []
@@ -196,7 +236,7 @@ def _run_group(cells: list[Cell], *, device: str, jobs: int | None, wait: bool) 
         try:
             with cell.folder.lock(cell.spec, cell.seed).acquire(timeout=-1 if wait else 0):
                 found = cell.finished()  # by another run, since this one looked
-                results.append(found or run_cell(cell, device=device, jobs=jobs, encoder=encoder))
+                results.append(found or run_cell(cell, device=device, jobs=jobs, log=log, encoder=encoder))
         except Timeout:
             results.append(None)
     return results

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -112,23 +113,17 @@ class Board:
         return ", ".join(part for part in parts if part)
 
 
-def load_boards(folder: Path) -> list[Board]:
-    """Every board of a results folder, scores recomputed. Raises BadInput for damaged evidence."""
+def load_boards(folder: Path, results: Iterable[Result] | None = None) -> list[Board]:
+    """The boards of a results folder, scores recomputed: every one, or those that `results` stand on.
+
+    Raises BadInput for damaged evidence.
+    """
+    wanted = None if results is None else {_identity(result) for result in results}
     groups: dict[tuple[str, ...], list[Record]] = {}
     for record in ResultsFolder(folder).records():
-        task, zoo = record.result.task, record.result.zoo
-        key = (
-            task.name,
-            str(task.version),
-            str(task.options),
-            task.metric,
-            task.unit,
-            str(task.higher_is_better),
-            zoo.name,
-            zoo.version,
-            zoo.recipe_sha256,
-        )
-        groups.setdefault(key, []).append(record)
+        key = _identity(record.result)
+        if wanted is None or key in wanted:
+            groups.setdefault(key, []).append(record)
     found = [_board(records) for _, records in sorted(groups.items(), key=lambda pair: pair[0])]
     latest: dict[str, int] = {}
     for board in found:
@@ -137,6 +132,22 @@ def load_boards(folder: Path) -> list[Board]:
     # A plug-in's title has its version, which is text.
     found = [replace(board, superseded=board.task_version in range(latest.get(board.task, 0))) for board in found]
     return sorted(found, key=lambda board: (board.task, board.superseded))
+
+
+def _identity(result: Result) -> tuple[str, ...]:
+    """What results of one board have in common."""
+    task, zoo = result.task, result.zoo
+    return (
+        task.name,
+        str(task.version),
+        str(task.options),
+        task.metric,
+        task.unit,
+        str(task.higher_is_better),
+        zoo.name,
+        zoo.version,
+        zoo.recipe_sha256,
+    )
 
 
 def _board(records: list[Record]) -> Board:

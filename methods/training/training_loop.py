@@ -17,7 +17,7 @@ from ...runtime.progress import track
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split
 from ..contract.task_view import TaskView
-from . import checkpoint
+from . import checkpoint, training_log
 from .augmentation import Augmentation
 from .training_fields import TrainingFields
 from .training_flops import epoch_flops
@@ -86,14 +86,18 @@ def train(
         best, best_epoch, best_state, curves = kept["best"], kept["best_epoch"], kept["best_state"], kept["curves"]
         epoch, first, earlier_s = kept["epoch"], kept["epoch"] + 1, kept["seconds"]
         checkpoint.restore_random(kept, device)
-    with track(f"train {method.name}", method.epochs * batches, "steps") as advance:
+    with (
+        track(f"train {method.name}", method.epochs * batches, "steps") as advance,
+        training_log.begun((first - 1) * batches + 1) as log,
+    ):
         if first > 1:
             advance((first - 1) * batches, "", False)
         for epoch in range(first, method.epochs + 1):
             loss_of.train()
             total = torch.zeros((), device=device)
-            for group, batch in _shuffled(groups, method.batch_size):
+            for step, (group, batch) in enumerate(_shuffled(groups, method.batch_size), (epoch - 1) * batches + 1):
                 optimizer.zero_grad(set_to_none=True)
+                of_batch = torch.zeros((), device=device)
                 for rows, weight in _parts(batch, method.accumulate):
                     networks = augmentation(groups[group][rows], generator)
                     with half:
@@ -101,13 +105,16 @@ def train(
                     if not torch.isfinite(loss):
                         raise NotFinite(f"the loss is {loss.item()} in epoch {epoch}: lower lr or set clip_norm")
                     loss.backward()
-                    total += loss.detach() * len(batch)
+                    of_batch += loss.detach()
+                total += of_batch * len(batch)
+                log.loss(of_batch, step)
                 if method.clip_norm:
                     nn.utils.clip_grad_norm_(module.parameters(), method.clip_norm)
                 optimizer.step()
                 scheduler.step()
                 advance(1, "" if best is None else f"val {task.metric} {best:.4g}")
             score = distributed.agreed(_validate(module, task, val_groups, val_targets, method.batch_size))
+            log.score(task.metric, score, epoch * batches)
             curves["train_loss"].append(float(f"{total.item() / len(train):.6g}"))
             curves["val_score"].append(float(f"{score:.6g}"))
             if best is None or (score > best if task.higher_is_better else score < best):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,6 +45,8 @@ def leaderboard(
 
     The committed board's overview also stands in the project's README.
     """
+    from weightbench.leaderboard.pages.board_files import write_board
+
     committed = results is None
     readme: Path | None = None  # the project's, which holds the overview of the committed board alone
     if results is None:
@@ -70,7 +73,12 @@ def leaderboard(
             raise typer.Exit(1)
         print(f"{out}: equals what {results} gives")
         return
-    boards = show_boards(results, out, None, readme=readme, may_be_empty=committed, as_json=as_json)
+    boards, written = write_board(results, out, readme=readme, may_be_empty=committed)
+    if as_json:
+        print(json.dumps([_as_dict(board) for board in boards], indent=1))
+    else:
+        print_boards(boards)
+        print("\n" + "\n".join(map(str, written)))
     if space:
         from weightbench.leaderboard.pages.html_page import write_space
 
@@ -169,27 +177,10 @@ def picture(
         print(path)
 
 
-def show_boards(
-    results: Path,
-    out: Path,
-    only: set[tuple[str, int | str, str]] | None,
-    *,
-    readme: Path | None = None,
-    may_be_empty: bool = False,
-    as_json: bool = False,
-) -> list[Board]:
-    """Write the board of a results folder and print it (or the parts named by (task, its version, zoo recipe))."""
-    from weightbench.leaderboard.pages.board_files import write_board
-
-    boards, written = write_board(results, out, readme=readme, may_be_empty=may_be_empty)
-    shown = [b for b in boards if only is None or (b.task, b.task_version, b.recipe_sha256) in only]
-    if as_json:
-        print(json.dumps([_as_dict(board) for board in shown], indent=1))
-        return boards
-    for board in shown:
+def print_boards(boards: Iterable[Board]) -> None:
+    """Print boards as tables."""
+    for board in boards:
         _print_board(board)
-    print("\n" + "\n".join(str(path) for path in written))
-    return boards
 
 
 def _as_dict(board: Board) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from weightbench.cli import options
-from weightbench.cli.board_commands import show_boards
+from weightbench.cli.board_commands import print_boards
 from weightbench.cli.options import Address, Device, Engine, Jobs, Json, Memory
 from weightbench.cli.time_limit import BudgetSpent, parsed_budget, within
 from weightbench.runtime.errors import BadInput
@@ -85,9 +85,13 @@ def run(
     budget: Annotated[
         str | None, typer.Option(help="Stop after this time (90s, 9m, 1.5h), exit code 3; the same command goes on.")
     ] = None,
+    log: Annotated[
+        str | None,
+        typer.Option(help="tensorboard: losses and validation scores while methods train, beside the records."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="The results folder.")] = Path("runs"),
 ) -> None:
-    """Run methods on a task, or a whole suite; finished cells are kept. Then print the boards."""
+    """Run methods on a task, or a whole suite; finished cells are kept. Boards are printed when they are complete."""
     chosen = _parsed_seeds(seeds)
     if bool(suite) == bool(names):
         raise BadInput("say either METHOD... with --task and --zoo, or --suite NAME")
@@ -104,6 +108,8 @@ def run(
         parsed_budget(budget)
     options.tune()
     from weightbench.benchmarks.running.run import run as run_cells
+    from weightbench.leaderboard.board.board import load_boards
+    from weightbench.leaderboard.pages.board_files import write_board
     from weightbench.methods.contract.registry import load_method
     from weightbench.runtime.progress import console
 
@@ -126,8 +132,10 @@ def run(
                 jobs=jobs,
                 address=address,
                 memory=memory,
+                log=log,  # type: ignore[arg-type]  # checked there
                 out=out,
                 tell=lambda text: console.print(text, markup=False, soft_wrap=True),
+                ready=lambda found: print_boards(load_boards(out, found)),
             )
     except BudgetSpent:
         print(f"the budget of {budget} is spent: finished cells are in {out}; the same command goes on from there")
@@ -137,7 +145,8 @@ def run(
         raise typer.Exit(130) from None
     if not results:  # one of torchrun's processes that only help
         return
-    show_boards(out, out / "board", {(r.task.name, r.task.version, r.zoo.recipe_sha256) for r in results})
+    _, written = write_board(out, out / "board")
+    print("\n" + "\n".join(map(str, written)))
     failed = [result for result in results if result.status != "ok"]
     if failed:
         print(f"{len(failed)} of {len(results)} cells failed; tracebacks lie beside their records", file=sys.stderr)

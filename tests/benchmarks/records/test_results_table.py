@@ -49,3 +49,14 @@ def test_a_folder_without_results_is_one_line(tmp_path: Path) -> None:
         wb.load_results(tmp_path)
     with pytest.raises(wb.BadInput, match="no such folder"):
         wb.load_results(tmp_path / "nothing")
+
+
+def test_what_a_run_returns_is_the_table_of_its_folder(small_zoo: Path, tmp_path: Path) -> None:
+    methods = ["weight-norms", "constant"]
+    results = wb.run(methods, task="property", zoo=small_zoo, target="psnr", seeds=[0, 1], out=tmp_path)
+    found, whole = (
+        table.sort_values("path", ignore_index=True) for table in (results.to_pandas(), wb.load_results(tmp_path))
+    )
+    assert len(found) == 4
+    assert found.columns.tolist() == whole.columns.tolist()
+    assert found.drop(columns="params").equals(whole.drop(columns="params"))

@@ -197,3 +197,29 @@ def test_records_survive_a_round_trip(small_zoo: Path, tmp_path: Path) -> None:
         "schema", "task", "zoo", "method", "seed", "status", "error", "selection", "budget", "score", "scores",
         "symmetry", "predictions", "cost", "curves", "environment", "finished",
     }  # fmt: skip
+
+
+def test_a_board_is_ready_with_its_last_cell(small_zoo: Path, tmp_path: Path, cli) -> None:
+    suite, out = tmp_path / "two.toml", tmp_path / "runs"
+    methods = 'methods = [{ name = "weight-stats", trees = 3 }, { name = "weight-stats", trees = 4 }]'
+    runs = "".join(
+        f'[[runs]]\nzoo = "{small_zoo}"\n{task}\n{methods}\n'
+        for task in ('task = "property"\ntarget = "psnr"', 'task = "inr-classification"')
+    )
+    suite.write_text(f'description = "Two boards"\n{runs}')
+    heard: list[object] = []
+    wb.run(
+        suite=str(suite),
+        out=out,
+        tell=lambda line: heard.append("cell"),
+        ready=lambda found: heard.append([(result.task.name, result.method.params["trees"]) for result in found]),
+    )
+    assert heard == [
+        *("cell", "cell", [("property", 3), ("property", 4)]),
+        *("cell", "cell", [("inr-classification", 3), ("inr-classification", 4)]),
+    ]
+    code, text, _ = cli("run", "--suite", suite, "--out", out)
+    assert code == 0
+    titles = [text.index("property of psnr on"), text.index("inr-classification on"), text.index("index.html")]
+    assert titles == sorted(titles)
+    assert text.count(" on digits-inrs@") == 2  # each once

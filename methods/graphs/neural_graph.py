@@ -69,11 +69,18 @@ class GraphLayout:
     kernel: int
 
     @property
-    def degrees(self) -> list[int]:
-        """Neighbours of each node of a level, in both directions."""
+    def incoming(self) -> list[int]:
+        """Edges from earlier levels to each node of a level."""
         degrees = [0] * len(self.widths)
         for source, target, layer, _ in self.blocks:
             degrees[target] += 1 if layer is None else self.widths[source]
+        return degrees
+
+    @property
+    def degrees(self) -> list[int]:
+        """Neighbours of each node of a level, in both directions."""
+        degrees = self.incoming
+        for source, target, layer, _ in self.blocks:
             degrees[source] += 1 if layer is None else self.widths[target]
         return degrees
 

@@ -24,6 +24,8 @@ class TrainingFields(Method):
         augment: names of `augmentation.AUGMENTATIONS` for training batches, for instance ("rotation", "noise=0.3").
             Those that change a network's function are left out where that may change the answer: everywhere but in
             tasks whose `inputs_may_move`, such as classification of INRs.
+        flop_limit: what one fit may take, counted as `training_flops` does, the same for methods of any size: as many
+            epochs are run as fit in, at least one and at most `epochs`. 0: no limit.
         accumulate: take every batch in that many parts, for one that does not fit the device; the loss stays the same.
         precision: "bf16" computes the forward pass of training in bfloat16 where torch's autocast does; parameters,
             validation and prediction stay in float32.
@@ -31,14 +33,14 @@ class TrainingFields(Method):
 
     recipe_fields: ClassVar[frozenset[str]] = frozenset(
         ("epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "clip_norm", "schedule", "patience", "augment")
-    ) | {"accumulate"}
+    ) | {"accumulate", "flop_limit"}
     search_space: ClassVar[Mapping[str, DrawnHyperparameter]] = {
         "lr": DrawnHyperparameter(log_uniform=(1e-4, 1e-2)),
         "weight_decay": DrawnHyperparameter(log_uniform=(1e-5, 1e-1)),
         "batch_size": DrawnHyperparameter(choice=(32, 64, 128)),
         "dropout": DrawnHyperparameter(choice=(0.0, 0.1, 0.3)),
     }
-    later_fields: ClassVar[frozenset[str]] = frozenset(("accumulate", "precision"))
+    later_fields: ClassVar[frozenset[str]] = frozenset(("accumulate", "flop_limit", "precision"))
 
     epochs: NonNegativeInt = 100
     batch_size: PositiveInt = 64
@@ -49,6 +51,7 @@ class TrainingFields(Method):
     schedule: Literal["constant", "cosine", "one-cycle"] = "constant"
     patience: NonNegativeInt = 0
     augment: tuple[str, ...] = ()
+    flop_limit: NonNegativeFinite = 0.0
     accumulate: PositiveInt = 1
     precision: Literal["float32", "bf16"] = "float32"
 

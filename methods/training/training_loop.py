@@ -71,11 +71,12 @@ def train(
     optimizer = torch.optim.AdamW(
         module.parameters(), lr=method.lr, weight_decay=method.weight_decay, amsgrad=True, fused=True
     )
-    scheduler = _scheduler(method, optimizer, method.epochs * batches)
+    half = torch.autocast(device.split(":")[0], torch.bfloat16, enabled=method.precision == "bf16")
+    epochs = _epochs(method, module, task, groups, targets, half)
+    scheduler = _scheduler(method, optimizer, epochs * batches)
     generator = torch.Generator().manual_seed(torch.initial_seed())
     best, best_epoch, best_state = None, 0, copy.deepcopy(module.state_dict())
     curves: dict[str, list[float]] = {"train_loss": [], "val_score": []}
-    half = torch.autocast(device.split(":")[0], torch.bfloat16, enabled=method.precision == "bf16")
     epoch, first, earlier_s, started = 0, 1, 0.0, time.perf_counter()
     parts: list[Any] = [module, optimizer, scheduler]
     kept = checkpoint.load(device) if processes == 1 else None
@@ -87,12 +88,12 @@ def train(
         epoch, first, earlier_s = kept["epoch"], kept["epoch"] + 1, kept["seconds"]
         checkpoint.restore_random(kept, device)
     with (
-        track(f"train {method.name}", method.epochs * batches, "steps") as advance,
+        track(f"train {method.name}", epochs * batches, "steps") as advance,
         training_log.begun((first - 1) * batches + 1) as log,
     ):
         if first > 1:
             advance((first - 1) * batches, "", False)
-        for epoch in range(first, method.epochs + 1):
+        for epoch in range(first, epochs + 1):
             loss_of.train()
             total = torch.zeros((), device=device)
             for step, (group, batch) in enumerate(_shuffled(groups, method.batch_size), (epoch - 1) * batches + 1):
@@ -141,6 +142,23 @@ def train(
         | ({"processes": processes} if processes > 1 else {}),
         "curves": curves,
     }
+
+
+def _epochs(
+    method: TrainingFields,
+    module: nn.Module,
+    task: TaskView,
+    groups: list[Networks],
+    targets: list[Tensor],
+    half: torch.autocast,
+) -> int:
+    """How many are run: all, or as many as the limit of operations allows. Nothing of the training changes by it."""
+    if not (method.flop_limit and method.epochs):
+        return method.epochs
+    device = groups[0].params.device
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        flops = _epoch_flops(method, LossOf(copy.deepcopy(module), task), groups, targets, half)
+    return max(1, min(method.epochs, int(method.flop_limit // max(flops, 1.0))))
 
 
 def _epoch_flops(

@@ -89,3 +89,19 @@ def test_counting_moves_no_answer(name: str, small_zoo: Path, tmp_path: Path, mo
     assert counted.error is None
     assert counted.budget["flops"] > plain.budget["flops"] == 0
     assert counted.predictions == plain.predictions
+
+
+@pytest.mark.parametrize(("passes", "epochs"), [(0.5, 1), (2.5, 2), (3.0, 3), (9.0, 3)])
+def test_a_limit_of_operations_ends_a_training_after_the_epochs_that_fit_in(
+    small_zoo: Path, tmp_path: Path, passes: float, epochs: int
+) -> None:
+    zoo = wb.load_zoo(small_zoo)
+    one_epoch = len(zoo["train"]) * 4 * zoo.architectures[0].num_params * 10
+    limited = Flat(flop_limit=passes * one_epoch)
+    (result,) = wb.run(limited, task="inr-classification", zoo=small_zoo, out=tmp_path / "limited")
+    assert result.budget is not None
+    assert result.budget["epochs"] == epochs
+    assert result.budget["flops"] == epochs * one_epoch
+    # The count changes nothing else: the same as so many epochs from the start.
+    (plain,) = wb.run(Flat(epochs=epochs), task="inr-classification", zoo=small_zoo, out=tmp_path / "plain")
+    assert plain.predictions == result.predictions

@@ -60,10 +60,15 @@ def zoo_list(as_json: Json = False) -> None:
 
 
 @zoo_app.command("info")
-def zoo_info(name: NameOrPath, as_json: Json = False) -> None:
+def zoo_info(
+    name: NameOrPath,
+    sheet: Annotated[bool, typer.Option("--datasheet", help="Print the datasheet, as Markdown.")] = False,
+    as_json: Json = False,
+) -> None:
     """What a zoo holds and how it was made; for one that is not on this machine, its catalogue entry."""
-    from weightbench.zoo.recipes.catalogue import catalogue_entry, locate, zoo_names
+    from weightbench.zoo.recipes.catalogue import catalogue_entry, facts_of, locate, zoo_names
     from weightbench.zoo.recipes.raw_data import SOURCES
+    from weightbench.zoo.storage.datasheet import ZooFacts, datasheet_markdown
     from weightbench.zoo.storage.manifest import MANIFEST
 
     folder = locate(name)
@@ -72,19 +77,22 @@ def zoo_info(name: NameOrPath, as_json: Json = False) -> None:
         title = f"{entry.name}@{entry.version}: {entry.networks:,} networks, not on this machine\n{entry.description}"
         content = entry.model_dump(mode="json", exclude_none=True)
         content["licenses"] = {source: SOURCES[source].license for source in entry.sources}
-        architectures, shown = entry.recipe.architectures, ("sources", "licenses", "splits", "recipe")
+        facts, shown = facts_of(entry), ("sources", "licenses", "splits", "recipe")
     else:
         from weightbench.zoo.storage.zoo import open_zoo
 
         zoo = open_zoo(folder)
         title = f"{zoo}\n{zoo.manifest.description}\n{zoo.folder}"
         content = zoo.manifest.model_dump(mode="json", by_alias=True)
-        architectures, shown = zoo.manifest.architectures, ("recipe", "quality", "dropped", "build")
+        facts, shown = ZooFacts.of(zoo.manifest), ("recipe", "quality", "dropped", "build")
+    if sheet:
+        print(datasheet_markdown(facts))
+        return
     if as_json:
         print(json.dumps(content, indent=1))
         return
     print(f"{title}\n")
-    for key, arch in architectures.items():
+    for key, arch in facts.architectures.items():
         print(f"{key}: {arch}, {arch.num_params:,} parameters")
     for heading in shown:
         print(f"\n{heading}")

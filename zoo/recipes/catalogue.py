@@ -12,7 +12,9 @@ from pydantic import ValidationError
 
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import cache_dir
-from ..storage.manifest import LOCAL, MANIFEST, RELEASE, read_manifest
+from ..storage.datasheet import ZooFacts
+from ..storage.manifest import LOCAL, MANIFEST, RELEASE, SourceInfo, read_manifest
+from .raw_data import SOURCES
 from .zoo_entry import ZooEntry
 
 STANDARD = Path(__file__).parents[1] / "standard"
@@ -69,6 +71,17 @@ def catalogue_entry(reference: str) -> ZooEntry:
     if version and version != entry.version:
         raise BadInput(f"zoo {name!r} has version {entry.version}, not {version!r}")
     return entry
+
+
+def facts_of(entry: ZooEntry) -> ZooFacts:
+    """What the datasheet of an entry's whole zoo is made from, on this machine or not."""
+    sources = [
+        SourceInfo(
+            name=name, sha256=checksum, license=SOURCES[name].license, citation=SOURCES[name].citation, classes=[]
+        )
+        for name, checksum in entry.sources.items()
+    ]
+    return ZooFacts(entry.name, entry.networks, entry.recipe.architectures, entry.recipe_dict(), sources)
 
 
 def published_sha256(name: str, version: str) -> str | None:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jinja2 import Environment, StrictUndefined
 
+from .datasheet import ZooFacts, datasheet_markdown
 from .manifest import ZooFile
 from .zoo import Zoo
 
@@ -89,6 +90,12 @@ the order of their neurons. Kept out: {{ m.dropped.duplicates }} duplicates, {{ 
 Quality: {% for key, value in m.quality.items() %}{{ key }} {{ value }}{{ ", " if not loop.last }}{% endfor %}.
 {% endif %}
 
+## Datasheet
+
+After Gebru et al., Datasheets for Datasets (2021).
+
+{{ datasheet }}
+
 ## Versions
 
 A version is a tag of this repository and never changes; other recipes or data are another version.
@@ -127,7 +134,13 @@ def card(zoo: Zoo, address: str | None = None) -> str:
         dataset_info=[_dataset_info(zoo, name, files) for name, files in configs.items()],
     )
     template = Environment(undefined=StrictUndefined, keep_trailing_newline=True).from_string(TEMPLATE)
-    return template.render(m=manifest, sha256=zoo.manifest_sha256, front=front.to_yaml().strip(), address=address)
+    return template.render(
+        m=manifest,
+        sha256=zoo.manifest_sha256,
+        front=front.to_yaml().strip(),
+        address=address,
+        datasheet=datasheet_markdown(ZooFacts.of(manifest)),
+    )
 
 
 def write_card(zoo: Zoo) -> None:

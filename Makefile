@@ -18,21 +18,25 @@ TARGET_PYTHON ?= 3.12
 TRAVELLING := pydantic pydantic-core annotated-types typing-inspection typing-extensions typer annotated-doc click \
   shellingham rich markdown-it-py mdurl pygments platformdirs filelock joblib jinja2 markupsafe safetensors
 
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK := $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --allow-unsafe
+
+# Modules are compiled when they are first imported, and that is kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Material's notice about its successor is not for readers of a build.
 export NO_MKDOCS_2_WARNING := 1
 
 .PHONY: bench reproduce replicate bundle test lint smoke docs tutorials lock publish clean
 
-bench: .venv/ready  ## build three small zoos, run suite quick, print the boards
+bench: .venv/run-ready  ## build three small zoos, run suite quick, print the boards
 	@$(BIN)/weightbench run --suite quick --jobs $(JOBS) --out runs
 
-reproduce: .venv/ready  ## some more of the official results: make reproduce SUITE=mini DEVICE=cuda BUDGET=9m
+reproduce: .venv/run-ready  ## some more of the official results: make reproduce SUITE=mini DEVICE=cuda BUDGET=9m
 	@$(BIN)/weightbench run --suite $(SUITE) --device $(DEVICE) --jobs $(JOBS) --budget $(BUDGET) --out runs/$(SUITE) \
 	  || [ $$? -eq 3 ]  # the budget is spent
 
-replicate: .venv/ready  ## run official cells again, drawn by the commit, within five minutes: make replicate SEED=monday
+replicate: .venv/run-ready  ## run official cells again, drawn by the commit, within five minutes: make replicate SEED=monday
 	@$(BIN)/weightbench replicate $(addprefix --zoo ,$(ZOOS)) --sample $(SAMPLE) --seed $(SEED) --budget 5m
 
 bundle: .venv/ready  ## the suite for a machine without internet: make bundle SOURCE_DIR=data SOURCES=mnist
@@ -48,7 +52,7 @@ bundle: .venv/ready  ## the suite for a machine without internet: make bundle SO
 	@tar -C build -czf dist/weightbench-bundle.tar.gz weightbench-bundle
 	@echo "dist/weightbench-bundle.tar.gz ($$(du -h dist/weightbench-bundle.tar.gz | cut -f1)): unpack it there, then: sh run.sh"
 
-smoke: .venv/ready  ## the same on a small scale, under a minute
+smoke: .venv/run-ready  ## the same on a small scale, under a minute
 	@$(BIN)/weightbench run --suite smoke --out runs/smoke
 
 test: .venv/ready  ## the test suite
@@ -82,14 +86,20 @@ publish: .venv/ready  ## push every standard zoo on this machine to the Hub: mak
 clean:  ## remove the environment and results
 	rm -rf .venv runs build dist *.egg-info
 
-.venv/ready: requirements.lock pyproject.toml
-	@echo "making the environment in .venv (once; a few minutes)"
+# What running takes, at the locked versions.
+.venv/run-ready: requirements.lock pyproject.toml
+	@echo "making the environment in .venv (once; a minute)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "WeightBench needs Python 3.11 or newer: make PYTHON=python3.12"; exit 2; }
 	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
-	@PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@PYTHONWARNINGS=ignore $(PIP) --no-compile --constraint requirements.lock --editable .
 	@touch $@
 
-.venv/docs-ready: .venv/ready requirements-docs.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock
+# What testing and linting take too.
+.venv/ready: .venv/run-ready
+	@echo "completing the environment in .venv (once; a minute or two)"
+	@$(PIP) --no-compile -r requirements.lock
+	@touch $@
+
+.venv/docs-ready: .venv/run-ready requirements-docs.lock
+	@$(PIP) -r requirements-docs.lock
 	@touch $@

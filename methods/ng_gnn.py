@@ -258,11 +258,11 @@ class NGGNN(NeuralMethod):
 
     The defaults are the released model and recipe for INR classification: configuration `pna` with the settings of the
     released scripts (dropout 0.2, 200 epochs, edges also backwards); `width=64` and `probes=64` are larger rows of the
-    paper of 2024. Published for dilation: `width=128 fourier_features=0 warmup_steps=10000 clip_norm=1`; for the Small CNN Zoo
-    `width=256 epochs=300 warmup_steps=0`. Parameters equal the released implementation's, and with equal parameters
-    outputs and gradients do where all nodes are read. Three things differ. In prediction running means take the
-    batch's place in the norm, for which the released code takes the networks that are predicted together. Where only
-    output nodes are read, the norm sees the nodes that these depend on. And probe features are added to the node
+    paper of 2024. Published for dilation: `width=128 fourier_features=0 warmup_steps=10000 clip_norm=1`; for the Small
+    CNN Zoo `width=256 epochs=300 warmup_steps=0`. Parameters equal the released implementation's, and with equal
+    parameters outputs and gradients do where all nodes are read. Three things differ. In prediction running means take
+    the batch's place in the norm, for which the released code takes the networks that are predicted together. Where
+    only output nodes are read, the norm sees the nodes that these depend on. And probe features are added to the node
     features after a map and a LayerNorm, as in the released code; the workshop paper of 2023 concatenates them.
 
     This model needs many steps; `ng-gnn-residual` learns from a few thousand networks in a few epochs.

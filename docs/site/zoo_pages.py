@@ -9,7 +9,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from weightbench.zoo.recipes.catalogue import STANDARD, catalogue, facts_of
-from weightbench.zoo.recipes.recipe import ZooEntry
+from weightbench.zoo.recipes.zoo_entry import ZooEntry
 from weightbench.zoo.storage.datasheet import datasheet
 
 

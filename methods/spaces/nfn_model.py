@@ -138,11 +138,11 @@ class NFN(nn.Module):
         return last
 
     def activate(self, x: Tensor) -> Tensor:
-        """ReLU, and whole channels of a tensor dropped; in place, for the largest ones fill 100 MB."""
+        """ReLU, and whole channels of a tensor dropped; not in place, which copies gradients where x is a view."""
         if self.training and self.dropout:
             kept = torch.rand(len(x), *[1] * (x.ndim - 2), x.shape[-1], device=x.device) >= self.dropout
-            x = x.mul_(kept / (1 - self.dropout))
-        return x.relu_()
+            x = x * (kept / (1 - self.dropout))
+        return x.relu()
 
 
 class NFNReader(nn.Module):

@@ -214,7 +214,7 @@ def test_an_installed_package_asks_for_the_folder_of_results(
 
 def reproduce(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """`make reproduce` with this environment, its results in `folder`."""
-    made = ["-o", ".venv/ready", f"BIN={Path(sys.executable).parent}"]
+    made = ["-o", ".venv/run-ready", f"BIN={Path(sys.executable).parent}"]
     call = ["make", "-f", str(ROOT / "Makefile"), *made, "reproduce", *arguments]
     return subprocess.run(call, cwd=folder, capture_output=True, text=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from weightbench.zoo.recipes.catalogue import catalogue, facts_of
-from weightbench.zoo.recipes.recipe import ZooEntry
+from weightbench.zoo.recipes.zoo_entry import ZooEntry
 from weightbench.zoo.storage.datasheet import datasheet
 
 SECTIONS = ["Motivation", "Composition", "Collection", "Preprocessing", "Uses", "Distribution", "Maintenance"]

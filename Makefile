@@ -27,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # Material's notice about its successor is not for readers of a build.
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: bench reproduce replicate bundle test lint smoke docs tutorials lock publish clean
+.PHONY: bench reproduce replicate bundle release test lint smoke docs tutorials lock publish clean
 
 bench: .venv/run-ready  ## build three small zoos, run suite quick, print the boards
 	@$(BIN)/weightbench run --suite quick --jobs $(JOBS) --out runs
@@ -51,6 +51,9 @@ bundle: .venv/ready  ## the suite for a machine without internet: make bundle SO
 	@cp benchmarks/portable/run.sh build/weightbench-bundle/
 	@tar -C build -czf dist/weightbench-bundle.tar.gz weightbench-bundle
 	@echo "dist/weightbench-bundle.tar.gz ($$(du -h dist/weightbench-bundle.tar.gz | cut -f1)): unpack it there, then: sh run.sh"
+
+release: .venv/ready  ## sdist and wheel in dist/, checked: make release TAG=v0.1.0
+	@BIN=$(BIN) .ci/release $(TAG)
 
 smoke: .venv/run-ready  ## the same on a small scale, under a minute
 	@$(BIN)/weightbench run --suite smoke --out runs/smoke

@@ -128,12 +128,15 @@ class _Environment(BaseModel):
 
 
 class CostPart(_Part):
-    """Trained parameters, seconds of fit, networks per second of predict (after a warm-up), peak memory in MB."""
+    """Trained parameters, seconds of fit, networks per second of predict (after a warm-up), peak memory in MB.
 
-    parameters: int | None
-    fit_s: float
-    predict_networks_per_s: float
-    peak_memory_mb: int
+    No machine has more than the bounds say.
+    """
+
+    parameters: int | None = Field(ge=0, le=10**13)
+    fit_s: float = Field(ge=0, le=10**9, allow_inf_nan=False)
+    predict_networks_per_s: float = Field(ge=0, le=10**12, allow_inf_nan=False)
+    peak_memory_mb: int = Field(ge=0, le=10**8)
 
 
 SymmetryName = Literal["permutation", "sign", "scale"]
@@ -266,6 +269,13 @@ class Result(_Part):
         Two of one model with the same software cannot be told apart, and count as one.
         """
         return digest({name: self.environment.get(name) for name in MACHINE})[:8]
+
+    @property
+    def code(self) -> str:
+        """Identifies the code that made it, in eight hex digits: the method's file, and all code that can influence a
+        result; of earlier records, which have no checksum of that, the commit."""
+        known = self.environment.get("code_sha256") or self.environment.get("commit")
+        return digest([self.method.source_sha256, known])[:8]
 
     def may_share_machine(self, other: Result) -> bool:
         """Whether nothing that both say of their machines tells them apart; older records do not say `instructions`."""

@@ -193,7 +193,7 @@ def read_result(path: Path) -> Result:
         raise BadInput(f"{path}: {error.strerror}") from None
     try:
         known = None
-        with contextlib.suppress(ValueError):  # pydantic says what is wrong with it
+        with contextlib.suppress(ValueError, RecursionError):  # pydantic says what is wrong with it
             known = json.loads(content)
         if isinstance(known, dict) and known.get("schema") == 1:
             return Result.model_validate(upgraded(known))

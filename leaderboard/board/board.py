@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from ...benchmarks.metrics.metric import Units
-from ...benchmarks.records.result import Options, Result, shown_unit
+from ...benchmarks.records.result import MethodPart, Options, Result, shown_unit
 from ...benchmarks.records.results_folder import Record, ResultsFolder
 from ..evidence.analysis import analysed, evaluated
 from ..evidence.intervals import Intervals, tie_groups
@@ -124,7 +124,9 @@ def load_boards(folder: Path, results: Iterable[Result] | None = None) -> list[B
         key = _identity(record.result)
         if wanted is None or key in wanted:
             groups.setdefault(key, []).append(record)
-    found = [_board(records) for _, records in sorted(groups.items(), key=lambda pair: pair[0])]
+    methods = [record.result.method for records in groups.values() for record in records]
+    versions = {method.name: method.version for method in sorted(methods, key=_version) if method.version.isdigit()}
+    found = [_board(records, versions) for _, records in sorted(groups.items(), key=lambda pair: pair[0])]
     latest: dict[str, int] = {}
     for board in found:
         if isinstance(board.task_version, int):
@@ -150,9 +152,16 @@ def _identity(result: Result) -> tuple[str, ...]:
     )
 
 
-def _board(records: list[Record]) -> Board:
+def _version(method: MethodPart) -> int:
+    return int(method.version) if method.version.isdigit() else 0
+
+
+def _board(records: list[Record], versions: dict[str, str]) -> Board:
+    """`versions` has the latest one of each method of the suite in the folder."""
     task, zoo = records[0].result.task, records[0].result.zoo
     rows = chosen_rows(rows_of(records))
+    for row in rows:
+        row.latest = versions.get(row.first.method.name)
     scored = [row for row in rows if row.succeeded]
     if scored:
         analysis = analysed([row.succeeded for row in scored])
@@ -165,7 +174,11 @@ def _board(records: list[Record]) -> Board:
             row.units = analysis.units
         _add_intervals(scored, analysis.intervals, task.higher_is_better)
         clock = against_clock(scored, analysis.late, higher_is_better=task.higher_is_better)
-    named = zip(row_names([row.first for row in rows]), rows, strict=True)
+    names = [
+        name + (f" @{row.first.code}" if row.apart else "")
+        for name, row in zip(row_names([row.first for row in rows]), rows, strict=True)
+    ]
+    named = zip(names, rows, strict=True)
     cells = [{column.key: column.value(row) for column in COLUMNS} | {"method": name} for name, row in named]
     table = pd.DataFrame(cells, columns=CSV_ORDER).sort_values(
         ["score", "method", "spec", "device"],

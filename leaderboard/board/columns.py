@@ -310,6 +310,16 @@ COLUMNS = (
         missing=lambda cells: "",
         sparse=True,
     ),
+    Column(
+        "code",
+        "what sets the code that made the row apart: changed, which is in no commit, or of an earlier version of the "
+        "method than other rows; self-reported",
+        lambda row: row.code_mark,
+        title="code",
+        missing=_blank,
+        sparse=True,
+    ),
+    Column("commit", "the commit of the clone that made the row", lambda row: row.commit),
     Column("device", "class of hardware: CPU, or the GPU's name", lambda row: row.device, title="device", opened=False),
     Column(
         "hardware",
@@ -321,8 +331,9 @@ COLUMNS = (
     ),
     Column(
         "spec",
-        "identifies task, zoo, method, settings and version, as in the results folder",
-        lambda row: row.first.spec.hash,
+        "identifies task, zoo, method, settings and version, as in the results folder; + the code, where that tells "
+        "rows apart",
+        lambda row: row.spec,
         title="spec",
         tables=False,
         opened=False,

@@ -54,6 +54,8 @@ class Row:
 
     Arguments:
         records: by seed.
+        apart: whether other code made another row of the same cell.
+        latest: the version of its method that the folder's last results have.
         units: what is independent on the test split; None where no row has a score.
         scores: of the records that succeeded, by name.
         points: true and predicted values of the first seed.
@@ -63,6 +65,8 @@ class Row:
     """
 
     records: list[Record]
+    apart: bool = False
+    latest: str | None = None
     units: Units | None = None
     scores: list[dict[str, float]] = field(default_factory=list)
     points: list[list[float]] = field(default_factory=list)
@@ -90,6 +94,25 @@ class Row:
     def device(self) -> str:
         """The class of hardware."""
         return device_class(self.first)
+
+    @property
+    def spec(self) -> str:
+        """The spec hash, with the code where that tells rows apart."""
+        return self.first.spec.hash + (f"+{self.first.code}" if self.apart else "")
+
+    @property
+    def commit(self) -> str | None:
+        """That of the clone that made it."""
+        found = self.first.environment.get("commit")
+        return found[:8] if isinstance(found, str) else None
+
+    @property
+    def code_mark(self) -> str | None:
+        """What sets the code that made it apart: it is in no commit, or of an earlier version of the method."""
+        if any(result.environment.get("dirty") for result in self.results):
+            return "changed"
+        version = self.first.method.version
+        return f"version {version} of {self.latest}" if self.latest not in (None, version) else None
 
     @property
     def is_control(self) -> bool:
@@ -237,11 +260,14 @@ class Row:
 
 
 def rows_of(records: Sequence[Record]) -> list[Row]:
-    """The rows of a board, each with its seeds in order."""
-    found: dict[tuple[str, str], Row] = {}
+    """The rows of a board, each with its seeds in order; seeds of different code are rows of their own."""
+    found: dict[tuple[str, str, str], Row] = {}
     for record in sorted(records, key=lambda record: (record.result.spec.hash, record.result.seed)):
-        key = (record.result.spec.hash, device_class(record.result))
+        key = (record.result.spec.hash, device_class(record.result), record.result.code)
         found.setdefault(key, Row([])).records.append(record)
+    codes = Counter((spec, device) for spec, device, _ in found)
+    for (spec, device, _), row in found.items():
+        row.apart = codes[spec, device] > 1
     return [row for _, row in sorted(found.items(), key=lambda pair: pair[0])]
 
 

@@ -22,6 +22,7 @@ from ...benchmarks.records.result import Result
 from ...benchmarks.records.results_folder import Record
 from ...benchmarks.records.truth import Truth
 from ...methods.contract.builtin import builtin_methods
+from .code_history import history_is_whole, known_sources
 
 FEWEST_IMAGES = 500  # whose labels nobody gets all right without a doubt
 FEWEST_VALUES = 50  # different fractions, or pictures, that nobody predicts to the last bit
@@ -109,7 +110,8 @@ def suite_first(records: Iterable[Record]) -> list[Record]:
 
 
 def doubts(records: Iterable[Record]) -> Iterator[str]:
-    """One line for every record whose predictions no honest method gives. Raises BadInput for damaged evidence."""
+    """One line for every record whose predictions no honest method gives, and in a clone with all of its history for
+    one whose code is in no commit. Raises BadInput for damaged evidence."""
     truths: dict[tuple[Path, ...], Truth] = {}
     copies = Copies()
     for record in suite_first(records):
@@ -122,3 +124,10 @@ def doubts(records: Iterable[Record]) -> Iterator[str]:
         why = truth_told(record.result, ids, arrays, truth) or (copied(original) if original else "")
         if why:
             yield f"{record.path}: {why}"
+        method = record.result.method
+        if (
+            method.name in builtin_methods()
+            and history_is_whole()
+            and method.source_sha256 not in known_sources(method.name)
+        ):
+            yield f"{record.path}: method.source_sha256: in no commit of this clone the file of {method.name}"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
-from functools import cache
 from pathlib import Path
 
 from ...benchmarks.records.results_folder import Record
 from ...methods.contract.builtin import builtin_methods
 from ...runtime.errors import BadInput
-from ...runtime.files import ROOT, file_sha256
+from ...runtime.files import file_sha256
+from ..evidence.code_history import known_sources
 
 SOURCE_LIMIT = 2**18  # bytes
 
@@ -55,30 +53,3 @@ def _check_declared(record: Record) -> None:
         raise BadInput(
             f"{record.path}: symmetry.declared: says {found}, {kind.name} declares {expected}; run the cell again"
         )
-
-
-@cache
-def known_sources(name: str) -> frozenset[str]:
-    """Checksums of a built-in method's file: of today's, and of every version in the history of the clone's commit."""
-    from ...methods.contract.plug_in import source_sha256
-    from ...methods.contract.registry import load_class
-
-    file = f"{name.replace('-', '_')}.py"
-    log = ["log", "--format=", "--raw", "--no-abbrev", "-m", "--full-history", "HEAD", "--", f":(glob)**/{file}"]
-    blobs = sorted({line.split()[3] for line in _git(log).decode().splitlines()} - {"0" * 40})
-    found = {source_sha256(load_class(name))}
-    content = _git(["cat-file", "--batch"], "\n".join(blobs).encode()) if blobs else b""
-    while content:  # "<blob> blob <size>", the content, and a line's end
-        header, _, content = content.partition(b"\n")
-        size = int(header.split()[-1])
-        found.add(hashlib.sha256(content[:size]).hexdigest())
-        content = content[size + 1 :]
-    return frozenset(found)
-
-
-def _git(arguments: list[str], given: bytes = b"") -> bytes:
-    """What git says of this clone; nothing where there is none."""
-    try:
-        return subprocess.run(["git", "-C", str(ROOT), *arguments], input=given, capture_output=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return b""

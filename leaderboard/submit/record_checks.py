@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ NAME = "[a-z0-9]+([.-][a-z0-9]+)*"  # of a task or a method
 SHA256 = "[0-9a-f]{64}"
 METHOD_VERSION = r"[0-9a-z.]+(\+[0-9a-f]{12})?"
 LONGEST_NAME, LONGEST_TEXT = 64, 1000
+MOST_RATES = 1000  # half precision is faster than the measured rate, and that may have been taken in a busy moment
 
 
 def checked_record(path: Path, runs: ResultsFolder) -> Record:
@@ -54,11 +56,11 @@ def checked_record(path: Path, runs: ResultsFolder) -> Record:
             raise BadInput(f"{path}: {place}: {text!a} holds letters beyond ASCII, which can pass for others")
     if not (0 <= result.seed < 2**32):
         raise BadInput(f"{path}: seed: is {result.seed}, expected 0 to 2^32 - 1")
-    if result.cost and min(v for v in result.cost.model_dump().values() if v is not None) < 0:
-        raise BadInput(f"{path}: cost: holds a negative number")
+    _check_date(path, result.finished)
     _check_version(path, result.method)
     _check_variant(path, result)
     _check_training(path, result)
+    _check_flops(path, result)
     _check_failure(path, result)
     _check_audit(path, result.symmetry)
     return read_record(path)
@@ -77,8 +79,34 @@ def _check_version(path: Path, method: MethodPart) -> None:
         )
 
 
+def _check_date(path: Path, finished: str) -> None:
+    """Raises BadInput for no date, and for one in the future; clocks may differ by a day."""
+    try:
+        found = datetime.strptime(finished, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    except ValueError:
+        raise BadInput(f"{path}: finished: is {finished[:40]!a}, expected a date as 2026-01-31T12:00:00Z") from None
+    if found > datetime.now(UTC) + timedelta(days=1):
+        raise BadInput(f"{path}: finished: {finished} is in the future; run the cell again")
+
+
+def _check_flops(path: Path, result: Result) -> None:
+    """Raises BadInput when a machine did more in the seconds of training than it can, by what it says of itself."""
+    flops, rate = (result.budget or {}).get("flops"), result.environment.get("gflops")
+    if flops is None or not rate or result.cost is None:
+        return
+    if flops > MOST_RATES * 1e9 * rate * result.cost.fit_s:
+        raise BadInput(
+            f"{path}: budget.flops: says {flops:.3g} in {result.cost.fit_s:g} s, on a machine of {rate:g} GFLOP/s; "
+            "run the cell again"
+        )
+
+
 def _check_training(path: Path, result: Result) -> None:
     """Raises BadInput when the record says of its training what its settings and learning curves do not."""
+    for name in ("epochs", "steps", "flops"):
+        said = (result.budget or {}).get(name, 0)
+        if said is not None and (not isinstance(said, int | float) or said < 0):
+            raise BadInput(f"{path}: budget.{name}: is {said!a:.80}, expected a number from 0; run the cell again")
     epochs, asked = (result.budget or {}).get("epochs"), result.method.params.get("epochs")
     if isinstance(epochs, int) and isinstance(asked, int) and epochs > asked:
         raise BadInput(f"{path}: budget.epochs: says {epochs}, method.params.epochs is {asked}; run the cell again")

@@ -27,7 +27,7 @@ from .method_sources import checked_source
 from .record_checks import checked_record
 from .replications import replication_of
 from .truths import Truths
-from .whole_rows import require_whole_rows, require_whole_searches
+from .whole_rows import require_one_code, require_whole_rows, require_whole_searches
 
 if TYPE_CHECKING:
     from ...zoo.storage.zoo import Zoo
@@ -88,7 +88,7 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
             result = record.result
             scores, evidence = _checked(record, truths, copies)
             target = committed.record_path(result.spec, result.seed)
-            if target.exists():
+            if _is_there(committed, record):
                 first = read_record(target)
                 again = replication_of(first, record)
                 if again is None:
@@ -104,6 +104,7 @@ def submit(runs: Path, home: Path, zoos: Sequence[Path] = ()) -> Submission:
                 files[committed.source_path(result.method.source_sha256)] = plug_in
         require_whole_rows(records, beside)
         require_whole_searches(records, beside)
+        require_one_code([record for record in records if not _is_there(committed, record)], beside)
         for file in truths.new:
             files[committed.path / TRUTHS / file.name] = file.read_bytes()
     try:
@@ -131,6 +132,11 @@ def _checked(record: Record, truths: Truths, copies: Copies) -> tuple[dict[str, 
     scores = _rescored(record, known)
     _check_honesty(record, known, zoo, copies)
     return scores, [file]
+
+
+def _is_there(committed: ResultsFolder, record: Record) -> bool:
+    """Whether a record of its cell is committed."""
+    return committed.record_path(record.result.spec, record.result.seed).exists()
 
 
 def _seen(committed: Sequence[Record]) -> Copies:

@@ -1,4 +1,4 @@
-"""Rows without holes: seeds 0 to k-1, and all trials of a random search, so that nobody chooses among them."""
+"""Rows without holes, seeds 0 to k-1 and all trials of a search, so that nobody chooses among them; each of one code."""
 
 from __future__ import annotations
 
@@ -7,6 +7,19 @@ from collections.abc import Sequence
 from ...benchmarks.records.results_folder import Record
 from ...runtime.errors import BadInput
 from ..board.command_line import command
+
+
+def require_one_code(given: Sequence[Record], committed: Sequence[Record]) -> None:
+    """Raises BadInput for a new seed of a row whose other seeds, given or committed, were run by other code."""
+    rows: dict[str, Record] = {}
+    for record in (*committed, *given):
+        first = rows.setdefault(record.result.spec.hash, record)
+        if record.result.code != first.result.code:
+            commit = str(first.result.environment.get("commit"))[:8]
+            raise BadInput(
+                f"{record.path}: seed {record.result.seed} was run by other code than seed {first.result.seed} "
+                f"of its row: run it with that of commit {commit}, or all seeds anew"
+            )
 
 
 def require_whole_rows(given: Sequence[Record], committed: Sequence[Record]) -> None:

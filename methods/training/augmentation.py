@@ -127,6 +127,7 @@ AUGMENTATIONS: dict[str, Callable[..., Networks]] = {
 }
 
 
+SHARES = {"dropout", "quantile"}  # whose numbers are below 1
 FUNCTION_KEPT = {"permutation", "sign", "scale", "phase"}
 NAVON = ("translation", "rotation", "noise", "dropout", "zoom")  # the published recipe for MNIST INRs
 
@@ -137,7 +138,7 @@ def compose(names: Sequence[str], *, keep_function: bool = False) -> Augmentatio
     Arguments:
         keep_function: leave out those that change what a network computes.
 
-    Raises BadInput for unknown names, and for numbers where there are none.
+    Raises BadInput for unknown names, for numbers where there are none, and for those out of range.
     """
     steps: list[Augmentation] = []
     for text in names:
@@ -152,6 +153,10 @@ def compose(names: Sequence[str], *, keep_function: bool = False) -> Augmentatio
                 number = type(defaults[0])(value)
             except ValueError:
                 raise BadInput(f"augmentation {text}: write {name}=NUMBER, for instance {name}={defaults[0]}") from None
+            if not 0 <= number < (1 if name in SHARES else math.inf):
+                raise BadInput(
+                    f"augmentation {text}: expected a number from 0{' to below 1' if name in SHARES else ''}"
+                )
             function = partial(function, **{function.__code__.co_varnames[2]: number})
         if name in FUNCTION_KEPT or not keep_function:
             steps.append(function)

@@ -83,13 +83,13 @@ def peak_memory_mb(device: str) -> int:
 
 @cache
 def commit() -> tuple[str | None, bool | None]:
-    """The clone's commit and whether it has changes; (None, None) for an installed package."""
+    """The clone's commit and whether its code has changes; (None, None) for an installed package."""
     if not (ROOT / ".git").exists():
         return None, None
     try:
         run = [
             subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True).stdout
-            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no"])
+            for arguments in (["rev-parse", "HEAD"], ["status", "--porcelain", "--untracked-files=no", "--", "*.py"])
         ]
     except (OSError, subprocess.CalledProcessError):
         return None, None

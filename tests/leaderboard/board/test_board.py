@@ -20,7 +20,7 @@ from helpers.recorded import put_in_place, read_results, rewritten
 import weightbench as wb
 from weightbench.benchmarks.records.migration import migrate
 from weightbench.benchmarks.records.result import Result
-from weightbench.benchmarks.records.results_folder import ResultsFolder, read_record
+from weightbench.benchmarks.records.results_folder import ResultsFolder, read_record, read_result
 from weightbench.benchmarks.records.zoo_identity import ZooIdentity
 from weightbench.benchmarks.tasks.property import Property
 from weightbench.leaderboard.board.average_ranking import rankings
@@ -718,3 +718,49 @@ def test_a_machine_in_other_words_than_numbers_is_one_line(results: Path, cli, s
     assert code == 2
     assert err.count("\n") == 1
     assert message in err
+
+
+def _from(path: Path, **environment) -> None:
+    record = json.loads(path.read_text())
+    record["environment"] |= environment
+    path.write_text(json.dumps(record))
+
+
+def test_seeds_of_different_code_are_rows_of_their_own(results: Path) -> None:
+    """Each has a name, an identity and a score of its own; one whose code was changed says so."""
+    paths = sorted(results.glob("inr-dilation/*/mlp/*/seed-*.json"))
+    for digit, path in zip("01", paths, strict=True):
+        _from(path, code_sha256=digit * 64, commit=digit * 40, dirty=digit == "1")
+    (board,) = [board for board in load_boards(results) if board.task == "inr-dilation"]
+    rows = board.rows[board.rows["method"].str.startswith("mlp")]
+    assert len(rows) == len(paths) == 2
+    assert rows["seeds"].tolist() == [1, 1]
+    assert rows["method"].str.fullmatch(r"mlp.* @[0-9a-f]{8}").all()
+    assert rows["spec"].str.fullmatch(r"[0-9a-f]{12}\+[0-9a-f]{8}").all()
+    assert rows["spec"].nunique() == 2
+    assert set(zip(rows["commit"], rows["code"].fillna(""), strict=True)) == {("0" * 8, ""), ("1" * 8, "changed")}
+    for path in paths:
+        _from(path, code_sha256="0" * 64, dirty=False)
+    (board,) = [board for board in load_boards(results) if board.task == "inr-dilation"]
+    rows = board.rows[board.rows["method"].str.startswith("mlp")]
+    assert rows["seeds"].tolist() == [2]
+    assert not rows["spec"].str.contains("+", regex=False).any()
+
+
+def test_a_row_of_an_earlier_version_of_its_method_says_so(results: Path) -> None:
+    rewritten(results, lambda record: record["environment"].update(dirty=False))
+    for path in results.glob("inr-dilation/*/mlp/*/seed-*.json"):
+        record = json.loads(path.read_text())
+        record["method"]["version"] = "2"
+        path.write_text(json.dumps(record))
+        home = path.parents[4] / read_result(path).path
+        home.parent.mkdir(exist_ok=True)
+        for file in path.parent.glob(f"{path.stem}.*"):
+            file.rename(home.with_name(file.name))
+    marks = {
+        (board.task, row["method"].partition(" ")[0]): row["code"] if pd.notna(row["code"]) else ""
+        for board in load_boards(results)
+        for _, row in board.rows.iterrows()
+    }
+    assert marks["inr-classification", "mlp"] == "version 1 of 2"
+    assert marks["inr-dilation", "mlp"] == marks["inr-classification", "probegen"] == ""

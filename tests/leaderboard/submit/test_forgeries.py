@@ -19,6 +19,7 @@ from weightbench.benchmarks.metrics.dilation import dequantise, dilated, quantis
 from weightbench.benchmarks.records.predictions import read_predictions
 from weightbench.benchmarks.records.results_folder import read_result
 from weightbench.benchmarks.records.truth import Truth
+from weightbench.leaderboard.evidence.code_history import history_is_whole
 from weightbench.zoo.build.build_zoo import build_zoo
 
 PLUGIN = """
@@ -347,6 +348,47 @@ RECORDS = {
 }
 
 
+RECORDS |= {
+    "a date to come": (
+        lambda path: edit(path, finished="2999-01-01T00:00:00Z"),
+        "finished: 2999-01-01T00:00:00Z is in the future",
+    ),
+    "no date": (lambda path: edit(path, finished="yesterday"), "finished: is 'yesterday', expected a date"),
+    "more speed than there is": (
+        lambda path: edit(path, cost__predict_networks_per_s=1e30),
+        "cost.predict_networks_per_s: Input should be less than or equal to",
+    ),
+    "a number of four hundred digits": (
+        lambda path: edit(path, cost__peak_memory_mb=10**400),
+        "cost.peak_memory_mb: ",
+    ),
+    "memory owed": (
+        lambda path: edit(path, cost__peak_memory_mb=-5),
+        "cost.peak_memory_mb: Input should be greater than or equal to 0",
+    ),
+    "a load in words": (
+        lambda path: edit(path, environment__load="idle"),
+        "environment: Value error, load: Input should be a valid number",
+    ),
+    "a rate below nothing": (
+        lambda path: edit(path, environment__gflops=-1.0),
+        "environment: Value error, gflops: Input should be greater than or equal to 0",
+    ),
+    "a record too deep to read": (
+        lambda path: path.write_text('{"environment": ' + "[" * 100_000 + "]" * 100_000 + "}"),
+        "recursion limit exceeded",
+    ),
+    "a source with a path": (
+        lambda path: edit(path, method__source_sha256="../../../../etc/passwd"),
+        "method.source_sha256: '../../../../etc/passwd' is refused; expected 64 hex digits",
+    ),
+    "epochs in words": (
+        lambda path: edit(path, budget={"epochs": "<b>many</b>"}),
+        "budget.epochs: is '<b>many</b>', expected a number from 0",
+    ),
+}
+
+
 @pytest.mark.parametrize("name", RECORDS)
 def test_made_up_records(name: str, runs: Path, submit, tmp_path: Path) -> None:
     attack, message = RECORDS[name]
@@ -367,6 +409,14 @@ TRAINED = {
     "a better validation score": (
         lambda path: edit(path, selection__val_score=1e-9),
         "selection.val_score: says 1e-09 in epoch 1, curves.val_score has",
+    ),
+    "operations owed": (
+        lambda path: edit(path, budget__flops=-1e9),
+        "budget.flops: is -1000000000.0, expected a number",
+    ),
+    "more operations than the machine can do": (
+        lambda path: edit(path, budget__flops=1e18),
+        "budget.flops: says 1e+18 in",
     ),
     "an epoch that never was": (lambda path: edit(path, selection__epoch=7), "in epoch 7, curves.val_score has None"),
 }
@@ -443,3 +493,63 @@ def test_a_row_of_a_million_epochs(small_zoo: Path, submit, tmp_path: Path) -> N
     refused(runs, tmp_path / "home", submit, "is in no commit of this clone the file of ng-t")
     edit(home, method__source_sha256=honest["source_sha256"])
     refused(runs, tmp_path / "home", submit, "seed 0 is missing beside 11: weightbench run ng-t")
+
+
+def test_a_seed_of_other_code_makes_no_row(runs: Path, submit, tmp_path: Path) -> None:
+    """Neither among the new seeds nor beside committed ones; the same cells run again by other code may be."""
+    second = record_of(runs).with_name("seed-1.json")
+    commit = json.loads(record_of(runs).read_text())["environment"]["commit"][:8]
+    environment = json.loads(second.read_text())["environment"]
+    edit(second, environment=environment | {"code_sha256": "0" * 64})
+    message = f"seed 1 was run by other code than seed 0 of its row: run it with that of commit {commit}"
+    refused(runs, tmp_path / "home", submit, message)
+    kept = second.read_bytes(), second.with_suffix(".safetensors").read_bytes()
+    _remove(second)
+    assert submit(runs)[0] == 0
+    second.write_bytes(kept[0])
+    second.with_suffix(".safetensors").write_bytes(kept[1])
+    code, _, err = submit(runs)
+    assert code == 2
+    assert message in err
+    edit(second, environment=environment)
+    assert submit(runs)[0] == 0
+    for seed in (0, 1):
+        path = record_of(runs).with_name(f"seed-{seed}.json")
+        edit(path, environment=environment | {"code_sha256": "0" * 64, "cpu": "Another"})
+    code, out, err = submit(runs)
+    assert code == 0, err
+    assert "2 replications" in out
+
+
+@pytest.mark.skipif(not history_is_whole(), reason="a shallow clone cannot tell what code there was")
+def test_code_of_no_commit_fails_the_check_of_the_board(runs: Path, submit, cli, tmp_path: Path) -> None:
+    """A record that was put among the committed results by hand."""
+    assert submit(runs)[0] == 0
+    home = tmp_path / "home"
+    board = ("leaderboard", "--results", home / "results", "--out", home)
+    edit(record_of(home / "results"), method__source_sha256="0" * 64)
+    edit(record_of(home / "results").with_name("seed-1.json"), method__source_sha256="0" * 64)
+    assert cli(*board)[0] == 0
+    code, _, err = cli(*board, "--check")
+    assert code == 1
+    assert err.count("method.source_sha256: in no commit of this clone the file of weight-stats") == 2
+
+
+def test_noise_on_the_answers_of_another_passes_until_the_cell_is_run_again(
+    with_plug_in: Path, submit, cli, small_zoo: Path, tmp_path: Path
+) -> None:
+    """No rule can tell it; the kept file of the method does, which gives other answers."""
+    for seed in (0, 1):
+        copy_answers(mine(with_plug_in, seed), theirs(with_plug_in, seed))
+        noise = np.random.default_rng(seed).normal(0, 1e-3, (24, 10)).astype(np.float32)
+        forge_predictions(
+            mine(with_plug_in, seed), lambda ids, arrays, noise=noise: (ids, {"logits": arrays["logits"] + noise})
+        )
+    assert submit(with_plug_in)[0] == 0
+    committed = mine(tmp_path / "home" / "results")
+    out = tmp_path / "again"
+    asked = ("replicate", committed, "--zoo", small_zoo, "--foreign-code", "mine", "--out", out, "--json")
+    code, text, _ = cli(*asked)
+    assert code == 1, text
+    (found,) = json.loads(text)
+    assert (found["error"], found["within"]) == (None, False)

@@ -1,4 +1,4 @@
-"""Rows without holes, seeds 0 to k-1 and all trials of a search, so that nobody chooses among them; each of one code."""
+"""Rows without holes, seeds 0 to k-1 and all trials of a search, so that nobody chooses among them; and of one code."""
 
 from __future__ import annotations
 

@@ -133,7 +133,11 @@ def matmul_gflops(device: str, threads: int) -> float:
     on_gpu = device.startswith("cuda")
     size = 4096 if on_gpu else 512
     matrix = torch.full((size, size), 0.5, device=device)
-    wait = torch.cuda.synchronize if on_gpu else lambda: None
+
+    def wait() -> None:
+        if on_gpu:
+            torch.cuda.synchronize()
+
     _ = matrix @ matrix
     wait()
     started, products = time.perf_counter(), 0

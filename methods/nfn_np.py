@@ -14,8 +14,9 @@ from .spaces.nfn_model import NFNMethod
 class NPNFN(NFNMethod):
     """Equivariant linear layers for all neurons, inputs and outputs told apart by a sinusoidal code.
 
-    44,966,186 parameters at 2-32-32-1 and ten classes, as the authors' code. Recipe and fields: see
-    `nfn_model.NFNMethod`.
+    44,966,186 parameters at 2-32-32-1 and ten classes, as the authors' code with its pooling `NP`. (Their released
+    configuration leaves the head at `HNP`, which keeps the inputs' columns apart and has 512,000 more.) Recipe and
+    fields: see `nfn_model.NFNMethod`.
     """
 
     name = "nfn-np"

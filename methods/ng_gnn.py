@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
@@ -272,8 +272,6 @@ class NGGNN(NeuralMethod):
         probes: learned inputs whose activations are added to the node features (0, 4, 16 or 64 in the tables).
         position_embeddings: tell the levels, and the input and output neurons, apart.
         readout: "outputs" reads the output nodes side by side; "sum", "mean" or "attention" pools all nodes.
-        residual: add the updates of nodes and edges to what was there, x + W SiLU(update), instead of the published
-            SiLU(LayerNorm(W update)); without probes only this learns from a few thousand networks in a few epochs.
         aggregators: what a neuron keeps of its messages; PNA's four, or fewer for speed.
         fourier_features, fourier_sigma: of the embedding of weights and biases; 0 features: a linear embedding.
     """
@@ -284,13 +282,13 @@ class NGGNN(NeuralMethod):
     symmetries = ("permutation",)
     paper = "arXiv:2403.12143"
     recipe_fields = NeuralMethod.recipe_fields | {"dropout"}
+    residual: ClassVar[bool] = False  # whether updates of nodes and edges are added to what was there
 
     width: PositiveInt = 32
     depth: PositiveInt = 4
     probes: NonNegativeInt = 0
     position_embeddings: bool = True
     readout: GraphPooling = "outputs"
-    residual: bool = False
     aggregators: Annotated[tuple[Aggregator, ...], Field(min_length=1)] = ("mean", "min", "max", "std")
     fourier_features: NonNegativeInt = 256
     fourier_sigma: PositiveFinite = 3.0

@@ -13,7 +13,9 @@ SIGN = "⚠"
 
 # What the suite's methods declared when records did not say it; all others of that time declared nothing.
 DECLARED_EARLIER: dict[str, tuple[SymmetryName, ...]] = {
-    **dict.fromkeys(("dwsnet", "nfn-np", "nfn-hnp", "ng-gnn", "ng-t", "weight-stats"), ("permutation",)),
+    **dict.fromkeys(
+        ("dwsnet", "nfn-np", "nfn-hnp", "ng-gnn", "ng-gnn-residual", "ng-t", "weight-stats"), ("permutation",)
+    ),
     **dict.fromkeys(("graph-metrics", "weight-norms"), ("permutation", "sign")),
     **dict.fromkeys(("scale-gmn", "probegen", "vanilla-probe", "inr-decode"), ("permutation", "sign", "scale")),
 }

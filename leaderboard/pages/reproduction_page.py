@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...benchmarks.records.result import Result
+from ...benchmarks.records.result import MethodPart, Result
 from ..board.board import Board
 from ..board.command_line import command
 from ..board.printed_tables import ReportedRow, ReportedTable, published, stands_for
 from ..board.rows import Row, deviation
 from .board_tables import markdown_table
 
+# The fields that a method's `recipe` speaks of, for records that have none.
+TRAINING = (
+    *("epochs", "batch_size", "lr", "weight_decay", "warmup_steps", "clip_norm", "schedule", "patience", "augment"),
+    *("accumulate", "dropout", "head_dropout"),
+)
 HEADER = ["method", "printed", "ours", "difference", "seeds", "epochs", "fit, s", "settings"]
 
 
@@ -96,7 +101,8 @@ def reproduction(boards: list[Board]) -> str:
         "the evidence of the board. *Printed* is mean ± standard deviation over seeds (or the variance, where the",
         "paper gives that); *ours* is mean ± standard deviation over seeds, in brackets the board's 95 % interval.",
         "*Epochs*, where the paper says: ours of theirs. *Settings* are those that differ from the method's defaults,",
-        "which are the papers' recipes.",
+        "which are the papers' recipes, of model and training; where a record does not say which of its training",
+        "differ, all of these.",
         "",
     ]
     measured = measured_tables(boards)
@@ -113,6 +119,20 @@ def reproduction(boards: list[Board]) -> str:
     return "\n".join(lines)
 
 
+def _settings(method: MethodPart) -> str:
+    """What differs from the method's defaults; of a record too old to say what of its training does, all of that."""
+    training = method.recipe
+    if training is None:
+        given = {name: method.params[name] for name in TRAINING if name in method.params}
+        training = ", ".join(f"{name}={_text(value)}" for name, value in given.items())
+    return ", ".join(filter(None, (method.variant, training))) or "defaults"
+
+
+def _text(value: Any) -> str:
+    """A setting's value, as `variant` and `recipe` have it."""
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
 def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[str]:
     caveat = table.caveat(board.zoo, board.zoo_version, board.recipe_sha256)
     label = board.score_label if table.metric == board.metric else f"{table.metric}, which does not rank there"
@@ -127,7 +147,7 @@ def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[st
             str(pair.row["seeds"]),
             _epochs(table, pair),
             f"{pair.row['fit_s']:,.0f}",
-            ", ".join(filter(None, (pair.results[0].method.variant, pair.results[0].method.recipe))) or "defaults",
+            _settings(pair.results[0].method),
         ]
         for pair in matched
     ]

@@ -30,12 +30,13 @@ MNIST_INR = Architecture.mlp((2, 32, 32, 1), "sine", omega_0=30.0, output_offset
 NAMES = ("sine", "relu", "tanh", "gelu")
 SMALL = {
     "ng-gnn": {"width": 8, "depth": 3, "fourier_features": 8},
+    "ng-gnn-residual": {"width": 8},
     "ng-t": {"width": 8, "edge_width": 6, "attention_width": 8, "heads": 2, "depth": 3, "fourier_features": 8},
     "scale-gmn": {"width": 8, "depth": 3},
 }
 VARIANTS = [
     ("ng-gnn", {}),
-    ("ng-gnn", {"probes": 4, "position_embeddings": False, "residual": True, "fourier_features": 0}),
+    ("ng-gnn-residual", {"probes": 4, "position_embeddings": False}),
     ("ng-t", {}),
     ("ng-t", {"probes": 4, "position_embeddings": False, "fourier_features": 0}),
     ("scale-gmn", {}),

@@ -371,6 +371,20 @@ def test_a_table_in_another_metric_is_compared_with_the_score_of_that_name(tmp_p
     assert pd.isna(pair.row["low"])
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"), [("", "defaults"), ("epochs=1", "epochs=1"), (None, "epochs=1, batch_size=")]
+)
+def test_the_settings_of_a_reproduction_hide_no_part_of_the_recipe(results: Path, said: str | None, shown: str) -> None:
+    """ "defaults" stands for the published recipe alone; a record that does not say what differs shows all of it."""
+    moved_to(results, "mnist-inrs")
+    rewritten(results, lambda record: record["method"].update(recipe=said))
+    page = board_files(load_boards(results))["REPRODUCTION.md"]
+    (line,) = [line for line in page.splitlines() if line.startswith("| MLP | 17.6 ± 0 |")]
+    settings = line.split("|")[-2].strip()
+    assert settings.startswith(shown)
+    assert ("lr=" in settings) == (said is None)
+
+
 def test_hardware_is_never_mixed(results: Path) -> None:
     before = wb.boards(results)["inr-classification on digits-inrs@1.0.0"]
 

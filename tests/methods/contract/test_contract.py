@@ -225,9 +225,9 @@ def test_wrong_parameters_are_one_clear_error(params: dict, message: str) -> Non
 
 
 def test_text_becomes_the_fields_type() -> None:
-    method = wb.load_method("ng-gnn", width="64", lr="1e-2", position_embeddings="false", probes="16", residual="yes")
+    method = wb.load_method("ng-gnn", width="64", lr="1e-2", position_embeddings="false", probes="16")
     assert (method.width, method.lr, method.position_embeddings) == (64, 0.01, False)
-    assert method.variant == "width=64, probes=16, position_embeddings=False, residual=True"
+    assert method.variant == "width=64, probes=16, position_embeddings=False"
 
 
 def test_text_of_a_tuple_is_what_a_variant_prints() -> None:

@@ -14,7 +14,8 @@ class NGGNNResidual(NGGNN):
 
     Nodes and edges keep what they were, x + W SiLU(update), where `ng-gnn` replaces them by SiLU(norm(W update)); the
     embedding of weights and biases is linear, neurons keep the mean of their messages, and there are three layers. The
-    recipe is that of `ng-gnn`; a few thousand networks take `schedule=one-cycle lr=5e-3 dropout=0`, as in suite small-zoos.
+    recipe is that of `ng-gnn`; a few thousand networks take `schedule=one-cycle lr=5e-3 dropout=0`, as in suite
+    small-zoos.
 
     Fields: those of `ng-gnn`.
     """

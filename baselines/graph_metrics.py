@@ -13,8 +13,10 @@ from torch import Tensor
 
 from ..methods.contract.feature_method import FeatureMethod
 from ..methods.contract.network_checks import require_finite
-from ..zoo.networks.architecture import Add, Architecture, Conv2d, Linear
+from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
+from ..zoo.networks.operations.joining import Add
+from ..zoo.networks.operations.layers import Conv2d, Linear
 from ..zoo.networks.symmetry import neuron_groups
 
 BATCH_SIZE = 256  # networks measured at once
@@ -67,13 +69,13 @@ def path_lengths(networks: Networks, matrices: list[Tensor]) -> Tensor:
     distance = start.expand(len(networks), -1, -1)  # [B, input, neuron]
     before, layer = distance, 0
     outputs: list[Tensor] = []
-    for operation in networks.arch.operations:
+    for operation, sources in zip(networks.arch.operations, networks.arch.sources, strict=True):
         if isinstance(operation, Linear | Conv2d):
             length = 1 / matrices[layer].clamp(min=SMALLEST_STRENGTH)
             distance = torch.stack([(distance + row.unsqueeze(1)).amin(2) for row in length.unbind(1)], 2)
             layer += 1
         elif isinstance(operation, Add):
-            distance = torch.minimum(distance, before if operation.source < 0 else outputs[operation.source])
+            distance = torch.minimum(distance, before if sources[1] < 0 else outputs[sources[1]])
         outputs.append(distance)
     return distance.flatten(1)
 

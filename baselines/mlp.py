@@ -62,6 +62,7 @@ class MLP(NeuralMethod):
     tasks = ("inr-classification", "inr-dilation", "property")
     paper = "arXiv:2301.12780"
     one_architecture = True
+    any_operation = True
 
     width: PositiveInt = 32
     depth: NonNegativeInt = 4

@@ -13,11 +13,12 @@ from ..zoo.networks.networks import Networks
 
 def norms(networks: Networks) -> Tensor:
     """Per layer five numbers, `[B, 5 * layers]`: the weight's Frobenius norm, its square and its spectral norm (of the
-    matrix `[out, in * kernel]`), the bias's norm and its square (0 without bias). Blind to the order of the neurons.
+    matrix `[out, in * kernel]`; a vector is one column), the bias's norm and its square (0 without bias). Blind to the
+    order of the neurons.
     """
     columns = []
     for weight, bias in zip(networks.weights, networks.biases, strict=True):
-        matrix = weight.flatten(2).double()
+        matrix = (weight.flatten(2) if weight.ndim > 2 else weight.unsqueeze(2)).double()
         whole = matrix.flatten(1).norm(dim=1)
         offset = torch.zeros_like(whole) if bias is None else bias.double().norm(dim=1)
         spectral = torch.linalg.matrix_norm(matrix, 2)
@@ -30,6 +31,7 @@ class WeightNorms(FeatureMethod):
 
     name = "weight-norms"
     symmetries = ("permutation", "sign")
+    any_operation = True
 
     def size(self, arch: Architecture) -> int:
         """Five norms per layer."""

@@ -45,6 +45,7 @@ class WeightStats(Method):
     name = "weight-stats"
     tasks = ("inr-classification", "property")
     symmetries = ("permutation",)
+    any_operation = True
     paper = "arXiv:2002.11448"
 
     trees: PositiveInt = 200

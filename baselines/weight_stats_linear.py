@@ -17,6 +17,7 @@ class WeightStatsLinear(FeatureMethod):
 
     name = "weight-stats-linear"
     symmetries = ("permutation",)
+    any_operation = True
     paper = "arXiv:2002.11448"
 
     def size(self, arch: Architecture) -> int:

@@ -81,6 +81,7 @@ class ProbeGen(NeuralMethod):
     """
 
     name = "probegen"
+    any_operation = True
     tasks = ("inr-classification", "property")
     symmetries = ("permutation", "sign", "scale")
     paper = "arXiv:2410.10811"

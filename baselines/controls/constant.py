@@ -16,6 +16,7 @@ class Constant(Method):
     """Reads nothing. As an embedding, one zero."""
 
     name = "constant"
+    any_operation = True
     tasks = ("inr-classification", "property")
     symmetries = ("permutation", "sign", "scale")
 

@@ -21,6 +21,7 @@ class EpochClock(Method):
     """
 
     name = "epoch-clock"
+    any_operation = True
     tasks = ("property",)
     reads = ("epoch",)
 

@@ -16,6 +16,7 @@ class IdentityMatching(Method):
     """Every neuron keeps its place; the floor of neuron alignment."""
 
     name = "identity-matching"
+    any_operation = True
     tasks = ("neuron-alignment",)
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:

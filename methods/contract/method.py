@@ -56,6 +56,8 @@ class Method:
         reads: columns of the zoo's table that a control is given in place of networks, as a DataFrame; () for a method.
         one_architecture: the method is tied to the architecture that it was fitted on; where it reads weights and edits
             none, activations may differ.
+        any_operation: it reads networks of any operations; without, only linear and convolutional layers in a row, with
+            residual edges, and what else is refused by name.
         symmetries: changes of the weights that keep a network's function ("permutation", "sign", "scale") and that
             cannot change the method's answer; edits move along. `weightbench check` holds it to that.
         recipe_fields: fields that say how to train, not what is trained; they do not show in a row's name.
@@ -87,6 +89,7 @@ class Method:
     paper: ClassVar[str] = ""
     reads: ClassVar[tuple[str, ...]] = ()
     one_architecture: ClassVar[bool] = False
+    any_operation: ClassVar[bool] = False
     symmetries: ClassVar[tuple[Kind, ...]] = ()
     recipe_fields: ClassVar[frozenset[str]] = frozenset()
     search_space: ClassVar[Mapping[str, DrawnHyperparameter]] = {}
@@ -162,6 +165,12 @@ class Method:
         if absent:
             raise BadInput(f"method {self.name} reads the column {absent[0]}, which this zoo does not have")
         found = task.architectures
+        unread = [arch for arch in found if arch.beyond_chain is not None]
+        if unread and not self.any_operation:
+            raise BadInput(
+                f"method {self.name} takes chains of linear and convolutional layers, and does not read "
+                f"{unread[0].beyond_chain} of {unread[0]}: choose a method that takes any operation"
+            )
         if task.output != "networks":
             found = list({arch.layout: arch for arch in found}.values())
         if self.one_architecture and len(found) > 1:

@@ -21,7 +21,10 @@ from typing import NamedTuple, get_args
 from torch import Tensor
 
 from ...runtime.errors import BadInput
-from ...zoo.networks.architecture import Activation, ActivationName, Add, Architecture, Conv2d, Linear
+from ...zoo.networks.architecture import Architecture
+from ...zoo.networks.operations.elementwise import Activation, ActivationName
+from ...zoo.networks.operations.joining import Add
+from ...zoo.networks.operations.layers import Conv2d, Linear
 
 ACTIVATIONS: tuple[ActivationName, ...] = get_args(ActivationName)
 
@@ -96,12 +99,14 @@ class GraphLayout:
 
 @cache
 def layout_of(arch: Architecture) -> GraphLayout:
-    """Raises BadInput for a residual connection between levels of different width."""
+    """Raises BadInput for what is no chain of layers, and for residual edges between levels of different width."""
+    if arch.beyond_chain is not None:
+        raise BadInput(f"{arch}: neural graphs here are of linear and convolutional layers, not of {arch.beyond_chain}")
     widths, activations, kernel = [arch.input_shape[0]], ["identity"], 1
     blocks: list[EdgeBlock] = []
     residual: list[EdgeBlock] = []
     after: list[int] = []  # level after each operation
-    for operation in arch.operations:
+    for operation, sources in zip(arch.operations, arch.sources, strict=True):
         match operation:
             case Linear() | Conv2d():
                 blocks.append(EdgeBlock(len(blocks), len(blocks) + 1, len(blocks)))
@@ -110,8 +115,8 @@ def layout_of(arch: Architecture) -> GraphLayout:
                 activations.append("identity")
             case Activation(name=name):
                 activations[-1] = name
-            case Add(source=source):
-                origin = 0 if source < 0 else after[source]
+            case Add():
+                origin = 0 if sources[1] < 0 else after[sources[1]]
                 if widths[origin] != widths[-1]:
                     raise BadInput(f"{arch}: a residual edge joins levels of {widths[origin]} and {widths[-1]} neurons")
                 residual.append(EdgeBlock(origin, len(blocks), None))

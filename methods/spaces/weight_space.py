@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from ...runtime.errors import BadInput
-from ...zoo.networks.architecture import Add, Architecture
+from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
+from ...zoo.networks.operations.joining import Add
 from ..contract.network_checks import require_architecture
 from .level_pooling import Levels
 
@@ -52,6 +53,8 @@ class WeightSpace:
     """
 
     def __init__(self, arch: Architecture, method: str, *, permute_ends: bool = False) -> None:
+        if arch.beyond_chain is not None:
+            raise BadInput(f"{method} takes plain MLPs and CNNs, not {arch}: it does not read {arch.beyond_chain}")
         if any(isinstance(operation, Add) for operation in arch.operations):
             raise BadInput(f"{method} takes MLPs and CNNs without residual edges, not {arch}: a graph method does")
         self.arch, self.method = arch, method

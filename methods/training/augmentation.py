@@ -21,8 +21,10 @@ from torch import Tensor
 
 from ...runtime.errors import BadInput, unknown
 from ...zoo.networks import symmetry
-from ...zoo.networks.architecture import Activation, Add, Conv2d, Linear
 from ...zoo.networks.networks import Networks
+from ...zoo.networks.operations.elementwise import Activation
+from ...zoo.networks.operations.joining import Add
+from ...zoo.networks.operations.layers import Conv2d, Linear
 
 Augmentation = Callable[[Networks, torch.Generator], Networks]
 
@@ -48,6 +50,8 @@ def phase(networks: Networks, generator: torch.Generator, maximum: int = 4) -> N
     Preserves every network's function: sin(omega_0 (w x + b + k pi / omega_0)) = (-1)^k sin(omega_0 (w x + b)).
     """
     arch = networks.arch
+    if arch.beyond_chain is not None:
+        return networks
     behind: dict[int, float] = {}  # omega_0 of the sine right behind a layer
     layer, previous = -1, None
     for operation in arch.operations:
@@ -100,20 +104,25 @@ def noise(networks: Networks, generator: torch.Generator, share: float = 0.1) ->
     draws = torch.randn(networks.params.shape, generator=generator).to(networks.params)
     spread = torch.empty_like(networks.params[0])
     for tensor in networks.arch.tensors:
-        spread[tensor.start : tensor.stop] = networks.params[:, tensor.start : tensor.stop].std(correction=0)
+        deviation = networks.params[:, tensor.start : tensor.stop].std(correction=0)
+        spread[tensor.start : tensor.stop] = deviation if tensor.spec.trained else 0.0
     return Networks(networks.arch, networks.params + share * spread * draws)
 
 
 def dropout(networks: Networks, generator: torch.Generator, p: float = 0.01) -> Networks:
     """Parameters set to zero with probability p, the others divided by 1 - p: the mean stays."""
     kept = torch.rand(networks.params.shape, generator=generator).to(networks.params.device) >= p
-    return Networks(networks.arch, networks.params * kept / (1 - p))
+    thinned = networks.params * kept / (1 - p)
+    for tensor in networks.arch.tensors:
+        if not tensor.spec.trained:
+            thinned[:, tensor.start : tensor.stop] = networks.params[:, tensor.start : tensor.stop]
+    return Networks(networks.arch, thinned)
 
 
 def quantile(networks: Networks, generator: torch.Generator, maximum: float = 0.1) -> Networks:
     """The smallest parameters of every tensor set to zero, a share drawn from [0, maximum] per network and tensor."""
     params = networks.params.clone()
-    for tensor in networks.arch.tensors:
+    for tensor in (tensor for tensor in networks.arch.tensors if tensor.spec.trained):
         values = params[:, tensor.start : tensor.stop]
         rank = values.abs().argsort(1).argsort(1)
         share = maximum * torch.rand(len(values), 1, generator=generator).to(values.device)
@@ -181,7 +190,8 @@ def _uniform(networks: Networks, generator: torch.Generator, size: int, maximum:
 def _inputs_moved(networks: Networks, matrix: Tensor | None, shift: Tensor | None) -> Networks:
     """Networks that compute f(matrix x + shift), through the first layer's weights and biases."""
     first = networks.arch.layers[0]
-    if not isinstance(first, Linear) or len(networks.arch.input_shape) != 1:
+    chain = networks.arch.beyond_chain is None
+    if not isinstance(first, Linear) or len(networks.arch.input_shape) != 1 or not chain:
         raise BadInput(f"augmentations of coordinates take INRs, not {networks.arch}")
     moved = Networks(networks.arch, networks.params.clone())
     weight, bias = moved.weights[0], moved.biases[0]

@@ -9,7 +9,9 @@ from helpers.random_task import RandomTask
 import weightbench as wb
 from weightbench.baselines.graph_metrics import assortativity, overlap, path_lengths, strengths
 from weightbench.zoo.networks import symmetry
-from weightbench.zoo.networks.architecture import Activation, Add, Linear
+from weightbench.zoo.networks.operations.elementwise import Activation
+from weightbench.zoo.networks.operations.joining import Add
+from weightbench.zoo.networks.operations.layers import Linear
 
 
 def test_graph_metrics_of_a_network_worked_out_by_hand() -> None:

@@ -14,17 +14,12 @@ import weightbench as wb
 from weightbench.methods import ng_t
 from weightbench.methods.graphs.neural_graph import GraphLayout
 from weightbench.zoo.networks import symmetry
-from weightbench.zoo.networks.architecture import (
-    Activation,
-    Add,
-    Architecture,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    Pool2d,
-)
+from weightbench.zoo.networks.architecture import Architecture
 from weightbench.zoo.networks.networks import Networks
+from weightbench.zoo.networks.operations.elementwise import Activation
+from weightbench.zoo.networks.operations.joining import Add, Flatten
+from weightbench.zoo.networks.operations.layers import Conv2d, Linear
+from weightbench.zoo.networks.operations.pooling import GlobalAvgPool2d, Pool2d
 
 MNIST_INR = Architecture.mlp((2, 32, 32, 1), "sine", omega_0=30.0, output_offset=0.5)
 NAMES = ("sine", "relu", "tanh", "gelu")

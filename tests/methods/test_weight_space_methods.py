@@ -15,7 +15,10 @@ from torch import nn
 
 import weightbench as wb
 from weightbench.zoo.networks import symmetry
-from weightbench.zoo.networks.architecture import Activation, Add, Conv2d, Flatten, GlobalAvgPool2d, Linear
+from weightbench.zoo.networks.operations.elementwise import Activation
+from weightbench.zoo.networks.operations.joining import Add, Flatten
+from weightbench.zoo.networks.operations.layers import Conv2d, Linear
+from weightbench.zoo.networks.operations.pooling import GlobalAvgPool2d
 
 MNIST_INR = wb.Architecture.mlp((2, 32, 32, 1), "sine", omega_0=30.0, output_offset=0.5)
 SMALL = {"width": 8, "depth": 2}

@@ -17,7 +17,8 @@ from ...runtime.errors import BadInput, unknown
 from ...runtime.files import cache_dir, make_folder
 from ...runtime.progress import track
 from ..build.finish_zoo import finish_zoo
-from ..networks.architecture import ActivationName, Architecture
+from ..networks.architecture import Architecture
+from ..networks.operations.elementwise import ActivationName
 from ..recipes.catalogue import zoo_names
 from ..recipes.splits import SPLITS, split_groups
 from ..recipes.zoo_entry import BUILDER, recipe_digest

@@ -1,8 +1,8 @@
 """`Architecture`: a frozen, torch-free description of one feed-forward network that travels as JSON.
 
-A network is a sequence of operations, as in `torch.nn.Sequential`, plus residual edges (`Add`) that name an earlier
-operation. Only `Linear` and `Conv2d` carry parameters; they are the *layers*, and layer l has weight
-`[out, in, *kernel]` and bias `[out]`, stored one after the other in state-dict order.
+A network is a graph of operations, listed so that each reads earlier ones: without `inputs`, the one before, as in
+`torch.nn.Sequential`. Operations with parameters are the *layers*; their tensors are stored one after the other in
+state-dict order, running statistics among them. What an operation is, its file in `operations/` alone says.
 """
 
 from __future__ import annotations
@@ -10,139 +10,48 @@ from __future__ import annotations
 import math
 from functools import cached_property
 from itertools import pairwise
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-ActivationName = Literal["sine", "relu", "leaky-relu", "tanh", "gelu", "sigmoid", "silu", "elu", "softplus", "identity"]
-
-
-class _Operation(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Linear(_Operation):
-    """A fully connected layer, y = W x + b, with W `[out, in]`."""
-
-    op: Literal["linear"] = "linear"
-    in_features: PositiveInt
-    out_features: PositiveInt
-    bias: bool = True
-
-    @property
-    def weight_shape(self) -> tuple[int, ...]:
-        """`(out, in)`."""
-        return (self.out_features, self.in_features)
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """`(out,)`. Raises ValueError unless it is given `(in,)`."""
-        if shape != (self.in_features,):
-            raise ValueError(f"linear takes {(self.in_features,)}, is given {shape}")
-        return (self.out_features,)
-
-
-class Conv2d(_Operation):
-    """A convolution of `[in, height, width]` with kernels `[out, in, *kernel_size]`, zero-padded on every side."""
-
-    op: Literal["conv2d"] = "conv2d"
-    in_channels: PositiveInt
-    out_channels: PositiveInt
-    kernel_size: tuple[PositiveInt, PositiveInt]
-    stride: PositiveInt = 1
-    padding: int = Field(0, ge=0)
-    bias: bool = True
-
-    @property
-    def weight_shape(self) -> tuple[int, ...]:
-        """`(out, in, kernel height, kernel width)`."""
-        return (self.out_channels, self.in_channels, *self.kernel_size)
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """`(out, height, width)`. Raises ValueError for other channels, and where the kernel does not fit."""
-        if len(shape) != 3 or shape[0] != self.in_channels:
-            raise ValueError(f"conv2d takes ({self.in_channels}, height, width), is given {shape}")
-        height, width = (
-            (size + 2 * self.padding - kernel) // self.stride + 1
-            for size, kernel in zip(shape[1:], self.kernel_size, strict=True)
-        )
-        if height < 1 or width < 1:
-            raise ValueError(f"conv2d with kernel {self.kernel_size} leaves nothing of {shape}")
-        return (self.out_channels, height, width)
-
-
-class Activation(_Operation):
-    """An elementwise function; a `sine` computes sin(omega_0 * x) (SIREN, Sitzmann et al. 2020)."""
-
-    op: Literal["activation"] = "activation"
-    name: ActivationName
-    omega_0: float = 1.0
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape stays."""
-        return shape
-
-
-class Pool2d(_Operation):
-    """The maximum or mean of squares of `kernel_size` side by side; incomplete ones at the edge are left out."""
-
-    op: Literal["pool2d"] = "pool2d"
-    kind: Literal["max", "avg"] = "max"
-    kernel_size: PositiveInt = 2
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """`(channels, height, width)`. Raises ValueError for what is no image or smaller than the kernel."""
-        if len(shape) != 3 or min(shape[1:]) < self.kernel_size:
-            raise ValueError(f"pool2d of {self.kernel_size} takes (channels, height, width), is given {shape}")
-        return (shape[0], shape[1] // self.kernel_size, shape[2] // self.kernel_size)
-
-
-class GlobalAvgPool2d(_Operation):
-    """The mean over all positions: `[channels, height, width]` to `[channels]`."""
-
-    op: Literal["global-avg-pool2d"] = "global-avg-pool2d"
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """`(channels,)`. Raises ValueError for what is no image."""
-        if len(shape) != 3:
-            raise ValueError(f"global-avg-pool2d takes (channels, height, width), is given {shape}")
-        return (shape[0],)
-
-
-class Flatten(_Operation):
-    """All values in one row, channel by channel."""
-
-    op: Literal["flatten"] = "flatten"
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """`(values,)`."""
-        return (math.prod(shape),)
-
-
-class Add(_Operation):
-    """A residual edge: adds the output of operation `source` (-1 is the network's input)."""
-
-    op: Literal["add"] = "add"
-    source: int = Field(ge=-1)
-
-    def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """The shape stays; that the other summand has it too, `Architecture.shapes` checks."""
-        return shape
-
+from .operations.attention import Attention
+from .operations.elementwise import Activation, ActivationName
+from .operations.joining import Joining
+from .operations.layers import Conv2d, Layer, Linear
+from .operations.normalisation import Normalisation
+from .operations.operation import INPUT, PREVIOUS, BaseOperation, TensorSpec, neuron_axis
+from .operations.pooling import GlobalAvgPool2d, Pooling
+from .operations.tokens import Tokens
+from .operations.wires import Axis, Kind, Wires
 
 Operation = Annotated[
-    Linear | Conv2d | Activation | Pool2d | GlobalAvgPool2d | Flatten | Add, Field(discriminator="op")
+    Layer | Activation | Pooling | Joining | Normalisation | Tokens | Attention, Field(discriminator="op")
 ]
 
 
 class ParamTensor(NamedTuple):
-    """Where one weight or bias lies in the flat parameter vector."""
+    """Where one tensor lies in the flat parameter vector.
+
+    Arguments:
+        layer: number of the operation among those with parameters, `operation` its place among all.
+        kind: the tensor's role in it: "weight", "bias" or a running statistic.
+    """
 
     name: str
     layer: int
-    kind: Literal["weight", "bias"]
+    kind: str
     shape: tuple[int, ...]
     start: int
     stop: int
+    operation: int
+    spec: TensorSpec
+
+
+class Wiring(NamedTuple):
+    """What `Wires` gathers of a whole network, and the neurons of every value: `values[0]` is the network's input."""
+
+    wires: Wires
+    values: tuple[Axis, ...]
 
 
 class Architecture(BaseModel):
@@ -150,10 +59,11 @@ class Architecture(BaseModel):
 
     Arguments:
         input_shape: `(in,)` for MLPs and INRs, `(channels, height, width)` for CNNs.
-        operations: what is applied, in order.
+        operations: what is applied, each after what it reads; the last one's output is the network's.
         output_offset: constant added to the output (DWSNets' INRs add 0.5).
 
-    Raises pydantic's ValidationError (a ValueError) when two neighbouring operations do not fit.
+    Raises pydantic's ValidationError (a ValueError) when an operation does not fit what it reads. Nothing is allocated:
+    shapes are numbers.
 
     Example:
         >>> import weightbench as wb
@@ -180,7 +90,7 @@ class Architecture(BaseModel):
         output_offset: float = 0.0,
     ) -> Architecture:
         """A fully connected network `sizes[0]-...-sizes[-1]`, with the activation between its layers."""
-        operations: list[Linear | Activation] = []
+        operations: list[Operation] = []
         for n_in, n_out in pairwise(sizes):
             operations += [Linear(in_features=n_in, out_features=n_out), Activation(name=activation, omega_0=omega_0)]
         return cls(input_shape=(sizes[0],), operations=tuple(operations[:-1]), output_offset=output_offset)
@@ -218,29 +128,45 @@ class Architecture(BaseModel):
 
     @model_validator(mode="after")
     def _operations_fit(self) -> Architecture:
-        # Both are cached here: torch.compile cannot trace a cached property's first access.
-        _ = self.shapes, self.tensors
+        # All are cached here: torch.compile cannot trace a cached property's first access.
+        _ = self.sources, self.shapes, self.tensors, self.levels, self.last_read
         if not self.layers:
-            raise ValueError("an architecture needs at least one linear or conv2d layer")
+            raise ValueError("an architecture needs at least one operation with parameters, such as linear or conv2d")
         return self
+
+    @cached_property
+    def sources(self) -> tuple[tuple[int, ...], ...]:
+        """The places of the operations that each one reads, -1 for the network's input."""
+        places: dict[str, int] = {INPUT: -1}
+        sources: list[tuple[int, ...]] = []
+        for index, operation in enumerate(self.operations):
+            found = []
+            for name in operation.references:
+                place = index - 1 if name == PREVIOUS else int(name) if name.isdigit() else places.get(name)
+                if place is None or place >= index:
+                    raise ValueError(f"operation {index}: {operation.op} takes an earlier operation, not {name}")
+                found.append(place)
+            least, most = operation.arity
+            if not least <= len(found) <= most:
+                wanted = least if least == most else f"{least} or more"
+                raise ValueError(f"operation {index}: {operation.op} takes {wanted} inputs, is given {len(found)}")
+            if operation.id in (*places, PREVIOUS):
+                raise ValueError(f"operation {index}: the id {operation.id} is taken")
+            if operation.id is not None:
+                places[operation.id] = index
+            sources.append(tuple(found))
+        return tuple(sources)
 
     @cached_property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """The output shape of every operation, for one input and without the batch axes."""
         shapes: list[tuple[int, ...]] = []
-        shape: tuple[int, ...] = self.input_shape
-        for index, operation in enumerate(self.operations):
+        for index, (operation, sources) in enumerate(zip(self.operations, self.sources, strict=True)):
+            given = [self.input_shape if source < 0 else shapes[source] for source in sources]
             try:
-                shape = operation.output_shape(shape)
+                shapes.append(operation.output_shape(*given))
             except ValueError as error:
                 raise ValueError(f"operation {index}: {error}") from None
-            if isinstance(operation, Add):
-                if operation.source >= index:
-                    raise ValueError(f"operation {index}: add takes an earlier operation, not {operation.source}")
-                other = self.input_shape if operation.source < 0 else shapes[operation.source]
-                if other != shape:
-                    raise ValueError(f"operation {index}: add of {shape} and {other}")
-            shapes.append(shape)
         return tuple(shapes)
 
     @property
@@ -249,33 +175,74 @@ class Architecture(BaseModel):
         return self.shapes[-1]
 
     @cached_property
-    def layers(self) -> tuple[Linear | Conv2d, ...]:
+    def layers(self) -> tuple[BaseOperation, ...]:
         """The operations that carry parameters."""
-        return tuple(op for op in self.operations if isinstance(op, Linear | Conv2d))
+        return tuple(operation for operation in self.operations if operation.tensors)
 
     @cached_property
     def tensors(self) -> tuple[ParamTensor, ...]:
-        """Every weight and bias in state-dict order; names are those of the equal `torch.nn.Sequential`."""
+        """Every tensor in state-dict order; names are those of the equal `torch.nn.Sequential`, or of the `id`."""
         tensors: list[ParamTensor] = []
         start = layer = 0
         for index, operation in enumerate(self.operations):
-            if not isinstance(operation, Linear | Conv2d):
-                continue
-            shapes = {"weight": operation.weight_shape}
-            if operation.bias:
-                shapes["bias"] = operation.weight_shape[:1]
-            for kind, shape in shapes.items():
-                stop = start + math.prod(shape)
-                tensors.append(ParamTensor(f"{index}.{kind}", layer, kind, shape, start, stop))  # type: ignore[arg-type]
+            name = index if operation.id is None else operation.id
+            for spec in operation.tensors:
+                stop = start + math.prod(spec.shape)
+                tensors.append(
+                    ParamTensor(f"{name}.{spec.role}", layer, spec.role, spec.shape, start, stop, index, spec)
+                )
                 start = stop
-            layer += 1
+            layer += bool(operation.tensors)
         return tuple(tensors)
+
+    def wiring(self, kind: Kind) -> Wiring:
+        """How the neurons hang together, for one kind of symmetry."""
+        wires = Wires(kind)
+        values = [wires.new_named(self.input_shape[neuron_axis(self.input_shape)])]
+        for index, (operation, sources) in enumerate(zip(self.operations, self.sources, strict=True)):
+            wires.operation = index
+            wires.shapes = tuple(self.input_shape if source < 0 else self.shapes[source] for source in sources)
+            try:
+                values.append(operation.wire(wires, *(values[source + 1] for source in sources)))
+            except ValueError as error:
+                raise ValueError(f"operation {index}: {error}") from None
+        wires.fix(values[-1])
+        return Wiring(wires, tuple(values))
+
+    @cached_property
+    def levels(self) -> tuple[int | None, ...]:
+        """The level of neurons that every operation's output holds, 0 that of the inputs; None for joined ones."""
+        wires, values = self.wiring("permutation")
+        return tuple(
+            axis[0].level if len(axis) == 1 and axis[0].neurons == wires.sizes[axis[0].level] else None
+            for axis in values[1:]
+        )
+
+    @cached_property
+    def last_read(self) -> tuple[tuple[int, ...], ...]:
+        """For every operation the values that nothing reads after it, of those that it reads and its own."""
+        last = {index: index for index in range(-1, len(self.operations))}
+        last |= {source: index for index, sources in enumerate(self.sources) for source in sources}
+        done: list[list[int]] = [[] for _ in self.operations]
+        for value, index in last.items():
+            if value < len(self.operations) - 1 and index >= 0:
+                done[index].append(value)
+        return tuple(map(tuple, done))
+
+    @property
+    def beyond_chain(self) -> str | None:
+        """The first operation that makes this more than a chain of layers with residual edges; None if it is one."""
+        for index, (operation, shape) in enumerate(zip(self.operations, self.shapes, strict=True)):
+            plain = operation.in_chain and len(shape) != 2 and (not operation.inputs or operation.op == "add")
+            if not plain:
+                return f"{operation.op} (operation {index})"
+        return None
 
     @cached_property
     def layout(self) -> Architecture:
         """The same without its activations: equal for architectures whose weights have one shape and one place."""
-        neutral = Activation(name="identity")
-        kept = tuple(neutral if isinstance(op, Activation) else op for op in self.operations)
+        neutral = {"name": "identity", "omega_0": 1.0, "approximate": "none"}
+        kept = tuple(op.model_copy(update=neutral) if isinstance(op, Activation) else op for op in self.operations)
         return self.model_copy(update={"operations": kept})
 
     @property
@@ -284,8 +251,13 @@ class Architecture(BaseModel):
         return self.tensors[-1].stop
 
     def __str__(self) -> str:
+        convolutional = any(isinstance(layer, Conv2d) for layer in self.layers)
+        kind = "cnn" if convolutional else "mlp"
+        if self.beyond_chain is not None:
+            more = dict.fromkeys(op.op for op in self.operations if not op.in_chain)
+            kind = "transformer" if "attention" in more else kind
+            return f"{kind} with {', '.join(more) or 'branches'}, {self.num_params:,} parameters"
         first = self.input_shape[0]
         widths = "-".join(str(n) for n in (first, *(layer.weight_shape[0] for layer in self.layers)))
-        kind = "cnn" if any(isinstance(layer, Conv2d) for layer in self.layers) else "mlp"
         activations = {op.name for op in self.operations if isinstance(op, Activation)}
         return " ".join([kind, widths, *sorted(activations)])

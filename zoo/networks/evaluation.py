@@ -4,41 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from .architecture import Activation, Add, Architecture, Conv2d, Flatten, GlobalAvgPool2d, Linear, Pool2d
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
-    "sine": torch.sin,
-    "relu": F.relu,
-    "leaky-relu": F.leaky_relu,
-    "tanh": torch.tanh,
-    "gelu": F.gelu,
-    "sigmoid": torch.sigmoid,
-    "silu": F.silu,
-    "elu": F.elu,
-    "softplus": F.softplus,
-    "identity": lambda x: x,
-}
+from .architecture import Architecture, ParamTensor
+from .operations.elementwise import Activation
 
 
-def split_params(arch: Architecture, params: Tensor) -> tuple[list[Tensor], list[Tensor | None]]:
-    """Views of `params [B, P]`: weights `[B, out, in, *kernel]` and biases `[B, out]` (None where a layer has none)."""
-    weights: list[Tensor] = []
-    biases: list[Tensor | None] = [None] * len(arch.layers)
+def split_params(arch: Architecture, params: Tensor) -> list[dict[str, Tensor]]:
+    """Views of `params [B, P]`: for each layer its tensors `[B, *shape]` by role, such as "weight" and "bias"."""
+    layers: list[dict[str, Tensor]] = [{} for _ in arch.layers]
     for tensor in arch.tensors:
-        view = params[:, tensor.start : tensor.stop].unflatten(1, tensor.shape)
-        if tensor.kind == "weight":
-            weights.append(view)
-        else:
-            biases[tensor.layer] = view
-    return weights, biases
+        layers[tensor.layer][tensor.kind] = _view(params, tensor)
+    return layers
+
+
+def _view(params: Tensor, tensor: ParamTensor) -> Tensor:
+    view: Tensor = params[:, tensor.start : tensor.stop].unflatten(1, tensor.shape)
+    return view
 
 
 def evaluate(
-    arch: Architecture, params: Tensor, x: Tensor, dropout: Callable[[Tensor, int], Tensor] | None = None
+    arch: Architecture,
+    params: Tensor,
+    x: Tensor,
+    dropout: Callable[[Tensor, int], Tensor] | None = None,
+    *,
+    features: bool = False,
 ) -> tuple[Tensor, list[Tensor]]:
     """Run B networks on n inputs each.
 
@@ -46,11 +37,11 @@ def evaluate(
         params: `[B, P]`.
         x: `[n, *input_shape]`, shared by all networks, or `[B, n, *input_shape]`.
         dropout: in training, is given every activation's output `[B, n, ...]` and its index, and returns it thinned.
+        features: keep those too; without, a value is let go once nothing reads it any more.
 
     Returns the output `[B, n, *output_shape]`, with the output offset, and the features of every neuron: the inputs,
-    then each layer's outputs after the operations that follow it (activation, pooling, residual edges), up to the next.
+    then each level's values after the last operation on it alone (activation, pooling, residual edges).
     """
-    weights, biases = split_params(arch, params)
     expected = len(arch.input_shape) + 1
     if x.ndim == expected:
         x = x.expand(params.shape[0], *x.shape)
@@ -58,59 +49,27 @@ def evaluate(
         raise ValueError(
             f"inputs of shape {tuple(x.shape)} do not fit {params.shape[0]} networks that take {arch.input_shape}"
         )
-    features: list[Tensor] = []
-    outputs: list[Tensor] = [x]  # outputs[i + 1] belongs to operation i; outputs[0] is the input
-    layer = 0
-    for operation in arch.operations:
-        match operation:
-            case Linear():
-                features.append(x)
-                x = _linear(x, weights[layer], biases[layer])
-                layer += 1
-            case Conv2d():
-                features.append(x)
-                x = _conv2d(operation, x, weights[layer], biases[layer])
-                layer += 1
-            case Activation(name=name, omega_0=omega_0):
-                x = ACTIVATIONS[name](x if omega_0 == 1.0 else omega_0 * x)
-                if dropout is not None:
-                    x = dropout(x, len(outputs) - 1)
-            case Pool2d(kind=kind, kernel_size=size):
-                pool = F.max_pool2d if kind == "max" else F.avg_pool2d
-                x = pool(x.flatten(0, 1), size).unflatten(0, x.shape[:2])
-            case GlobalAvgPool2d():
-                x = x.mean((-2, -1))
-            case Flatten():
-                x = x.flatten(2)
-            case Add(source=source):
-                x = x + outputs[source + 1]
-        outputs.append(x)
+    tensors: list[dict[str, Tensor]] = [{} for _ in arch.operations]
+    for tensor in arch.tensors:
+        tensors[tensor.operation][tensor.kind] = _view(params, tensor)
+    values = {-1: x}
+    found = {0: x}
+    for index, (operation, sources) in enumerate(zip(arch.operations, arch.sources, strict=True)):
+        x = operation.apply(tensors[index], *[values[source] for source in sources])
+        if dropout is not None and isinstance(operation, Activation):
+            x = dropout(x, index)
+        values[index] = x
+        if features:
+            level = arch.levels[index]
+            if level is not None:
+                found[level] = x
+        else:
+            for source in arch.last_read[index]:
+                del values[source]
     if arch.output_offset:
         x = x + arch.output_offset
-    features.append(x)
-    return x, features
-
-
-def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    # bmm and a separate addition: under torch.compile the addition fuses with the activation, and baddbmm would first
-    # copy the broadcast bias to the size of the output.
-    x = torch.bmm(x, weight.mT)
-    return x if bias is None else x + bias.unsqueeze(1)
-
-
-def _conv2d(layer: Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    # One grouped convolution: the B networks are the groups, their channels lie side by side. Channels last is a third
-    # faster on CPUs, and through elementwise operations the layout stays, so that only the first layer copies.
-    batch = weight.shape[0]
-    shared = x.stride(0) == 0 and batch > 1  # the same inputs for all: an ordinary convolution with B * out channels
-    stacked = x[0] if shared else x.transpose(0, 1).flatten(1, 2)
-    out: Tensor = F.conv2d(
-        stacked.contiguous(memory_format=torch.channels_last),
-        weight.flatten(0, 1),
-        None if bias is None else bias.flatten(),
-        stride=layer.stride,
-        padding=layer.padding,
-        groups=1 if shared else batch,
-    )
-    out = out.unflatten(1, (batch, layer.out_channels))
-    return out.transpose(0, 1)
+    if not features:
+        return x, []
+    if arch.levels[-1] is not None:
+        found[arch.levels[-1]] = x
+    return x, [found[level] for level in sorted(found)]

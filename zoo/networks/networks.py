@@ -24,7 +24,7 @@ class Networks:
 
     Arguments:
         arch: their common architecture.
-        params: float tensor `[B, P]`, every network's weights and biases in state-dict order.
+        params: float tensor `[B, P]`, every network's tensors in state-dict order.
 
     Raises ValueError when `params` is not `[B, arch.num_params]`.
 
@@ -51,18 +51,19 @@ class Networks:
             )
 
     @cached_property
-    def _views(self) -> tuple[list[Tensor], list[Tensor | None]]:
+    def layers(self) -> list[dict[str, Tensor]]:
+        """Per layer its tensors `[B, *shape]` by role, views of `params`: "weight", "bias", running statistics."""
         return split_params(self.arch, self.params)
 
     @property
     def weights(self) -> list[Tensor]:
-        """Per layer `[B, out, in, *kernel]`, views of `params`."""
-        return self._views[0]
+        """Per layer its weight, for linear ones and convolutions `[B, out, in, *kernel]`, views of `params`."""
+        return [layer["weight"] for layer in self.layers]
 
     @property
     def biases(self) -> list[Tensor | None]:
         """Per layer `[B, out]`, views of `params`; None for a layer without bias."""
-        return self._views[1]
+        return [layer.get("bias") for layer in self.layers]
 
     def __len__(self) -> int:
         return self.params.shape[0]
@@ -89,7 +90,7 @@ class Networks:
 
     def features(self, x: Tensor) -> list[Tensor]:
         """The value of every neuron on `x`: inputs, each layer after its activation, last the output (with offset)."""
-        return evaluate(self.arch, self.params, x)[1]
+        return evaluate(self.arch, self.params, x, features=True)[1]
 
     def permuted(self, permutations: Sequence[Tensor]) -> Networks:
         """The same functions with hidden neurons in another order.
@@ -129,10 +130,13 @@ class Networks:
     def from_state_dicts(cls, arch: Architecture, state_dicts: Sequence[Mapping[str, Tensor]]) -> Networks:
         """Pack state dicts whose tensors come in the architecture's order, whatever their names.
 
+        Counters of batches seen (`num_batches_tracked`), which no output depends on, are left out.
+
         Raises ValueError that names the first tensor whose shape differs.
         """
         rows = []
-        for number, state in enumerate(state_dicts):
+        for number, given in enumerate(state_dicts):
+            state = {name: value for name, value in given.items() if not name.endswith("num_batches_tracked")}
             if len(state) != len(arch.tensors):
                 raise ValueError(f"state dict {number} has {len(state)} tensors, {arch} has {len(arch.tensors)}")
             for (name, value), tensor in zip(state.items(), arch.tensors, strict=True):

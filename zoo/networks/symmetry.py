@@ -1,85 +1,70 @@
 """The symmetries of an architecture: changes of the parameters that leave the function as it is.
 
 Hidden neurons may be permuted (Hecht-Nielsen 1990); a neuron under an odd activation (sine, tanh) may change its sign;
-a neuron under a positively homogeneous one (ReLU) may be scaled by any positive number. In each case the next layer
-undoes it. Neurons that a residual edge adds up must move together and form one *group*.
+a neuron under a positively homogeneous one (ReLU) may be scaled by any positive number. In each case what reads the
+neuron undoes it. Neurons that are tied together, as by a residual stream, must move together and form one *group*.
+
+Groups are derived from what operations declare of their wiring (`spaces`), for any graph of them. Not among them are
+exchanges between tensors (of two branches alike), and what only a sum of matrices would show.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from .architecture import Activation, Add, Architecture, Conv2d, Flatten, Linear, Pool2d
-from .evaluation import split_params
+from .architecture import Architecture
+from .operations.layers import Conv2d, Linear
+from .operations.wires import KINDS as KINDS
+from .operations.wires import Kind as Kind
+from .spaces import Place, symmetric_places
 
-Kind = Literal["permutation", "sign", "scale"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
-ODD_ACTIVATIONS = {"sine", "tanh", "identity"}
-HOMOGENEOUS_ACTIVATIONS = {"relu", "leaky-relu", "identity"}
 MAX_SCALE = 4.0  # sampled scales are log-uniform in [1/4, 4]
 
 
-@dataclass
+@dataclass(frozen=True)
 class NeuronGroup:
-    """Hidden neurons (or channels) that can be moved together.
+    """Hidden neurons (or channels, or whole heads) that can change places, or that have a sign or a scale each.
 
     Arguments:
-        size: how many neurons.
-        producers: layers whose output rows belong to the group.
+        size: how many.
+        places: where in the tensors they lie.
+        producers: linear and convolutional layers, by their number, whose output rows belong to the group alone.
         consumers: (layer, block): layers whose input columns do, `block` columns per neuron (a flattened feature map).
-        kinds: which symmetries hold.
     """
 
     size: int
-    producers: list[int] = field(default_factory=list)
-    consumers: list[tuple[int, int]] = field(default_factory=list)
-    kinds: set[Kind] = field(default_factory=lambda: set(KINDS))
+    places: tuple[Place, ...]
+    producers: tuple[int, ...]
+    consumers: tuple[tuple[int, int], ...]
 
 
 def neuron_groups(arch: Architecture, kind: Kind = "permutation") -> list[NeuronGroup]:
-    """The groups of hidden neurons of `arch` on which the symmetry `kind` holds."""
-    groups: list[NeuronGroup] = [NeuronGroup(arch.input_shape[0], kinds=set())]
-    current = 0
-    block = 1
-    after: list[tuple[int, int]] = []  # (group, block) after each operation
-    layer = 0
-    for operation in arch.operations:
-        match operation:
-            case Linear() | Conv2d():
-                groups[current].consumers.append((layer, block))
-                groups.append(NeuronGroup(operation.weight_shape[0], producers=[layer]))
-                current, block = len(groups) - 1, 1
-                layer += 1
-            case Activation(name=name):
-                if name not in ODD_ACTIVATIONS:
-                    groups[current].kinds.discard("sign")
-                if name not in HOMOGENEOUS_ACTIVATIONS:
-                    groups[current].kinds.discard("scale")
-            case Pool2d(kind="max"):
-                groups[current].kinds.discard("sign")
-            case Flatten():
-                block = arch.shapes[len(after)][0] // groups[current].size
-            case Add(source=source):
-                other = 0 if source < 0 else after[source][0]
-                if other != current:
-                    _merge(groups, other, current)
-                    after = [(other if group == current else group, size) for group, size in after]
-                    current = other
-        after.append((current, block))
-    groups[current].kinds = set()  # the outputs keep their places
-    return [group for group in groups if kind in group.kinds]
+    """The groups of hidden neurons of `arch` on which the symmetry `kind` holds, in the order of the layers."""
+    return list(_groups(arch, kind))
 
 
-def _merge(groups: list[NeuronGroup], kept: int, gone: int) -> None:
-    groups[kept].producers += groups[gone].producers
-    groups[kept].consumers += groups[gone].consumers
-    groups[kept].kinds &= groups[gone].kinds
-    groups[gone].kinds = set()
+@lru_cache(maxsize=256)
+def _groups(arch: Architecture, kind: Kind) -> tuple[NeuronGroup, ...]:
+    groups = []
+    for places in symmetric_places(arch, kind):
+        producers, consumers = [], []
+        for place in places:
+            tensor = arch.tensors[place.tensor]
+            if tensor.kind != "weight" or not isinstance(arch.operations[tensor.operation], Linear | Conv2d):
+                continue
+            size, block = place.positions.shape
+            if size * block == tensor.shape[place.axis] and place.rows is None:
+                if place.axis == 0:
+                    producers.append(tensor.layer)
+                else:
+                    consumers.append((tensor.layer, block))
+        groups.append(NeuronGroup(len(places[0].positions), places, tuple(producers), tuple(consumers)))
+    return tuple(groups)
 
 
 def sample(arch: Architecture, kind: Kind, batch: int, generator: torch.Generator) -> list[Tensor]:
@@ -108,22 +93,33 @@ def apply(arch: Architecture, params: Tensor, kind: Kind, elements: Sequence[Ten
     Raises ValueError for elements of other shapes.
     """
     moved = params.detach().clone()
-    weights, biases = split_params(arch, moved)
     for group, element in zip(_checked(arch, len(params), kind, elements), elements, strict=True):
-        produced = [t for layer in group.producers for t in (weights[layer], biases[layer]) if t is not None]
-        consumed = [weights[layer].unflatten(2, (group.size, block)) for layer, block in group.consumers]
-        if kind == "permutation":
-            order = element.to(params.device)
-            for axis, tensors in ((1, produced), (2, consumed)):
-                for tensor in tensors:
-                    tensor.copy_(tensor.take_along_dim(_expanded(order, tensor, axis), axis))
-        else:
-            factor = element.to(params)
-            for tensor in produced:
-                tensor.mul_(_expanded(factor, tensor, 1))
-            for tensor in consumed:
-                tensor.div_(_expanded(factor, tensor, 2))
+        for place in group.places:
+            tensor = arch.tensors[place.tensor]
+            values = moved[:, tensor.start : tensor.stop].unflatten(1, tensor.shape)
+            if place.rows is not None:
+                values = values[:, slice(*place.rows)]
+            _change(values, place, kind, element)
     return moved
+
+
+def _change(values: Tensor, place: Place, kind: Kind, element: Tensor) -> None:
+    """Change `values [B, *shape]` in place along the axis of `place`, by `element [B, size]`."""
+    axis, (size, block) = place.axis + 1, place.positions.shape
+    positions = torch.from_numpy(place.positions.ravel()).to(values.device)
+    if place.side_by_side:
+        part = values.narrow(axis, int(place.positions[0, 0]), size * block).unflatten(axis, (size, block))
+    else:
+        part = values.index_select(axis, positions).unflatten(axis, (size, block))
+    shaped = element.to(values.device).view(len(element), *[1] * (axis - 1), size, *[1] * (part.ndim - axis - 1))
+    if kind == "permutation":
+        part.copy_(part.take_along_dim(shaped, axis))
+    elif place.power > 0:
+        part.mul_(shaped.to(values))
+    else:
+        part.div_(shaped.to(values))
+    if not place.side_by_side:
+        values.index_copy_(axis, positions, part.flatten(axis, axis + 1))
 
 
 def _checked(arch: Architecture, batch: int, kind: Kind, elements: Sequence[Tensor]) -> list[NeuronGroup]:
@@ -133,10 +129,3 @@ def _checked(arch: Architecture, batch: int, kind: Kind, elements: Sequence[Tens
     if found != expected:
         raise ValueError(f"{kind} of {arch} takes tensors of shapes {expected}, is given {found}")
     return groups
-
-
-def _expanded(values: Tensor, like: Tensor, axis: int) -> Tensor:
-    """`values [B, size]` shaped so that `size` stands at `axis` of `like` and the other axes broadcast."""
-    shape = [values.shape[0]] + [1] * (like.ndim - 1)
-    shape[axis] = values.shape[1]
-    return values.view(shape)

@@ -8,7 +8,8 @@ from typing import Annotated, Literal, get_args
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
-from ..networks.architecture import ActivationName, Architecture
+from ..networks.architecture import Architecture
+from ..networks.operations.elementwise import ActivationName
 from ..storage.manifest import FILE_NAME
 
 RunInit = Literal["torch", "glorot-normal", "he-normal", "orthogonal", "random-normal", "truncated-normal"]

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from ..networks.architecture import Architecture, Conv2d
+from ..networks.architecture import Architecture
+from ..networks.operations.layers import Conv2d
 from ..recipes.inr_recipe import INRInit
 from ..recipes.run_recipe import RunInit
 
@@ -25,10 +26,17 @@ def initial_params(
     "torch": torch.nn.Linear's and Conv2d's default, U(+-1 / sqrt(fan_in)) for weights and biases.
     The others are Keras' initialisers of the Small CNN Zoo (Unterthiner et al. 2020), with zero biases; `std` belongs
     to "random-normal" and "truncated-normal". omega_0 is that of the first activation, for all layers alike.
+    What is no weight or bias of a linear or convolutional layer begins as its operation says, whatever the scheme.
     """
-    parts = []
+    parts: list[np.ndarray] = []
     for tensor in arch.tensors:
         layer = arch.layers[tensor.layer]
+        if tensor.spec.constant is not None:
+            parts.append(np.full(math.prod(tensor.shape), tensor.spec.constant, np.float32))
+            continue
+        if tensor.spec.std is not None:
+            parts.append(np.float32(tensor.spec.std) * rng.standard_normal(math.prod(tensor.shape), np.float32))
+            continue
         fan_in = math.prod(layer.weight_shape[1:])
         receptive = math.prod(layer.kernel_size) if isinstance(layer, Conv2d) else 1
         fan_out = layer.weight_shape[0] * receptive

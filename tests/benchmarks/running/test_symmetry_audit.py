@@ -14,7 +14,9 @@ import weightbench as wb
 from weightbench.benchmarks.records.result import SymmetryPart
 from weightbench.benchmarks.running.symmetry_audit import rows_reordered
 from weightbench.leaderboard.board.board import load_boards
-from weightbench.zoo.networks.architecture import Activation, Add, Linear
+from weightbench.zoo.networks.operations.elementwise import Activation
+from weightbench.zoo.networks.operations.joining import Add
+from weightbench.zoo.networks.operations.layers import Linear
 
 PLUGIN = """
 import torch

@@ -6,8 +6,10 @@ import pytest
 import torch
 
 from weightbench.methods.graphs.graph_topology import GraphTopology, laplacian_features
-from weightbench.zoo.networks.architecture import Add, Architecture, Conv2d, Flatten, Linear
+from weightbench.zoo.networks.architecture import Architecture
 from weightbench.zoo.networks.networks import Networks
+from weightbench.zoo.networks.operations.joining import Add, Flatten
+from weightbench.zoo.networks.operations.layers import Conv2d, Linear
 
 ARCH = Architecture.mlp((2, 5, 3))
 CNN = Architecture(

@@ -17,7 +17,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 import weightbench as wb
-from weightbench.zoo.networks.architecture import Activation, Add, Architecture, Linear
+from weightbench.zoo.networks.architecture import Architecture
+from weightbench.zoo.networks.operations.elementwise import Activation
+from weightbench.zoo.networks.operations.joining import Add
+from weightbench.zoo.networks.operations.layers import Linear
 from weightbench.zoo.storage.zoo import Zoo
 
 

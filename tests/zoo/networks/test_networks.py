@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 import weightbench as wb
-from weightbench.zoo.networks.architecture import Activation, Add, Conv2d, Flatten, GlobalAvgPool2d, Linear, Pool2d
-from weightbench.zoo.networks.evaluation import ACTIVATIONS
+from weightbench.zoo.networks.operations.elementwise import Activation, ActivationName
+from weightbench.zoo.networks.operations.joining import Add, Flatten
+from weightbench.zoo.networks.operations.layers import Conv2d, Linear
+from weightbench.zoo.networks.operations.pooling import GlobalAvgPool2d, Pool2d
 
 
 class Function(nn.Module):
@@ -48,7 +52,7 @@ def check(arch: wb.Architecture, make, x: Tensor) -> None:
 
 
 def test_every_activation_is_covered() -> None:
-    assert set(MODULES) == set(ACTIVATIONS)
+    assert set(MODULES) == set(get_args(ActivationName))
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 import weightbench as wb
 from weightbench.zoo.networks import symmetry
-from weightbench.zoo.networks.architecture import Activation, Add, Conv2d, Flatten, Linear, Pool2d
+from weightbench.zoo.networks.operations.elementwise import Activation
+from weightbench.zoo.networks.operations.joining import Add, Flatten
+from weightbench.zoo.networks.operations.layers import Conv2d, Linear
+from weightbench.zoo.networks.operations.pooling import Pool2d
 
 ACTIVATIONS = ["sine", "relu", "leaky-relu", "tanh", "gelu", "sigmoid", "identity"]
 

@@ -17,16 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from ....runtime.errors import BadInput
 from ....runtime.progress import track
-from ...networks.architecture import (
-    Activation,
-    ActivationName,
-    Architecture,
-    Conv2d,
-    Flatten,
-    Linear,
-    Operation,
-    Pool2d,
-)
+from ...networks.architecture import Architecture, Operation
+from ...networks.operations.elementwise import Activation, ActivationName
+from ...networks.operations.joining import Flatten
+from ...networks.operations.layers import Conv2d, Linear
+from ...networks.operations.pooling import Pool2d
 from ...storage.manifest import SourceInfo
 from ..reading.archives import first_line, natural_order
 from ..reading.network_listing import ImportedNetwork, NetworkListing

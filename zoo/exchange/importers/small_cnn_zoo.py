@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 
 from ....runtime.errors import BadInput
-from ...networks.architecture import ActivationName, Architecture
+from ...networks.architecture import Architecture
+from ...networks.operations.elementwise import ActivationName
 from ...storage.manifest import SourceInfo
 from ..reading.archives import first_line
 from ..reading.network_listing import ImportedNetwork, NetworkListing

@@ -15,7 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 from ....runtime.errors import BadInput
-from ...networks.architecture import Activation, ActivationName, Architecture, Linear, Operation
+from ...networks.architecture import Architecture, Operation
+from ...networks.operations.elementwise import Activation, ActivationName
+from ...networks.operations.layers import Linear
 from ...storage.manifest import FILE_NAME
 from .state_dict_files import MAX_PARAMS, StateDict
 

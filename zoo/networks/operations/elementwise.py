@@ -1,0 +1,67 @@
+"""Elementwise functions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import model_validator
+
+from .operation import BaseOperation
+from .wires import Axis, Wires
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ActivationName = Literal["sine", "relu", "leaky-relu", "tanh", "gelu", "sigmoid", "silu", "elu", "softplus", "identity"]
+ODD = frozenset(("sine", "tanh", "identity"))
+HOMOGENEOUS = frozenset(("relu", "leaky-relu", "identity"))
+
+
+class Activation(BaseOperation):
+    """An elementwise function; a `sine` computes sin(omega_0 * x) (SIREN, Sitzmann et al. 2020).
+
+    Fields:
+        approximate: "tanh" for GELU's approximation 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+    """
+
+    later_fields = frozenset(("approximate",))
+
+    op: Literal["activation"] = "activation"
+    name: ActivationName
+    omega_0: float = 1.0
+    approximate: Literal["none", "tanh"] = "none"
+
+    @model_validator(mode="after")
+    def _approximates_gelu(self) -> Activation:
+        if self.approximate != "none" and self.name != "gelu":
+            raise ValueError(f"approximate is for gelu, not for {self.name}")
+        return self
+
+    @property
+    def in_chain(self) -> bool:
+        """Yes."""
+        return True
+
+    def apply(self, tensors: dict[str, Tensor], *inputs: Tensor) -> Tensor:
+        """The shape stays."""
+        from torch.nn import functional as F
+
+        (x,) = inputs
+        x = x if self.omega_0 == 1.0 else self.omega_0 * x
+        match self.name:
+            case "identity":
+                return x
+            case "sine":
+                return x.sin()
+            case "gelu":
+                return F.gelu(x, approximate=self.approximate)
+        function = getattr(F, self.name.replace("-", "_"))  # the others have the names of torch.nn.functional
+        found: Tensor = function(x)
+        return found
+
+    def wire(self, wires: Wires, *inputs: Axis) -> Axis:
+        """Signs pass odd functions, scales positively homogeneous ones."""
+        passing = {"permutation": True, "sign": self.name in ODD, "scale": self.name in HOMOGENEOUS}
+        if not passing[wires.kind]:
+            wires.fix(inputs[0])
+        return inputs[0]

@@ -22,6 +22,9 @@ from markdown_it import MarkdownIt
 import weightbench as wb
 from weightbench.methods.contract.builtin import builtin_methods
 from weightbench.methods.contract.registry import load_class
+from weightbench.zoo.recipes.catalogue import catalogue, facts_of
+from weightbench.zoo.recipes.recipe import ZooEntry
+from weightbench.zoo.storage.datasheet import datasheet
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
@@ -91,6 +94,15 @@ def test_a_method_has_a_page_with_its_official_scores(site: Path, name: str) -> 
     assert all("better" in row.find_all("td")[3].text for row in rows)
     named = {code.text for code in page.select("td:first-child code")}
     assert named == {field.name for field in dataclasses.fields(load_class(name))}
+
+
+@pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.name)
+def test_a_zoo_has_a_page_with_its_datasheet(site: Path, entry: ZooEntry) -> None:
+    assert f'href="zoos/{entry.name}.html"' in (site / "index.html").read_text()
+    page = BeautifulSoup((site / f"zoos/{entry.name}.html").read_text(), "html.parser")
+    headings = [heading.text.removesuffix("\N{PILCROW SIGN}") for heading in page.select("article h3")]
+    assert headings == list(datasheet(facts_of(entry)))
+    assert f"{entry.networks:,} networks" in page.get_text()
 
 
 def test_the_page_on_the_api_says_what_docstrings_say(site: Path) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +14,9 @@ from weightbench.cli.board_commands import print_boards
 from weightbench.cli.options import Address, Device, Engine, Jobs, Json, Memory
 from weightbench.cli.time_limit import BudgetSpent, parsed_budget, within
 from weightbench.runtime.errors import BadInput
+
+if TYPE_CHECKING:
+    from weightbench.benchmarks.records.result import Result
 
 
 def tasks(as_json: Json = False) -> None:
@@ -114,6 +118,11 @@ def run(
     from weightbench.runtime.progress import console
 
     settings = options.sweep(param or [])
+
+    def show(found: list[Result]) -> None:
+        with suppress(BadInput):  # a damaged record in the folder stops no run: the boards are written at its end
+            print_boards(load_boards(out, found))
+
     try:
         with within(budget):
             results = run_cells(
@@ -135,7 +144,7 @@ def run(
                 log=log,  # type: ignore[arg-type]  # checked there
                 out=out,
                 tell=lambda text: console.print(text, markup=False, soft_wrap=True),
-                ready=lambda found: print_boards(load_boards(out, found)),
+                ready=show,
             )
     except BudgetSpent:
         print(f"the budget of {budget} is spent: finished cells are in {out}; the same command goes on from there")

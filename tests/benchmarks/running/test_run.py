@@ -223,3 +223,16 @@ def test_a_board_is_ready_with_its_last_cell(small_zoo: Path, tmp_path: Path, cl
     titles = [text.index("property of psnr on"), text.index("inr-classification on"), text.index("index.html")]
     assert titles == sorted(titles)
     assert text.count(" on digits-inrs@") == 2  # each once
+
+
+def test_a_damaged_record_beside_a_run_is_told_of_when_all_is_done(small_zoo: Path, tmp_path: Path, cli) -> None:
+    arguments = ("run", "--task", "property", "--target", "psnr", "--zoo", small_zoo, "--out", tmp_path)
+    assert cli(*arguments, "weight-norms")[0] == 0
+    [(path, _)] = read_results(tmp_path)
+    damaged = path.with_name("seed-7.json")
+    damaged.write_text("{")
+    code, _, err = cli(*arguments, "constant", "--seeds", "0,1")
+    assert code == 2
+    assert str(damaged) in err
+    assert err.count("error:") == 1
+    assert len(list(tmp_path.glob("*/*/constant/*/seed-?.json"))) == 2

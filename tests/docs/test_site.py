@@ -23,7 +23,7 @@ import weightbench as wb
 from weightbench.methods.contract.builtin import builtin_methods
 from weightbench.methods.contract.registry import load_class
 from weightbench.zoo.recipes.catalogue import catalogue, facts_of
-from weightbench.zoo.recipes.recipe import ZooEntry
+from weightbench.zoo.recipes.zoo_entry import ZooEntry
 from weightbench.zoo.storage.datasheet import datasheet
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -56,6 +56,11 @@ class Sealed:
         """As the task does."""
         return self._task.render(networks)
 
+    @property
+    def coordinates(self) -> Tensor:
+        """Those of the task."""
+        return self._task.coordinates
+
 
 class Unlabelled:
     """The same for a method that is fitted without targets: networks, and of each only which it is."""
@@ -66,13 +71,18 @@ class Unlabelled:
     output_dim = 0
 
     def __init__(self, task: Task) -> None:
-        self.name, self.render = task.name, task.render
+        self.name, self.render, self._task = task.name, task.render, task
         self.architectures: list[Architecture] = task.architectures
         self.splits: dict[str, Split] = {
             name: dataclasses.replace(split, shown=("id", "architecture", "params"))
             for name, split in task.splits.items()
             if name != "test"
         }
+
+    @property
+    def coordinates(self) -> Tensor:
+        """Those of the task."""
+        return self._task.coordinates
 
     def targets(self, split: Split) -> NoReturn:
         """Raises BadInput: there are none."""

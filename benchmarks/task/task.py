@@ -144,6 +144,11 @@ class Task(ABC):
         """The images that INRs of the zoo encode, as `Zoo.render`. Raises BadInput where they encode something else."""
         return self.zoo.render(networks)
 
+    @property
+    def coordinates(self) -> Tensor:
+        """Where these are evaluated, as `Zoo.coordinates`. Raises BadInput likewise."""
+        return self.zoo.coordinates
+
     @abstractmethod
     def evidence(self, observed: Tensor, split: Split) -> Arrays:
         """What is stored of the predictions `[N, ...]` about a split, enough for its metric; rows in its order."""

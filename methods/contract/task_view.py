@@ -64,3 +64,7 @@ class TaskView(Protocol):
 
     def render(self, networks: Networks) -> Tensor:
         """The images that INRs encode, `[B, height, width]` or `[B, height, width, channels]`. Raises BadInput."""
+
+    @property
+    def coordinates(self) -> Tensor:
+        """Where `render` evaluates INRs, `[pixels, 2]`, row by row. Raises BadInput."""

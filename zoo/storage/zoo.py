@@ -14,7 +14,7 @@ from torch import Tensor
 from ...runtime.errors import BadInput, unknown
 from ..networks.architecture import Architecture
 from ..networks.networks import Networks
-from ..networks.rendering import render
+from ..networks.rendering import pixel_grid, render
 from .checksums import verify_files
 from .cross_fitting import CROSS_FITTED, FOLDS, fold_of, runs_of_fold
 from .manifest import Manifest, Rendering, SourceInfo, ZooFile, read_manifest
@@ -229,6 +229,12 @@ class Zoo:
         low, high = self._rendering.target_range
         images = render(networks, self.source.image_shape or (), self._rendering.coordinates)
         return images if (low, high) == (0, 1) else (images - low) / (high - low)
+
+    @property
+    def coordinates(self) -> torch.Tensor:
+        """Where `render` evaluates INRs, `[pixels, 2]`, row by row. Raises BadInput as `render` does."""
+        height, width, *_ = self.source.image_shape or (0, 0)
+        return pixel_grid(height, width, coordinates=self._rendering.coordinates)
 
     @property
     def _rendering(self) -> Rendering:

@@ -256,7 +256,8 @@ class NGT(NeuralMethod):
 
     The defaults are the published model and recipe for INR classification. Published for dilation: `heads=4 dropout=0.3
     fourier_sigma=3 warmup_steps=10000 clip_norm=1`; for the Small CNN Zoo `width=128 edge_width=64 attention_width=256
-    batch_size=192 epochs=300 warmup_steps=0`. Memory grows with the square of the number of neurons.
+    batch_size=192 epochs=300 warmup_steps=0`. Parameters equal the released implementation's, and with equal parameters
+    outputs and gradients do. Memory grows with the square of the number of neurons.
 
     Fields:
         width, edge_width: features per node and edge.

@@ -189,7 +189,7 @@ def compare(
                 with checkpoint.kept_in(out / ".checkpoints" / f"{path.stem}-{side}-{seed}"):
                     kept[side]["parameters"], curves[str(seed)] = learning_curve(found, view, builds[side], seed)
                 kept[side] |= summary(curves)
-                write_atomically(path, (json.dumps(kept, indent=1, sort_keys=True) + "\n").encode())
+            write_atomically(path, (json.dumps(kept, indent=1, sort_keys=True) + "\n").encode())
             advance(1, "", fresh)
 
 

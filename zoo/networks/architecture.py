@@ -14,8 +14,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
 
-from .operations.attention import Attention
-from .operations.elementwise import Activation, ActivationName
+from .operations.attention import Mixing
+from .operations.elementwise import Activation, ActivationName, Elementwise
 from .operations.joining import Joining
 from .operations.layers import Conv2d, Layer, Linear
 from .operations.normalisation import Normalisation
@@ -25,7 +25,7 @@ from .operations.tokens import Tokens
 from .operations.wires import Axis, Kind, Wires
 
 Operation = Annotated[
-    Layer | Activation | Pooling | Joining | Normalisation | Tokens | Attention, Field(discriminator="op")
+    Layer | Elementwise | Pooling | Joining | Normalisation | Tokens | Mixing, Field(discriminator="op")
 ]
 
 

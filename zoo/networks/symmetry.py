@@ -4,8 +4,8 @@ Hidden neurons may be permuted (Hecht-Nielsen 1990); a neuron under an odd activ
 a neuron under a positively homogeneous one (ReLU) may be scaled by any positive number. In each case what reads the
 neuron undoes it. Neurons that are tied together, as by a residual stream, must move together and form one *group*.
 
-Groups are derived from what operations declare of their wiring (`spaces`), for any graph of them. Not among them are
-exchanges between tensors (of two branches alike), and what only a sum of matrices would show.
+Groups are derived from what operations declare of their wiring (`neuron_places`), for any graph of them. Not among them
+are exchanges between tensors (of two branches alike), and what only a sum of matrices would show.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from .architecture import Architecture
+from .neuron_places import Place, symmetric_places
 from .operations.layers import Conv2d, Linear
 from .operations.wires import KINDS as KINDS
 from .operations.wires import Kind as Kind
-from .spaces import Place, symmetric_places
 
 MAX_SCALE = 4.0  # sampled scales are log-uniform in [1/4, 4]
 

@@ -59,3 +59,6 @@ class Attention(BaseOperation):
         if wires.kind == "permutation" and self.heads > 1:
             wires.bundle(self.heads, queries, keys, values)
         return values
+
+
+Mixing = Attention

@@ -65,3 +65,6 @@ class Activation(BaseOperation):
         if not passing[wires.kind]:
             wires.fix(inputs[0])
         return inputs[0]
+
+
+Elementwise = Activation

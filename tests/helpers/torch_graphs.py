@@ -33,6 +33,11 @@ class Position(nn.Module):
         return x + self.weight
 
 
+class LayerScale(Position):
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.movedim(1, -1) * self.weight).movedim(-1, 1) if x.ndim == 4 else x * self.weight
+
+
 class ClassToken(Position):
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([self.weight.expand(len(x), 1, -1), x], 1)
@@ -106,6 +111,7 @@ MODULES: dict[str, Build] = {
     "layer-norm": lambda op: ChannelNorm(op.channels, op.eps),
     "rms-norm": lambda op: ChannelRMSNorm(op.channels, op.eps),
     "group-norm": lambda op: nn.GroupNorm(op.groups, op.channels, op.eps),
+    "layer-scale": lambda op: LayerScale(op.channels),
     "to-tokens": lambda op: nn.Sequential(nn.Flatten(2), Function(lambda x: x.mT)),
     "embedding": lambda op: nn.Embedding(op.vocabulary, op.features),
     "position-embedding": lambda op: Position(op.tokens, op.features),
@@ -187,7 +193,7 @@ def graphs(draw: st.DrawFn, steps: int = 7) -> wb.Architecture:
         axis = 0 if len(shape) == 3 else -1
         width, out = shape[axis], draw(st.sampled_from([2, 4, 8]))
         alike = [other for other, found in values if found == shape and other != name]
-        kinds = ["activation", "layer-norm", "batch-norm", "rms-norm"] + ["add"] * 3 * bool(alike)
+        kinds = ["activation", "layer-scale", "layer-norm", "batch-norm", "rms-norm"] + ["add"] * 3 * bool(alike)
         kinds += ["concat"] * bool(alike and width <= 4)
         if len(shape) == 3:
             kinds += ["conv2d"] * 3 + ["grouped"] * 2 + ["pool2d", "to-tokens", "group-norm", "global-avg-pool2d"]
@@ -200,7 +206,7 @@ def graphs(draw: st.DrawFn, steps: int = 7) -> wb.Architecture:
         match draw(st.sampled_from(kinds)):
             case "activation":
                 put("activation", shape, name, name=draw(st.sampled_from(NAMES)))
-            case "layer-norm" | "batch-norm" | "rms-norm" as norm:
+            case "layer-scale" | "layer-norm" | "batch-norm" | "rms-norm" as norm:
                 put(norm, shape, name, channels=width)
             case "group-norm":
                 put("group-norm", shape, name, channels=width, groups=2)

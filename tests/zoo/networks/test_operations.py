@@ -186,6 +186,8 @@ ARCHITECTURES = {
     "layer norm of images": image(conv(4, 4), norm("layer-norm", 4), act("gelu"), *HEAD),
     "group norm": image(conv(4, 4), norm("group-norm", 4, groups=2), act("silu"), *HEAD),
     "rms norm": image(linear(3, 5), norm("rms-norm", 5, eps=1e-6), act("silu"), linear(5, 2), shape=(3,)),
+    "layer scale": image(conv(4, 4), norm("layer-scale", 4), act("relu"), *HEAD),
+    "layer scale of tokens": image(*TOKENS, norm("layer-scale", 8), act("tanh"), linear(8, 3)),
     "add of three": image(*BRANCHES[:1], conv(4, 4), conv(4, 4), {"op": "add", "inputs": ["0", "1", "2"]}, *HEAD),
     "concat": image(*BRANCHES, {"op": "concat", "inputs": ["b", "c"]}, {"op": "add", "inputs": ["3", "a"]}, *HEAD),
     "concat of vectors": image(

@@ -1,13 +1,13 @@
-"""Elementwise functions."""
+"""Elementwise functions, with and without parameters."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import model_validator
+from pydantic import PositiveInt, model_validator
 
-from .operation import BaseOperation
-from .wires import Axis, Wires
+from .operation import BaseOperation, Shape, TensorSpec, neuron_axis
+from .wires import Axis, Wires, inverse
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,4 +67,40 @@ class Activation(BaseOperation):
         return inputs[0]
 
 
-Elementwise = Activation
+class LayerScale(BaseOperation):
+    """Multiplies every channel by a learned factor, at first a small one (Touvron et al. 2021, CaiT, equation 4)."""
+
+    op: Literal["layer-scale"] = "layer-scale"
+    channels: PositiveInt
+
+    @property
+    def tensors(self) -> tuple[TensorSpec, ...]:
+        """Weight `[channels]`."""
+        return (TensorSpec("weight", (self.channels,), constant=1e-5),)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape stays. Raises ValueError for other channels."""
+        (shape,) = shapes
+        if shape[neuron_axis(shape)] != self.channels:
+            raise ValueError(f"layer-scale takes {self.channels} channels, is given {shape}")
+        return shape
+
+    def apply(self, tensors: dict[str, Tensor], *inputs: Tensor) -> Tensor:
+        """The shape stays."""
+        (x,) = inputs
+        shape = [1] * (x.ndim - 1)
+        shape[1 + neuron_axis(tuple(x.shape[2:]))] = self.channels
+        return x * tensors["weight"].reshape(len(x), *shape)
+
+    def wire(self, wires: Wires, *inputs: Axis) -> Axis:
+        """Neurons keep their order; a sign or scale may be taken in and another given out."""
+        if wires.kind == "permutation":
+            wires.label("weight", inputs[0])
+            return inputs[0]
+        out = wires.new(self.channels)
+        wires.label("weight", out)
+        wires.label("weight", inverse(inputs[0]))
+        return out
+
+
+Elementwise = Activation | LayerScale

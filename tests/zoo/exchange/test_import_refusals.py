@@ -274,7 +274,7 @@ def test_tables_that_do_not_fit_their_files(lines: list[str], message: str, refu
         ("{", "cannot be read"),
         ("[1]", "valid dictionary"),
         ("{}", "describes no architecture"),
-        ('{"input_shape": [2], "operations": []}', "needs at least one linear or conv2d layer"),
+        ('{"input_shape": [2], "operations": []}', "needs at least one operation with parameters"),
         ('{"input_shape": [2], "operations": [{"op": "dense"}]}', "operations.0"),
         (
             '{"../x": {"input_shape": [2], "operations": [{"op": "linear", "in_features": 2, "out_features": 1}]}}',

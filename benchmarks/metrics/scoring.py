@@ -9,10 +9,10 @@ from ..records.truth import Truth
 from .accuracy import Accuracy
 from .alignment import LossBarrier, MatchedNeurons
 from .dilation import DilationError
-from .dilation_1 import StoredDilationError
 from .metric import Evaluation, Metric
 from .regression import R2, KendallTau, PearsonR
 from .retrieval import MeanAveragePrecision
+from .stored_dilation_error import StoredDilationError
 
 METRICS: dict[str, Metric] = {
     metric.name: metric

@@ -778,3 +778,25 @@ def test_a_row_of_an_earlier_version_of_its_method_says_so(results: Path) -> Non
     }
     assert marks["inr-classification", "mlp"] == "version 1 of 2"
     assert marks["inr-dilation", "mlp"] == marks["inr-classification", "probegen"] == ""
+
+
+def test_a_printed_row_stands_for_results_of_its_own_reading_alone() -> None:
+    """What the paper leaves open: the same printed number once for the defaults, once for every other reading."""
+    from weightbench.leaderboard.board.printed_tables import published, stands_for
+
+    results = [
+        result
+        for _, result in read_results(ROOT / "leaderboard" / "results")
+        if result.zoo.name == "moons-mlps" and result.method.name == "structure-reps"
+    ]
+    table = next(table for table in published() if table.readings and table.zoo == "moons-mlps")
+    by_reading: dict[str, set[str | None]] = {}
+    for row in table.compared:
+        for result in filter(lambda result: stands_for(result, row), results):
+            by_reading.setdefault(row.reading, set()).add(result.method.variant)
+    assert set(by_reading) == {"", *table.readings}
+    for reading, variants in by_reading.items():
+        for name, value in table.readings.get(reading, {}).items():
+            assert all(variant and f"{name}={value}" in variant for variant in variants)
+        for other in set(table.readings) - {reading}:
+            assert not any(variant and name in variant for variant in variants for name in table.readings[other])

@@ -13,8 +13,9 @@ from ...runtime.files import ROOT, file_sha256
 
 
 def known_sources(name: str) -> frozenset[str]:
-    """Checksums of a built-in method's file: of today's, and of every version in the history of the clone's commit."""
-    return _known_sources().get(f"{name.replace('-', '_')}.py", frozenset()) | {_today(name)}
+    """Checksums of a built-in method's file: of today's, and of every file of a method in the history of the clone's
+    commit, under any name, since methods are renamed and split."""
+    return _known_sources() | {_today(name)}
 
 
 @cache
@@ -30,24 +31,19 @@ def _today(name: str) -> str:
 
 
 @cache
-def _known_sources() -> dict[str, frozenset[str]]:
-    """By the file's name, wherever it lay."""
+def _known_sources() -> frozenset[str]:
     files = [f":(glob)**/{name.replace('-', '_')}.py" for name in builtin_methods()]
     log = ["log", "--format=", "--raw", "--no-abbrev", "-m", "--full-history", "HEAD", "--", *files]
-    blobs: dict[str, set[str]] = {}
-    for line in _git(log).decode().splitlines():  # ":<modes> <blob before> <blob after> <what>\t<path>"
-        about, _, path = line.partition("\t")
-        blobs.setdefault(about.split()[3], set()).add(Path(path.split("\t")[-1]).name)
-    blobs.pop("0" * 40, None)
-    found: dict[str, set[str]] = {}
+    # ":<modes> <blob before> <blob after> <what>\t<path>"
+    blobs = {line.split()[3] for line in _git(log).decode().splitlines()} - {"0" * 40}
     content = _git(["cat-file", "--batch"], "\n".join(blobs).encode()) if blobs else b""
-    for names in blobs.values():  # "<blob> blob <size>", the content, and a line's end, in the order of the blobs
+    found = set()
+    while content:  # "<blob> blob <size>", the content, and a line's end
         header, _, content = content.partition(b"\n")
         size = int(header.split()[-1])
-        for name in names:
-            found.setdefault(name, set()).add(hashlib.sha256(content[:size]).hexdigest())
+        found.add(hashlib.sha256(content[:size]).hexdigest())
         content = content[size + 1 :]
-    return {name: frozenset(checksums) for name, checksums in found.items()}
+    return frozenset(found)
 
 
 def _git(arguments: list[str], given: bytes = b"") -> bytes:

@@ -24,6 +24,7 @@ from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
 from ..zoo.networks.operations.elementwise import Activation
 from ..zoo.networks.operations.layers import Linear
+from .contract.network_checks import require_finite
 from .contract.task_view import TaskView
 from .training.neural_method import NeuralMethod
 
@@ -36,19 +37,19 @@ class WantedPicture(nn.Module):
     A convolutional network that also sees the largest value around each pixel, and changes that.
 
     Arguments:
-        width: channels; 0 for the largest values themselves, which are the 3x3 dilation.
+        channels: of its layers; 0 for the largest values themselves, which are the 3x3 dilation.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
         self.change: nn.Module | None = None
-        if width:
-            last = nn.Conv2d(width, 1, 3, padding=1)
+        if channels:
+            last = nn.Conv2d(channels, 1, 3, padding=1)
             nn.init.zeros_(last.weight)
             nn.init.zeros_(last.bias)  # type: ignore[arg-type]  # it has one
             self.change = nn.Sequential(
-                *(nn.Conv2d(2, width, 3, padding=1), nn.GELU()),
-                *(nn.Conv2d(width, width, 3, padding=1), nn.GELU()),
+                *(nn.Conv2d(2, channels, 3, padding=1), nn.GELU()),
+                *(nn.Conv2d(channels, channels, 3, padding=1), nn.GELU()),
                 last,
             )
 
@@ -119,15 +120,17 @@ def _tape(networks: Networks, x: Tensor, *, create_graph: bool) -> tuple[list[Te
 class GaussNewtonEditor(nn.Module):
     """The wanted picture, then the steps."""
 
-    def __init__(self, task: TaskView, steps: int, width: int) -> None:
+    def __init__(self, task: TaskView, steps: int, channels: int) -> None:
         super().__init__()
         (arch,) = task.architectures
-        self.task, self.wanted = task, WantedPicture(width)
+        self.task, self.wanted = task, WantedPicture(channels)
         self.steps = nn.ModuleList(GaussNewtonStep(arch) for _ in range(steps))
 
     @torch.enable_grad()  # derivatives are part of the answer
     def forward(self, networks: Networks) -> Networks:
         """Edited networks `[B, P]`."""
+        if not self.training:
+            require_finite(networks, GaussNewtonEdit.name)
         x = self.task.coordinates.to(networks.params)
         wanted = self.wanted(self.task.render(networks)).flatten(1)
         for step in self.steps:
@@ -145,7 +148,7 @@ class GaussNewtonEdit(NeuralMethod):
 
     Fields:
         steps: of Gauss-Newton.
-        width: channels of the network that predicts the picture; 0 takes the 3x3 dilation of what is rendered.
+        channels: of the network that predicts the picture; 0 takes the 3x3 dilation of what is rendered.
     """
 
     name = "gauss-newton-edit"
@@ -154,7 +157,7 @@ class GaussNewtonEdit(NeuralMethod):
     one_architecture = True
 
     steps: PositiveInt = 3
-    width: NonNegativeInt = 16
+    channels: NonNegativeInt = 16
     epochs: int = 3
     batch_size: int = 64
     lr: float = 1e-2
@@ -171,4 +174,4 @@ class GaussNewtonEdit(NeuralMethod):
 
     def build(self, task: TaskView) -> nn.Module:
         """The editor of the one architecture."""
-        return GaussNewtonEditor(task, self.steps, self.width)
+        return GaussNewtonEditor(task, self.steps, self.channels)

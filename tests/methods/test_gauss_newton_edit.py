@@ -62,7 +62,7 @@ def test_an_edit_moves_along_with_permutations_and_sign_flips() -> None:
 
 
 def test_it_learns_to_edit_and_its_answers_are_detached(small_zoo: Path, tmp_path: Path) -> None:
-    method = wb.load_method("gauss-newton-edit", epochs=1, steps=2, width=4)
+    method = wb.load_method("gauss-newton-edit", epochs=1, steps=2, channels=4)
     (result,) = wb.run(method, task="inr-dilation", zoo=small_zoo, out=tmp_path)
     (unedited,) = wb.run(wb.load_method("refit", steps=1, lr=1e-9), task="inr-dilation", zoo=small_zoo, out=tmp_path)
     assert result.status == unedited.status == "ok"

@@ -95,7 +95,7 @@ def test_submission_scores_both_anew(small_zoo: Path, other: wb.Zoo, tmp_path: P
     path.write_text(json.dumps(record))
     code, _, err = cli("leaderboard", "--results", home / "results")
     assert code == 2
-    assert "the array pixels should have the shape (4, 64), found (4, 63)" in err
+    assert "the array pixels should have the shape (8, 64), found (8, 63)" in err
 
 
 @pytest.mark.parametrize("also", ["../../secret", "other-inrs@1.0.0-0123456/", "a@1.0.0-xyzxyzxy"])

@@ -16,7 +16,7 @@ import weightbench as wb
 METHOD = '''
 import os
 from pathlib import Path
-from weightbench.methods.ng_gnn import NGGNN
+from weightbench.methods.ng_gnn_residual import NGGNNResidual
 from weightbench.runtime import progress
 
 progress.LOG_SECONDS = 0.0
@@ -34,7 +34,7 @@ class Watched:
             print(value.item(), len(targets), file=stream)
         return value
 
-class Logged(NGGNN):
+class Logged(NGGNNResidual):
     """Writes every loss, and of how many networks it is the mean, into a file of each process."""
     name = "logged"
     folder: str = ""
@@ -59,7 +59,7 @@ SETTINGS = {
 
 @pytest.fixture
 def logged(tmp_path: Path, small_zoo: Path):
-    """Run a cell of ng-gnn: logged(name, processes) -> (the loss of every step, the finished command)."""
+    """Run a cell of ng-gnn-residual, which has no norm over a batch: logged(name, processes) -> (the loss of every step, the finished command)."""
     (tmp_path / "logged.py").write_text(METHOD)
 
     def call(name: str, processes: int = 1) -> tuple[torch.Tensor, subprocess.CompletedProcess[str]]:

@@ -59,7 +59,10 @@ SETTINGS = {
 
 @pytest.fixture
 def logged(tmp_path: Path, small_zoo: Path):
-    """Run a cell of ng-gnn-residual, which has no norm over a batch: logged(name, processes) -> (the loss of every step, the finished command)."""
+    """Run a cell of ng-gnn-residual, which has no norm over a batch: logged(name, processes) -> (losses, the command).
+
+    The losses are those of every step, the command is the finished one.
+    """
     (tmp_path / "logged.py").write_text(METHOD)
 
     def call(name: str, processes: int = 1) -> tuple[torch.Tensor, subprocess.CompletedProcess[str]]:

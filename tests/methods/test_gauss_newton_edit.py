@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.random_task import RandomTask
 
 import weightbench as wb
 from weightbench.methods.gauss_newton_edit import GaussNewtonStep
@@ -73,6 +74,9 @@ def test_it_learns_to_edit_and_its_answers_are_detached(small_zoo: Path, tmp_pat
     assert result.symmetry.permutation == pytest.approx(0, abs=1e-3)
 
 
-def test_networks_that_are_no_pictures_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput):
-        wb.run("gauss-newton-edit", task="inr-dilation", zoo="moons-mlps", out=tmp_path)
+@pytest.mark.parametrize(
+    "arch", [wb.Architecture.mlp((2, 8, 3), "sine"), wb.Architecture.cnn((1, 8, 8), (4, 4), 1)], ids=["colours", "cnn"]
+)
+def test_networks_that_are_no_grey_pictures_are_refused(arch: wb.Architecture) -> None:
+    with pytest.raises(BadInput, match="edits INRs of grey images made of dense layers"):
+        wb.load_method("gauss-newton-edit").check(RandomTask(arch))  # type: ignore[arg-type]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,12 +47,13 @@ def method(tmp_path: Path) -> str:
     return str(path)
 
 
-def searched(method: str, out: Path, **options: object) -> list[wb.Result]:
-    return wb.run(method, task="inr-classification", zoo="digits-inrs", out=out, trials=4, **options)  # type: ignore[arg-type]
+@pytest.fixture
+def searched(small_zoo: Path) -> Callable[..., list[wb.Result]]:
+    return partial(wb.run, task="inr-classification", zoo=small_zoo, trials=4)
 
 
-def test_the_best_on_the_validation_split_has_the_other_seeds(method: str, tmp_path: Path) -> None:
-    results = searched(method, tmp_path / "runs", seeds=[0, 1, 2])
+def test_the_best_on_the_validation_split_has_the_other_seeds(searched, method: str, tmp_path: Path) -> None:
+    results = searched(method, out=tmp_path / "runs", seeds=[0, 1, 2])
     first, more = [r for r in results if r.seed == 0], [r for r in results if r.seed > 0]
     assert [(r.trial.number, r.trial.of) for r in first if r.trial] == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert len({r.method.params["smoothing"] for r in first}) == 4
@@ -63,26 +66,28 @@ def test_the_best_on_the_validation_split_has_the_other_seeds(method: str, tmp_p
     assert rows[["spec", "seeds", "trials"]].values.tolist() == [[best.spec.hash, 3, 4]]
 
 
-def test_a_second_run_keeps_every_trial(method: str, tmp_path: Path) -> None:
-    earlier = searched(method, tmp_path / "runs", seeds=[0, 1])
+def test_a_second_run_keeps_every_trial(searched, method: str, tmp_path: Path) -> None:
+    earlier = searched(method, out=tmp_path / "runs", seeds=[0, 1])
     said: list[str] = []
-    assert searched(method, tmp_path / "runs", seeds=[0, 1], tell=said.append) == earlier
+    assert searched(method, out=tmp_path / "runs", seeds=[0, 1], tell=said.append) == earlier
     assert len(said) == 5
     assert all("kept" in line for line in said)
 
 
-def test_cells_that_ran_before_the_search_become_its_trials(method: str, tmp_path: Path) -> None:
-    (alone,) = wb.run(method, task="inr-classification", zoo="digits-inrs", out=tmp_path / "runs")
+def test_cells_that_ran_before_the_search_become_its_trials(
+    searched, small_zoo: Path, method: str, tmp_path: Path
+) -> None:
+    (alone,) = wb.run(method, task="inr-classification", zoo=small_zoo, out=tmp_path / "runs")
     assert alone.trial is None
-    searched(method, tmp_path / "runs")
+    searched(method, out=tmp_path / "runs")
     (rows,) = wb.boards(tmp_path / "runs").values()
     assert rows["trials"].tolist() == [4]
 
 
-def test_a_trial_that_fails_is_not_chosen_and_the_search_goes_on(tmp_path: Path) -> None:
+def test_a_trial_that_fails_is_not_chosen_and_the_search_goes_on(searched, tmp_path: Path) -> None:
     path = tmp_path / "shrunk.py"
     path.write_text(SHRUNK.replace("FAILS_ABOVE", "0.45"))  # trial 1 has 0.5
-    results = searched(str(path), tmp_path / "runs", seeds=[0, 1])
+    results = searched(str(path), out=tmp_path / "runs", seeds=[0, 1])
     assert [r.status for r in results if r.trial and r.trial.number == 1] == ["failed"]
     (chosen,) = [r for r in results if r.seed == 1]
     assert chosen.status == "ok"

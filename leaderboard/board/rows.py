@@ -274,12 +274,12 @@ def rows_of(records: Sequence[Record]) -> list[Row]:
 def chosen_rows(rows: Sequence[Row]) -> list[Row]:
     """Rows, of every random search the one whose trial is best on the validation split, with the others below it."""
     found: list[Row] = []
-    searches: dict[tuple[str, str], list[Row]] = {}
+    searches: dict[tuple[str, str, str], list[Row]] = {}
     for row in rows:
         if row.first.trial is None:
             found.append(row)
         else:
-            searches.setdefault((row.first.trial.search, row.device), []).append(row)
+            searches.setdefault((row.first.trial.search, row.device, row.first.code), []).append(row)
     for trials in searches.values():
         best = chosen_trial([row.first for row in trials]) or trials[0].first
         for row in trials:

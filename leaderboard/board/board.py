@@ -16,7 +16,9 @@ from ..evidence.analysis import analysed, evaluated
 from ..evidence.intervals import Intervals, tie_groups
 from .clock import against_clock
 from .columns import COLUMNS, CSV_ORDER
-from .rows import Row, chosen_rows, how_many, rounded, row_names, rows_of
+from .row_names import row_names
+from .rows import Row, chosen_rows, rounded, rows_of
+from .wording import how_many
 
 CROSS_FITTED = "cross-fitted: five fits, each tested on runs that it did not see, so that every run counts once."
 LEAKS = (

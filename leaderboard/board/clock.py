@@ -10,7 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..evidence.intervals import LEVEL, MIN_SEEDS, MIN_UNITS, Intervals, holm
-from .rows import Row, how_many, row_names
+from .row_names import row_names
+from .rows import Row
+from .wording import how_many
 
 CLOCK = "epoch-clock"
 

@@ -12,7 +12,8 @@ import pandas as pd
 from ..evidence.intervals import MIN_SEEDS, MIN_UNITS
 from .audit_marks import NOTICEABLE, ROUNDING, SIGN, mark
 from .printed_tables import reported_score
-from .rows import Row, deviation, how_many, rounded
+from .rows import Row, deviation, rounded
+from .wording import how_many
 
 Cells = pd.Series  # of one row of `Board.rows`
 LOWEST = -100

@@ -13,7 +13,8 @@ from ...runtime.errors import BadInput, unknown
 from ..evidence.analysis import evaluated
 from ..evidence.intervals import estimated
 from .board import Board, load_boards
-from .rows import Row, how_many, interval_over, rounded
+from .rows import Row, rounded
+from .wording import how_many, interval_over
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cached_property
 from statistics import median
 from typing import Any
 
@@ -15,13 +15,13 @@ import pandas as pd
 
 from ...benchmarks.metrics.metric import Units
 from ...benchmarks.metrics.regression import LATE
-from ...benchmarks.records.result import MethodPart, Result, SymmetryName, same_score
+from ...benchmarks.records.result import Result, SymmetryName, same_score
 from ...benchmarks.records.results_folder import Record
 from ...benchmarks.records.trials import chosen_trial
 from ...methods.contract.builtin import is_control
-from ..evidence.intervals import MIN_SEEDS
 from ..evidence.replication_tolerance import tolerance
 from .audit_marks import constant, figures
+from .wording import hardware, interval_over
 
 
 @dataclass(frozen=True)
@@ -294,62 +294,6 @@ def device_class(result: Result) -> str:
     return str(result.environment.get("gpu") or "CPU")
 
 
-def row_names(results: Sequence[Result]) -> list[str]:
-    """What rows are called: the method's label; where several specs share one, with the settings, as few as do, that
-    tell them apart, and with the start of the spec hash where none does (another source, say)."""
-    alike: dict[str, list[dict[str, Any]]] = {}
-    for result in results:
-        alike.setdefault(result.method.label, []).append(result.method.params)
-    telling = {label: _telling(every) for label, every in alike.items()}
-    found = [_named(result.method, telling[result.method.label]) for result in results]
-    specs: dict[str, set[str]] = {}
-    for name, result in zip(found, results, strict=True):
-        specs.setdefault(name, set()).add(result.spec.hash)
-    return [
-        f"{name} #{result.spec.hash[:4]}" if len(specs[name]) > 1 else name
-        for name, result in zip(found, results, strict=True)
-    ]
-
-
-def _telling(every: list[dict[str, Any]]) -> list[str]:
-    """The first settings that tell all of `every` apart."""
-
-    def kinds(settings: list[str]) -> int:
-        return len({repr([params.get(name) for name in settings]) for params in every})
-
-    chosen: list[str] = []
-    for name in dict.fromkeys(name for params in every for name in params):
-        if kinds([*chosen, name]) > kinds(chosen):
-            chosen.append(name)
-    return chosen
-
-
-def _named(method: MethodPart, settings: list[str]) -> str:
-    told = [f"{name}={_text(method.params[name])}" for name in settings if name in method.params]
-    known = [method.variant] if method.variant else []
-    return f"{method.name} ({', '.join(known + told)})" if told else method.label
-
-
-def _text(value: Any) -> str:
-    return "+".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def plural(name: str) -> str:
-    """ "images", "pairs of runs"."""
-    noun, _, rest = name.partition(" ")
-    return f"{noun}s {rest}".strip()
-
-
-def how_many(count: int, name: str) -> str:
-    """ "1 image", "4 pairs of runs"."""
-    return f"{count:,} {name if count == 1 else plural(name)}"
-
-
-def interval_over(units: Units, seeds: int) -> str:
-    """What an interval speaks of: "images and seeds", or "images" where the seeds are too few."""
-    return plural(units.name) + (" and seeds" if seeds >= MIN_SEEDS else "")
-
-
 def deviation(scores: list[float]) -> float | None:
     """The standard deviation of two or more; 0 where it is but the rounding error of equal scores."""
     if len(scores) < 2:
@@ -361,18 +305,3 @@ def deviation(scores: list[float]) -> float | None:
 def rounded(value: Any) -> float | None:
     """Eight digits: processors differ in the sixteenth, and boards made anywhere should be equal files."""
     return None if pd.isna(value) else float(f"{float(value):.8g}")
-
-
-def hardware(environment: dict[str, Any]) -> str:
-    """The processor and its threads, or the GPU."""
-    if gpu := environment.get("gpu"):
-        return str(gpu)
-    threads = environment.get("threads", "?")
-    return f"{_shortened(str(environment.get('cpu', '?')))}, {threads} thread{'' if threads == 1 else 's'}"
-
-
-@cache
-def _shortened(cpu: str) -> str:
-    for noise in ("(R)", "(TM)", "Processor", "CPU"):
-        cpu = cpu.replace(noise, "")
-    return " ".join(cpu.split())

@@ -21,7 +21,8 @@ from ..board.columns import COLUMNS, CSV_ORDER, OTHER_SCORES
 from ..board.command_line import command
 from ..board.overview import by_task, method_kind
 from ..board.printed_tables import ReportedRow, ReportedTable
-from ..board.rows import Row, hardware
+from ..board.rows import Row
+from ..board.wording import hardware
 from .board_tables import identities, other_scores, other_scores_shown, slug
 from .reproduction_page import Pair, measured_tables, paired
 from .zoo_facts import zoo_facts

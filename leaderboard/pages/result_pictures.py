@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ...benchmarks.records.results_folder import RECORD, Record, read_record
 from ...runtime.errors import BadInput, unknown
 from ...runtime.files import make_folder
-from ..board.rows import row_names
+from ..board.row_names import row_names
 from ..evidence.analysis import evaluated
 from .board_tables import slug
 from .shown_result import ShownResult

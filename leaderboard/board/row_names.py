@@ -1,0 +1,48 @@
+"""What the rows of a board are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...benchmarks.records.result import MethodPart, Result
+
+
+def row_names(results: Sequence[Result]) -> list[str]:
+    """What rows are called: the method's label; where several specs share one, with the settings, as few as do, that
+    tell them apart, and with the start of the spec hash where none does (another source, say)."""
+    alike: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        alike.setdefault(result.method.label, []).append(result.method.params)
+    telling = {label: _telling(every) for label, every in alike.items()}
+    found = [_named(result.method, telling[result.method.label]) for result in results]
+    specs: dict[str, set[str]] = {}
+    for name, result in zip(found, results, strict=True):
+        specs.setdefault(name, set()).add(result.spec.hash)
+    return [
+        f"{name} #{result.spec.hash[:4]}" if len(specs[name]) > 1 else name
+        for name, result in zip(found, results, strict=True)
+    ]
+
+
+def _telling(every: list[dict[str, Any]]) -> list[str]:
+    """The first settings that tell all of `every` apart."""
+
+    def kinds(settings: list[str]) -> int:
+        return len({repr([params.get(name) for name in settings]) for params in every})
+
+    chosen: list[str] = []
+    for name in dict.fromkeys(name for params in every for name in params):
+        if kinds([*chosen, name]) > kinds(chosen):
+            chosen.append(name)
+    return chosen
+
+
+def _named(method: MethodPart, settings: list[str]) -> str:
+    told = [f"{name}={_text(method.params[name])}" for name in settings if name in method.params]
+    known = [method.variant] if method.variant else []
+    return f"{method.name} ({', '.join(known + told)})" if told else method.label
+
+
+def _text(value: Any) -> str:
+    return "+".join(map(str, value)) if isinstance(value, list) else str(value)

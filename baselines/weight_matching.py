@@ -18,7 +18,9 @@ class WeightMatching(Method):
     """Coordinate descent over layers, each step exact by the linear assignment solver.
 
     The first sweep goes from the inputs on and looks at incoming weights alone, whose other ends are settled by then;
-    so a copy without noise is matched exactly. Later sweeps look at outgoing weights too.
+    so a copy without noise is matched exactly. Later sweeps look at outgoing weights too. One sweep alone is fusion by
+    optimal transport between weights (Singh and Jaggi 2020, arXiv:1910.05653): between equally many neurons of one
+    mass, the best transport plan is a permutation.
 
     Fields:
         sweeps: over all layers; fewer when no neuron moves any more.

@@ -9,9 +9,10 @@ import pandas as pd
 
 from ...runtime.errors import BadInput
 from ..records.truth import Truth
-from .metric import Answers, Items, Metric, Units
+from .metric import Answers, Evaluation, Items, Metric, Units
 
 LINE_POINTS = 11  # where losses are measured on the line between two networks, both ends included
+LINE = "line_"  # begins the names of arrays of them
 
 
 def drawn_permutation(name: str, sizes: list[int]) -> np.ndarray:
@@ -84,19 +85,32 @@ class LossBarrier(Metric):
     def read(self, answers: Answers) -> tuple[np.ndarray]:
         """Losses along the lines. Raises BadInput for losses at the ends that are not those of the zoo's networks."""
         _permutations(answers)
-        losses = answers.array("line_loss", LINE_POINTS).astype(np.float64)
+        return (self._line(answers, "loss"),)
+
+    def _line(self, answers: Answers, name: str) -> np.ndarray:
+        """`[pairs, LINE_POINTS]`, a loss or score along the lines, whose ends the zoo knows."""
+        line = answers.array(LINE + name, LINE_POINTS).astype(np.float64)
         a, b = trained_pairs(answers.truth.table)
-        known = answers.truth.table["test_loss"].to_numpy(float)
-        wrong = ~np.isclose(losses[:, [0, -1]], np.stack([known[a], known[b]], 1), rtol=1e-3, atol=2e-3).all(1)
+        known = answers.truth.table[f"test_{name}"].to_numpy(float)
+        wrong = ~np.isclose(line[:, [0, -1]], np.stack([known[a], known[b]], 1), rtol=1e-3, atol=2e-3).all(1)
         if wrong.any():
-            raise BadInput(f"the losses at the ends of {wrong.sum()} lines are not those of the zoo's networks")
-        return (losses,)
+            raise BadInput(f"the {name} at the ends of {wrong.sum()} lines is not that of the zoo's networks")
+        return line
 
     def items(self, losses: np.ndarray) -> Items:
         """The barrier of each pair, from `[pairs, LINE_POINTS]`."""
         t = np.linspace(0, 1, LINE_POINTS)
         above = losses - (1 - t) * losses[:, :1] - t * losses[:, -1:]
         return Items(above.max(1)[:, None])
+
+    def evaluate(self, answers: Answers) -> Evaluation:
+        """The barrier, and the mean score half-way, of the merged networks; version 1 of the task stored none."""
+        found = super().evaluate(answers)
+        for name in sorted(answers.arrays):
+            if name.startswith(LINE) and name != LINE + "loss":
+                score = name.removeprefix(LINE)
+                found.scores[f"merged_{score}"] = float(self._line(answers, score)[:, LINE_POINTS // 2].mean())
+        return found
 
     def units(self, answers: Answers) -> Units:
         """The pairs. Each run is in two of them, but for two runs that are one pair."""

@@ -186,6 +186,12 @@ class CellSpec(NamedTuple):
     method: MethodPart
 
     @property
+    def board(self) -> tuple[str, ...]:
+        """Identifies the board that its results stand on, whatever the method."""
+        task, zoo = self.task, self.zoo
+        return task.name, str(task.version), str(task.options), zoo.name, zoo.version, zoo.recipe_sha256
+
+    @property
     def hash(self) -> str:
         """Identifies it, in twelve hex digits."""
         return self._hash("version")

@@ -47,12 +47,6 @@ class Cell:
         return f"{self.task.title} · {self.task.zoo.name} · {self.spec.method.label}{trial} · seed {self.seed}"
 
     @property
-    def board(self) -> tuple[str, ...]:
-        """Identifies the board that its result stands on."""
-        task, zoo = self.spec.task, self.spec.zoo
-        return task.name, str(task.version), str(task.options), zoo.name, zoo.version, zoo.recipe_sha256
-
-    @property
     def encoder(self) -> str:
         """Identifies what a representation's `fit` depends on: everything but the target."""
         options = self.spec.task.options.model_copy(update={"target": None})

@@ -190,7 +190,7 @@ class Representation(Protocol):
         if self.task.compares_embeddings:
             return found | {"selection": _as_fitted(self, self.task)}
         rule = "ridge regression" if self.task.output == "values" else "logistic regression"
-        return found | {"selection": {"rule": f"{rule} on train and val", "val_score": None, "trials": 1}}
+        return found | {"selection": {"rule": f"{rule} on train and val", "val_score": None}}
 
     def output(self, networks: Networks) -> Tensor:
         """Embeddings `[B, d]`, checked. Raises BadOutput."""
@@ -224,7 +224,7 @@ class Alignment(Protocol):
     @property
     def report(self) -> dict[str, Any]:
         """The method's own."""
-        return {"selection": {"rule": "nothing to choose", "val_score": None, "trials": 1}} | super().report
+        return {"selection": {"rule": "nothing to choose", "val_score": None}} | super().report
 
     def output(self, networks: Pairs) -> Tensor:
         """The permutations found, of all groups of neurons side by side, `[B, neurons]`, checked. Raises BadOutput."""
@@ -261,7 +261,7 @@ def _as_fitted(protocol: Protocol, task: LearnedTask) -> dict[str, Any]:
     """The selection of a method that says nothing of one, with its score on val."""
     val = task.splits["val"]
     judged = protocol.judged([protocol.output(networks) for networks in protocol.asked(val)], val.table)
-    return {"rule": "as fitted", "val_score": task.quality(judged, task.targets(val)), "trials": 1}
+    return {"rule": "as fitted", "val_score": task.quality(judged, task.targets(val))}
 
 
 def _finite(values: Tensor, verb: str) -> Tensor:

@@ -174,14 +174,14 @@ def _run_cells(
     results: dict[int, Result] = {}
     of_board = defaultdict(list)
     for index, cell in enumerate(cells):
-        of_board[cell.board].append(index)
+        of_board[cell.spec.board].append(index)
 
     def note(index: int, result: Result, state: str) -> None:
         results[index] = result
         score = None if result.score is None else f"{result.score:.2f} {shown_unit(result.task.unit)}".rstrip()
         tell(f"[{len(results)}/{len(cells)}] {cells[index].title}: {score or result.error} ({state})")
         hear(cells[index], result)
-        if results.keys() >= (board := set(of_board[cells[index].board])):
+        if results.keys() >= (board := set(of_board[cells[index].spec.board])):
             ready([results[i] for i in sorted(board)])
 
     for folder in {cell.folder.path for cell in cells}:

@@ -13,7 +13,8 @@ from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split
 from ...zoo.training.run_evaluation import RunEvaluator
-from ..metrics.alignment import LINE_POINTS, drawn_permutation, trained_pairs
+from ..metrics.alignment import LINE, LINE_POINTS, drawn_permutation, trained_pairs
+from ..records.predictions import Arrays
 
 
 def neurons(arch: Architecture) -> list[int]:
@@ -73,21 +74,20 @@ def trained(split: Split) -> list[Pairs]:
     return found
 
 
-def line_losses(evaluator: RunEvaluator, pairs: list[Pairs], permutations: Tensor) -> np.ndarray:
-    """Losses on the test items along the line from each a to its b, whose neurons are permuted.
+def line_scores(evaluator: RunEvaluator, pairs: list[Pairs], permutations: Tensor) -> Arrays:
+    """Losses and scores on the test items along the line from each a to its b, whose neurons are permuted.
 
     Arguments:
         permutations: `[pairs, neurons]`, as `Alignment.output` gives them, all groups below each other.
 
-    Returns float32 `[pairs, LINE_POINTS]`.
+    Returns `line_loss` and, of a classifier, `line_accuracy`, or `line_r2`: float32 `[pairs, LINE_POINTS]`.
     """
-    losses = []
+    lines = []
     t = torch.linspace(0, 1, LINE_POINTS)[:, None]
     for group, found in zip(pairs, torch.split(permutations, [len(group) for group in pairs]), strict=True):
         sizes = neurons(group.arch)
         moved = group.b.permuted(list(torch.split(found[:, : sum(sizes)], sizes, 1)))
         assert group.runs is not None
         for a, b, run in zip(group.a.params, moved.params, group.runs.tolist(), strict=True):
-            line = a * (1 - t) + b * t
-            losses.append(evaluator.evaluate(line, evaluator.runs[run], ["test"])["test_loss"])
-    return np.stack(losses)
+            lines.append(evaluator.evaluate(a * (1 - t) + b * t, evaluator.runs[run], ["test"]))
+    return {name.replace("test_", LINE): np.stack([line[name] for line in lines]) for name in lines[0]}

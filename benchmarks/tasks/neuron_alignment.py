@@ -1,7 +1,8 @@
 """Neuron alignment: which neuron of one network is which of another? (Ainsworth et al. 2023; Li et al. 2015)
 
 The other network is a copy in another order, drawn from the network's id, with Gaussian noise: the answer is known. Or
-both were trained independently on the same data, and what counts is the loss between them (Entezari et al. 2022).
+both were trained independently on the same data, and what counts is the loss between them (Entezari et al. 2022); the
+network half-way, their merger, has a score too, which Ainsworth et al. (2023) compare.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from ...zoo.training.run_evaluation import RunEvaluator
 from ..metrics.alignment import trained_pairs
 from ..records.predictions import Arrays
 from ..records.result import Options
-from ..task.network_pairs import Pairs, copies, line_losses, neurons, trained
+from ..task.network_pairs import Pairs, copies, line_scores, neurons, trained
 from ..task.task import Task
 
 NOISE = {"exact-copies": 0.0, "copies": 0.1, "noisy-copies": 0.5}  # in standard deviations of each tensor
@@ -28,6 +29,7 @@ class NeuronAlignment(Task):
     """Permutations of the neurons of every second network of a pair."""
 
     name = "neuron-alignment"
+    version = 2  # 1: of trained networks, no scores of the merged ones
     description = "Match neurons of a network and its copy, or of two networks (--target copies, trained, ...)"
     output = "permutations"
 
@@ -77,6 +79,6 @@ class NeuronAlignment(Task):
         return [split.ids[row] for row in trained_pairs(split.table)[0]] if self.trained else split.ids
 
     def evidence(self, observed: Tensor, split: Split) -> Arrays:
-        """The found permutations, and the losses on the lines between trained networks."""
+        """The found permutations, and losses and scores on the lines between trained networks."""
         found = {"permutations": observed.numpy().astype(np.int16)}
-        return found | ({"line_loss": line_losses(self._evaluator, self._pairs, observed)} if self.trained else {})
+        return found | (line_scores(self._evaluator, self._pairs, observed) if self.trained else {})

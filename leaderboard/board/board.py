@@ -92,9 +92,17 @@ class Board:
 
     @property
     def test_split(self) -> str:
-        """How many test networks there are, and of how many units: "720 test networks (180 images)"."""
-        units = f" ({how_many(self.units.count, self.units.name)})" if self.units else ""
-        return f"{self.n_test:,} test networks{units}"
+        """How many test networks there are, and of how many units: "720 test networks (180 images)".
+
+        Where a metric scores a part of them, that is said: "1,000 of 2,000 test networks (1,000 images)".
+        """
+        networks = f"{self.n_test:,} test networks"
+        if self.units is None:
+            return networks
+        scored = len(self.units.codes)
+        if scored < self.n_test and self.units.shared == 1:  # of pairs there may be fewer
+            networks = f"{scored:,} of {networks}"
+        return f"{networks} ({how_many(self.units.count, self.units.name)})"
 
     @property
     def leaks(self) -> bool:
@@ -120,10 +128,10 @@ def load_boards(folder: Path, results: Iterable[Result] | None = None) -> list[B
 
     Raises BadInput for damaged evidence.
     """
-    wanted = None if results is None else {_identity(result) for result in results}
+    wanted = None if results is None else {result.spec.board for result in results}
     groups: dict[tuple[str, ...], list[Record]] = {}
     for record in ResultsFolder(folder).records():
-        key = _identity(record.result)
+        key = record.result.spec.board
         if wanted is None or key in wanted:
             groups.setdefault(key, []).append(record)
     methods = [record.result.method for records in groups.values() for record in records]
@@ -136,22 +144,6 @@ def load_boards(folder: Path, results: Iterable[Result] | None = None) -> list[B
     # A plug-in's title has its version, which is text.
     found = [replace(board, superseded=board.task_version in range(latest.get(board.task, 0))) for board in found]
     return sorted(found, key=lambda board: (board.task, board.superseded))
-
-
-def _identity(result: Result) -> tuple[str, ...]:
-    """What results of one board have in common."""
-    task, zoo = result.task, result.zoo
-    return (
-        task.name,
-        str(task.version),
-        str(task.options),
-        task.metric,
-        task.unit,
-        str(task.higher_is_better),
-        zoo.name,
-        zoo.version,
-        zoo.recipe_sha256,
-    )
 
 
 def _version(method: MethodPart) -> int:

@@ -22,7 +22,7 @@ from ...runtime.errors import BadInput, unknown
 from ...runtime.files import ROOT, file_sha256, write_atomically
 from ..evidence.analysis import evaluated
 from ..evidence.plausibility import Copies, board_of, copied, suite_first, truth_told
-from .line_losses import check_line_losses
+from .computed_lines import check_lines
 from .method_sources import checked_source
 from .record_checks import checked_record
 from .replications import replication_of
@@ -156,7 +156,7 @@ def _check_honesty(record: Record, truths: Sequence[Truth], zoo: Zoo | None, cop
             raise BadInput(f"{record.path}: {told}")
     if original := copies.original(record, ids, arrays):
         raise BadInput(f"{record.path}: {copied(original)}")
-    check_line_losses(record, ids, arrays, zoo)
+    check_lines(record, ids, arrays, zoo)
 
 
 def _as_committed(result: Result, scores: dict[str, float]) -> Result:

@@ -137,7 +137,7 @@ def train(
     flops = epoch * _epoch_flops(method, LossOf(module, task), groups, targets, half) if epoch else 0.0
     module.load_state_dict(best_state)
     return {
-        "selection": {"rule": f"best val {task.metric}", "val_score": best, "trials": 1, "epoch": best_epoch},
+        "selection": {"rule": f"best val {task.metric}", "val_score": best, "epoch": best_epoch},
         "budget": {"epochs": epoch, "steps": epoch * batches, "flops": flops}
         | ({"processes": processes} if processes > 1 else {}),
         "curves": curves,

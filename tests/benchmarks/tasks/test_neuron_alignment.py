@@ -15,7 +15,7 @@ from helpers.recorded import read_results
 import weightbench as wb
 from weightbench.benchmarks.metrics.alignment import trained_pairs
 from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
-from weightbench.benchmarks.task.network_pairs import Pairs, copies, line_losses
+from weightbench.benchmarks.task.network_pairs import Pairs, copies, line_scores
 from weightbench.leaderboard.pages.result_pictures import draw_results
 from weightbench.methods.contract.method import Method
 from weightbench.zoo.build.build_zoo import build_zoo
@@ -101,7 +101,7 @@ def test_a_permuted_copy_is_aligned_without_a_barrier(moons: wb.Zoo) -> None:
     for name in ("identity-matching", "weight-matching"):
         method = wb.load_method(name)
         method.fit(None, None, None, seed=0, device="cpu")
-        losses = line_losses(evaluator, [pairs], torch.cat(method.align(pairs.a, pairs.b), 1))
+        losses = line_scores(evaluator, [pairs], torch.cat(method.align(pairs.a, pairs.b), 1))["line_loss"]
         assert losses[:, 0] == pytest.approx(table["test_loss"].to_numpy()[last.numpy()], abs=1e-5)
         assert losses[:, -1] == pytest.approx(losses[:, 0], abs=1e-5)  # the same function, in another order
         barrier[name] = (losses.max(1) - losses[:, 0]).tolist()
@@ -117,6 +117,8 @@ def test_matching_lowers_the_barrier_between_trained_networks(moons: wb.Zoo, tmp
     found = {result.method.name: result.score for result in results}
     assert 0 <= found["weight-matching"] < 0.8 * found["identity-matching"]
     assert 0 <= found["activation-matching"] < 0.8 * found["identity-matching"]
+    merged = {result.method.name: result.scores["merged_accuracy"] for result in results}
+    assert max(merged, key=merged.__getitem__) != "identity-matching"
     (rows,) = wb.boards(tmp_path).values()
     assert rows["score"].tolist() == pytest.approx(sorted(found.values()))
     assert set(rows["unit"]) == {"pair of runs"}
@@ -163,7 +165,7 @@ def test_forged_losses_are_found(what: str, moons: wb.Zoo, tmp_path: Path, cli) 
         return
     code, _, err = cli("leaderboard", "--results", tmp_path)
     assert code == 2
-    assert {"ends": "are not those of the zoo's networks", "orders": "are no permutation of"}[what] in err
+    assert {"ends": "is not that of the zoo's networks", "orders": "are no permutation of"}[what] in err
     assert err.count("\n") == 1
 
 

@@ -69,7 +69,7 @@ def truth_of(runs: Path) -> Truth:
 
 def with_score(record: Path, **scores: float) -> None:
     """Claim scores, which are those of the forged predictions, so that the claim holds."""
-    edit(record, score=next(iter(scores.values())), scores=scores)
+    edit(record, score=next(iter(scores.values())), scores=read_result(record).scores | scores)
 
 
 def test_honest_results_on_the_wide_zoo_pass(wide: tuple[Path, Callable]) -> None:
@@ -176,7 +176,7 @@ def test_invented_losses_between_trained_networks(cli, tmp_path: Path) -> None:
     forge_predictions(record, invented)
     with_score(record, barrier=0.0)
     home = tmp_path / "home"
-    message = "are not those that its permutations give"
+    message = "is not what its permutations give"
     refused(runs, home, lambda runs: cli("submit", runs, "--zoo", zoo, "--home", home), message)
     shutil.rmtree(zoo)
     code, _, err = cli("submit", runs, "--home", tmp_path / "honest")

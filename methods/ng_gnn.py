@@ -31,7 +31,8 @@ from .contract.parameter_ranges import DropoutRate, PositiveFinite
 from .contract.task_view import TaskView
 from .graphs.graph_embedding import GraphEmbedding
 from .graphs.graph_readout import GraphPooling, GraphReadout, mlp
-from .graphs.neural_graph import EdgeBlock, GraphLayout, layout_of, require_readable, require_single_mlp
+from .graphs.neural_graph import EdgeBlock, GraphLayout, layout_of
+from .graphs.slots import require_readable, require_single_mlp
 from .layers.axis_extrema import amax, amin
 from .layers.dropout import Dropout
 from .layers.joint_norm import JointNorm
@@ -180,6 +181,7 @@ class MessagePassing(nn.Module):
             position_embeddings=method.position_embeddings,
             fourier_features=method.fourier_features,
             fourier_sigma=method.fourier_sigma,
+            any_ends=not outputs_only,
         )
         # PNA's amplification: log(degree + 1) over its mean over all nodes of the graphs, for which the published code
         # counts forward edges alone.
@@ -203,7 +205,7 @@ class MessagePassing(nn.Module):
         """The last layer's nodes; edges where all nodes are read, for editing."""
         layout = self.embedding.slots.check(networks.arch)
         graph = GraphFeatures(layout, self.embedding.nodes(networks, layout), self.embedding.edges(networks, layout))
-        into = [frozenset({len(layout.widths) - 1} if self.outputs_only else range(len(layout.widths)))]
+        into = [frozenset(layout.outputs if self.outputs_only else range(len(layout.widths)))]
         for _ in self.layers:
             into.insert(0, layout.reached(into[0]))
         for layer, levels, next_levels in zip(self.layers, into[1:], [*into[2:], frozenset[int]()], strict=True):
@@ -219,12 +221,13 @@ class GraphReader(nn.Module):
     ) -> None:
         super().__init__()
         self.graph = MessagePassing(method, architectures, train, outputs_only=method.readout == "outputs")
-        self.pool = GraphReadout(method.readout, method.width, self.graph.embedding.slots.outputs)
+        self.pool = GraphReadout(method.readout, method.width, layout_of(architectures[0]).ends[1])
         self.read = mlp(self.pool.size, method.width, method.width, output_dim)
 
     def forward(self, networks: Networks) -> Tensor:
         """Logits or values `[B, output_dim]`."""
-        logits: Tensor = self.read(self.pool(self.graph(networks).nodes))
+        graph = self.graph(networks)
+        logits: Tensor = self.read(self.pool(graph.nodes, graph.layout.outputs))
         return logits
 
 
@@ -241,11 +244,11 @@ class GraphEditor(nn.Module):
     def forward(self, networks: Networks) -> Networks:
         """The edited networks."""
         graph = self.graph(networks)
-        by_layer = {block.layer: block for block in graph.unmapped_edges if not block.backwards}
+        by_tensor = {graph.layout.edges[b.number].tensor: b for b in graph.unmapped_edges if not b.backwards}
         changes = []
-        for tensor in networks.arch.tensors:
+        for number, tensor in enumerate(networks.arch.tensors):
             if tensor.kind == "weight":
-                first = graph.mapped_edges(self.read_edge[0], by_layer[tensor.layer])
+                first = graph.mapped_edges(self.read_edge[0], by_tensor[number])
                 changes.append(self.read_edge[1:](first).flatten(1))
             else:
                 changes.append(self.read_node(graph.nodes[tensor.layer + 1]).flatten(1))
@@ -265,6 +268,10 @@ class NGGNN(NeuralMethod):
     only output nodes are read, the norm sees the nodes that these depend on. And probe features are added to the node
     features after a map and a LayerNorm, as in the released code; the workshop paper of 2023 concatenates them.
 
+    It reads any network, and networks of different architectures together; of deep ones `readout=outputs` sees what is
+    `depth` levels from the outputs, `readout=mean` all. With `position_embeddings=false` besides, networks may have
+    other numbers of inputs and outputs than those of training.
+
     This model needs many steps; `ng-gnn-residual` learns from a few thousand networks in a few epochs.
 
     Fields:
@@ -277,6 +284,7 @@ class NGGNN(NeuralMethod):
     """
 
     name = "ng-gnn"
+    any_operation = True
     version = "2"
     tasks = ("inr-classification", "inr-dilation", "property")
     symmetries = ("permutation",)
@@ -300,9 +308,16 @@ class NGGNN(NeuralMethod):
     augment: tuple[str, ...] = NAVON
 
     def check(self, task: TaskView) -> None:
-        """Refuse networks of different inputs or outputs; for editing, all but MLPs of one architecture."""
+        """Refuse networks of different outputs where these are read side by side; for editing, all but MLPs of one
+        architecture. Raises BadInput."""
         super().check(task)
-        require_readable(task.architectures, self.name, editing=task.output == "networks")
+        require_readable(
+            task.architectures,
+            self.name,
+            outputs_only=self.readout == "outputs",
+            probes=self.probes,
+            editing=task.output == "networks",
+        )
 
     def build(self, task: TaskView) -> nn.Module:
         """The reader, for editing the editor."""

@@ -27,12 +27,14 @@ from .contract.parameter_ranges import DropoutRate, PositiveFinite
 from .contract.task_view import TaskView
 from .graphs.graph_embedding import GraphEmbedding
 from .graphs.graph_readout import GraphPooling, GraphReadout, mlp
-from .graphs.neural_graph import GraphLayout, require_readable, require_single_mlp
+from .graphs.neural_graph import GraphLayout, layout_of
+from .graphs.slots import require_readable, require_single_mlp
 from .layers.dropout import Dropout
 from .layers.network_edit import NetworkEdit
 from .training.augmentation import NAVON
 from .training.neural_method import NeuralMethod
 
+Chosen = slice | Tensor  # of the nodes, along an axis
 MAX_CACHED_NUMBERS = 600_000  # numbers: on a CPU what one operation writes should still be in the cache for the next
 
 
@@ -133,7 +135,7 @@ class RelationalLayer(nn.Module):
             else None
         )
 
-    def forward(self, x: Tensor, edges: Tensor, queries: slice, kept: slice) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, edges: Tensor, queries: Chosen, kept: Chosen) -> tuple[Tensor, Tensor]:
         """The nodes `queries` of x `[B, N, d]` updated, and the edges from those of them that are `kept`.
 
         edges `[B, M, N, e]` go from the nodes `queries` to all.
@@ -175,37 +177,57 @@ class Transformer(nn.Module):
             position_embeddings=method.position_embeddings,
             fourier_features=method.fourier_features,
             fourier_sigma=method.fourier_sigma,
+            any_ends=not outputs_only,
         )
         self.layers = nn.ModuleList(
             RelationalLayer(method, update_edges=edges or number < method.depth - 1) for number in range(method.depth)
         )
 
     def forward(self, networks: Networks) -> tuple[GraphLayout, list[Tensor], Tensor]:
-        """The layout, nodes per level (`outputs_only`: of the last), and for editing edges `[B, N, N, e]`."""
+        """The layout, nodes per level (`outputs_only`: of the outputs), and for editing edges `[B, N, N, e]`."""
         layout = self.embedding.slots.check(networks.arch)
         x = torch.cat(self.embedding.nodes(networks, layout), 1)
-        all_nodes = slice(None)
+        all_nodes: Chosen = slice(None)
         queries = [all_nodes] * len(self.layers)
         if self.outputs_only:
-            queries[-1] = layout.nodes(len(layout.widths) - 1)
+            queries[-1] = output_nodes(layout)
         edges = self._all_pairs(networks, layout)[:, queries[0]]
         for layer, rows, next_rows in zip(self.layers, queries, [*queries[1:], all_nodes], strict=True):
             x, edges = layer(x, edges, rows, next_rows)
-        nodes = [x] if self.outputs_only else list(x.split(layout.widths, 1))
+        if self.outputs_only:
+            return layout, [x], edges
+        nodes = list(x.split(layout.widths, 1))
         return layout, nodes, edges
 
     def _all_pairs(self, networks: Networks, layout: GraphLayout) -> Tensor:
-        """First features of every pair (source, target) of nodes."""
+        """First features of every pair (source, target) of nodes; where there are two edges, of both."""
         absent = self.embedding.embed(networks.params.new_zeros(self.embedding.slots.kernel))
         nodes = sum(layout.widths)
         edges = absent.expand(len(networks), nodes, nodes, -1).clone()
+        filled = set()
         for block, features in self.embedding.edges(networks, layout).items():
-            source, target = layout.nodes(block.source), layout.nodes(block.target)
-            if block.layer is None:
-                edges[:, source, target].diagonal(dim1=1, dim2=2).copy_(features[0, 0, 0, :, None])
+            sources, targets = layout.nodes(block.source), layout.nodes(block.target)
+            if block.dense:
+                place: tuple[Chosen, Chosen, Chosen] = (slice(None), sources, targets)
+                values = features.transpose(1, 2)
             else:
-                edges[:, source, target] = features.transpose(1, 2)
+                widths = layout.widths[block.source], layout.widths[block.target]
+                places = (torch.arange(max(widths), device=edges.device) // (max(widths) // n) for n in widths)
+                place = (slice(None), *(at + nodes.start for at, nodes in zip(places, (sources, targets), strict=True)))
+                values = features[:, 0]
+            if (block.source, block.target) in filled:
+                values = edges[place] + values - absent
+            edges[place] = values
+            filled.add((block.source, block.target))
         return edges
+
+
+def output_nodes(layout: GraphLayout) -> Chosen:
+    """Where the output nodes lie among all."""
+    if len(layout.outputs) == 1:
+        return layout.nodes(layout.outputs[0])
+    widths = range(sum(layout.widths))
+    return torch.tensor([node for level in layout.outputs for node in widths[layout.nodes(level)]])
 
 
 class TransformerReader(nn.Module):
@@ -216,13 +238,13 @@ class TransformerReader(nn.Module):
     ) -> None:
         super().__init__()
         self.graph = Transformer(method, architectures, train, outputs_only=method.readout == "outputs")
-        self.pool = GraphReadout(method.readout, method.width, self.graph.embedding.slots.outputs)
+        self.pool = GraphReadout(method.readout, method.width, layout_of(architectures[0]).ends[1])
         self.read = mlp(self.pool.size, 128, output_dim)
 
     def forward(self, networks: Networks) -> Tensor:
         """Logits or values `[B, output_dim]`."""
-        _, nodes, _ = self.graph(networks)
-        logits: Tensor = self.read(self.pool(nodes))
+        layout, nodes, _ = self.graph(networks)
+        logits: Tensor = self.read(self.pool(nodes, (0,) if self.graph.outputs_only else layout.outputs))
         return logits
 
 
@@ -268,6 +290,7 @@ class NGT(NeuralMethod):
     """
 
     name = "ng-t"
+    any_operation = True
     tasks = ("inr-classification", "inr-dilation", "property")
     symmetries = ("permutation",)
     paper = "arXiv:2403.12143"
@@ -295,7 +318,13 @@ class NGT(NeuralMethod):
     def check(self, task: TaskView) -> None:
         """Refuse what `ng-gnn` refuses, and heads that do not divide the attention's width. Raises BadInput."""
         super().check(task)
-        require_readable(task.architectures, self.name, editing=task.output == "networks")
+        require_readable(
+            task.architectures,
+            self.name,
+            outputs_only=self.readout == "outputs",
+            probes=self.probes,
+            editing=task.output == "networks",
+        )
         if self.attention_width % self.heads:
             raise BadInput(f"ng-t: attention_width={self.attention_width} is no multiple of heads={self.heads}")
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from ..runtime.errors import BadInput
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
+from .contract.network_checks import require_probeable
 from .contract.task_view import TaskView
 from .training.neural_method import NeuralMethod
 
@@ -73,7 +74,7 @@ class ProbeReader(nn.Module):
 class ProbeGen(NeuralMethod):
     """Learned probes, generated, and an MLP on the networks' outputs.
 
-    Networks may be of any architectures with equal inputs and outputs.
+    Networks may be of any architectures with equal inputs and outputs, but do not take words: those cannot be learned.
 
     Fields:
         probes: how many inputs every network is run on.
@@ -96,11 +97,12 @@ class ProbeGen(NeuralMethod):
     schedule: Literal["constant", "cosine", "one-cycle"] = "cosine"
 
     def check(self, task: TaskView) -> None:
-        """Refuse networks of different inputs or outputs. Raises BadInput."""
+        """Refuse networks of different inputs or outputs, and those that read words. Raises BadInput."""
         super().check(task)
         ends = {(arch.input_shape, arch.output_shape) for arch in task.architectures}
         if len(ends) > 1:
             raise BadInput(f"probegen takes networks of equal inputs and outputs, this zoo has {sorted(ends)}")
+        require_probeable(task.architectures, self.name)
 
     def build(self, task: TaskView) -> nn.Module:
         """The reader for the inputs and outputs that all networks share."""

@@ -27,12 +27,15 @@ from torch.nn import functional as F
 
 from ..runtime.errors import BadInput
 from ..zoo.networks.architecture import Architecture
+from ..zoo.networks.graph import edge_values
 from ..zoo.networks.networks import Networks
+from ..zoo.networks.neuron_graph import WeightEdges
 from ..zoo.networks.symmetry import neuron_groups
 from .contract.parameter_ranges import DropoutRate, PositiveFinite
 from .contract.task_view import TaskView
-from .graphs.neural_graph import EdgeBlock, GraphLayout, Slots, require_readable, require_single_mlp
+from .graphs.neural_graph import EdgeBlock, GraphLayout, layout_of
 from .graphs.scale_equivariant_layers import InvariantMap, NeuronSymmetries, NormedMLP, ScaleGraphFeatures, ScaleLayer
+from .graphs.slots import Slots, require_equal_ends, require_single_mlp
 from .layers.network_edit import NetworkEdit
 from .training.neural_method import NeuralMethod
 
@@ -61,7 +64,8 @@ class ScaleMessagePassing(nn.Module):
         width, slots, self.layers = method.width, self.slots, nn.ModuleList()
         self.embed_node, self.embed_edge = nn.Linear(1, width, bias=False), nn.Linear(slots.kernel, width, bias=False)
         self.positions = nn.Parameter(torch.randn(slots.positions, width))
-        rows = slots.inputs + max(slots.layers - 2, 0) + slots.outputs
+        self.inputs, self.outputs = layout_of(architectures[0]).ends
+        rows = self.inputs + max(slots.hidden - 1, 0) + self.outputs
         self.edge_positions = None if method.bidirectional else nn.Parameter(torch.randn(rows, width))
         both = method.bidirectional
         for last in [False] * (method.depth - 1) + [True]:
@@ -107,7 +111,7 @@ class ScaleMessagePassing(nn.Module):
             bias = networks.biases[level - 1] if level else networks.params.new_ones(len(networks), n)
             if bias is None:
                 bias = networks.params.new_zeros(len(networks), n)
-            position = self.positions[self.slots.rows(networks.arch, level)]
+            position = self.positions[self.slots.rows(layout, level)]
             x = self.embed_node(bias.unsqueeze(-1))
             nodes.append(x * position if kind else x + position)
             positions.append(position.unsqueeze(0))
@@ -122,27 +126,28 @@ class ScaleMessagePassing(nn.Module):
     def _edges(self, networks: Networks, layout: GraphLayout, reciprocal: bool = False) -> dict[EdgeBlock, Tensor]:
         edges = {}
         for block in layout.blocks:
-            if block.layer is None:
-                values = networks.params.new_ones(1, 1, 1, 1)
+            edge = layout.edges[block.number]
+            if isinstance(edge, WeightEdges):
+                values = edge_values(networks.arch, networks.params, edge)
             else:
-                values = networks.weights[block.layer].flatten(2).unflatten(2, (layout.widths[block.source], -1))
+                values = networks.params.new_ones(1, 1, 1, 1)
             if reciprocal:
                 values = torch.where(values < 0, -1.0, 1.0) / values.abs().clamp(min=self.method.smallest_weight)
             features = self.embed_edge(F.pad(values, (0, self.slots.kernel - values.shape[-1])))
-            if self.edge_positions is not None and block.layer is not None:
-                features = features * self._edge_position(networks.arch, block.layer)
+            if self.edge_positions is not None and block.dense:
+                features = features * self._edge_position(layout, block)
             edges[block] = features
         return edges
 
-    def _edge_position(self, arch: Architecture, layer: int) -> Tensor:
+    def _edge_position(self, layout: GraphLayout, block: EdgeBlock) -> Tensor:
         """A row for each input in the first block, for each output in the last, and for each block between."""
         assert self.edge_positions is not None
-        first, last = self.slots.inputs, self.edge_positions.shape[0] - self.slots.outputs
-        if layer == 0:
+        first, last = self.inputs, self.edge_positions.shape[0] - self.outputs
+        if block.source == 0:
             return self.edge_positions[:first]
-        if layer == len(arch.layers) - 1:
+        if block.target in layout.outputs:
             return self.edge_positions[last:].unsqueeze(1)
-        return self.edge_positions[first + layer - 1]
+        return self.edge_positions[first + self.slots.slot(layout, block.target) - 2]
 
 
 class ScaleReader(nn.Module):
@@ -152,7 +157,7 @@ class ScaleReader(nn.Module):
         super().__init__()
         width = method.width
         self.graph = ScaleMessagePassing(method, architectures, editing=False)
-        inputs, outputs = self.graph.slots.inputs, self.graph.slots.outputs
+        inputs, outputs = self.graph.inputs, self.graph.outputs
         self.hidden = self.first = self.last = None
         if method.readout == "sum":
             self.hidden = InvariantMap(width, width, width, self.graph.kinds)
@@ -191,7 +196,7 @@ class ScaleEditor(nn.Module):
     def forward(self, networks: Networks) -> Networks:
         """The edited networks."""
         graph = self.graph(networks)
-        by_layer = {block.layer: edges for block, edges in graph.forth.items()}
+        by_layer = list(graph.forth.values())
         changes = [
             by_layer[tensor.layer] if tensor.kind == "weight" else graph.nodes[tensor.layer + 1]
             for tensor in networks.arch.tensors
@@ -241,7 +246,9 @@ class ScaleGMN(NeuralMethod):
     def check(self, task: TaskView) -> None:
         """Refuse networks of different inputs or outputs; for editing, all but MLPs of one architecture."""
         super().check(task)
-        require_readable(task.architectures, self.name, editing=task.output == "networks")
+        require_equal_ends(task.architectures, self.name)
+        if task.output == "networks":
+            require_single_mlp(task.architectures, self.name)
 
     def build(self, task: TaskView) -> nn.Module:
         """The reader, for editing the editor."""

@@ -1,4 +1,4 @@
-"""Networks that a method can read: of the architecture that it was built for, with finite parameters."""
+"""Networks that a method can read: of the architecture that it was built for, with finite parameters, on its inputs."""
 
 from __future__ import annotations
 
@@ -34,3 +34,12 @@ def require_finite(networks: Networks, method: str) -> Networks:
             f"the first is number {wrong[0]}: leave them out"
         )
     return networks
+
+
+def require_probeable(architectures: Sequence[Architecture], name: str) -> None:
+    """Refuse networks that cannot be run on the same learned inputs. Raises BadInput."""
+    shapes = sorted({arch.input_shape for arch in architectures})
+    if len(shapes) > 1:
+        raise BadInput(f"{name} runs all networks on the same inputs, this zoo's take {shapes}")
+    if words := next((arch for arch in architectures if any(op.op == "embedding" for op in arch.operations)), None):
+        raise BadInput(f"{name} runs networks on learned inputs, which cannot be numbers of words, as {words} takes")

@@ -2,52 +2,78 @@
 
 Nodes start from their bias, edges from their weight, through random Fourier features; position embeddings tell levels,
 inputs and outputs apart, activation embeddings tell activations apart where the zoo has several, and probe features add
-each neuron's activations on learned inputs.
+each neuron's activations on learned inputs. What else belongs to a neuron, such as a normalisation's weight and running
+statistics, a position embedding or a depthwise kernel, is added through a linear map of each kind, whose bias says that
+it is there; edges that are no layer's weights and no residual connections have a learned vector of their kind.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...zoo.networks.architecture import Architecture
+from ...zoo.networks.graph import edge_values, feature_values
 from ...zoo.networks.networks import Networks
+from ...zoo.networks.neuron_graph import NodeFeatures, TiedNodes, WeightEdges, neuron_graph
 from ..layers.fourier_features import FourierFeatures
-from .neural_graph import ACTIVATIONS, EdgeBlock, GraphLayout, Slots, layout_of
+from .neural_graph import ACTIVATIONS, EdgeBlock, GraphLayout, layout_of
+from .slots import Slots
+
+SMALLEST_VARIANCE = 1e-12  # a running variance is read by its logarithm
 
 
-class LayerStatistics(nn.Module):
-    """One mean and one deviation of the weights, and of the biases, of every layer over the training networks."""
+def node_features(networks: Networks, features: NodeFeatures) -> Tensor:
+    """Of one kind, `[B, n, k]`; variances by their logarithm, because they differ by orders of magnitude."""
+    values = feature_values(networks.arch, networks.params, features)
+    return values.clamp(min=SMALLEST_VARIANCE).log() if features.kind.endswith("running_var") else values
+
+
+class TensorStatistics(nn.Module):
+    """One mean and one deviation for each slot of the weights, and of each kind of node features, in training."""
 
     def __init__(self, slots: Slots, train: Sequence[Networks]) -> None:
         super().__init__()
+        self.kinds = ["weight", "bias", *slots.features]
         self.mean: Tensor
         self.scale: Tensor
-        self.register_buffer("mean", torch.zeros(2, slots.layers))
-        self.register_buffer("scale", torch.ones(2, slots.layers))
+        self.register_buffer("mean", torch.zeros(len(self.kinds), slots.count))
+        self.register_buffer("scale", torch.ones(len(self.kinds), slots.count))
         found: dict[tuple[int, int], list[Tensor]] = {}
         for networks in train:
-            for layer, (weight, bias) in enumerate(zip(networks.weights, networks.biases, strict=True)):
-                for kind, values in enumerate((weight, bias)):
-                    if values is not None and values.numel():
-                        found.setdefault((kind, slots.layer(networks.arch, layer)), []).append(values.flatten())
+            for (kind, slot), values in self._tensors(networks, slots):
+                if values.numel():
+                    found.setdefault((self.kinds.index(kind), slot), []).append(values.flatten())
         for position, parts in found.items():
             deviation, mean = torch.std_mean(torch.cat(parts), correction=0)
             self.mean[position] = mean
             self.scale[position] = deviation if deviation > 1e-6 else 1.0  # constant: only shifted
 
-    def forward(self, values: Tensor, bias: bool, slot: int) -> Tensor:
-        """Biases or weights `[B, ...]` of the layers in a slot, to mean 0 and deviation 1."""
-        return (values - self.mean[int(bias), slot]) / self.scale[int(bias), slot]
+    @staticmethod
+    def _tensors(networks: Networks, slots: Slots) -> Iterator[tuple[tuple[str, int], Tensor]]:
+        layout = layout_of(networks.arch)
+        for block in layout.blocks:
+            edges = layout.edges[block.number]
+            if isinstance(edges, WeightEdges):
+                slot = slots.slot(layout, block.target)
+                yield ("weight", slot), edge_values(networks.arch, networks.params, edges)
+        for level, features in enumerate(layout.features):
+            for feature in features:
+                yield (feature.kind, slots.slot(layout, level)), node_features(networks, feature)
+
+    def forward(self, values: Tensor, kind: str, slot: int) -> Tensor:
+        """Numbers `[B, ...]` of a kind in a slot, to mean 0 and deviation 1."""
+        position = self.kinds.index(kind), slot
+        return (values - self.mean[position]) / self.scale[position]
 
 
 class ProbeFeatures(nn.Module):
-    """Probe features (section 3.3): every neuron's values on k learned inputs of the raw network, a map per level.
+    """Probe features (section 3.3): every neuron's values on k learned inputs of the raw network, a map per slot.
 
-    A channel is averaged over its feature map, which the published code leaves out (it probes MLPs only).
+    A channel is averaged over its feature map or its tokens, which the published code leaves out (it probes MLPs only).
     """
 
     def __init__(self, probes: int, slots: Slots, width: int) -> None:
@@ -55,14 +81,20 @@ class ProbeFeatures(nn.Module):
         self.slots = slots
         self.inputs = nn.Parameter(2 * torch.rand(probes, *slots.input_shape) - 1)
         self.embed = nn.ModuleList(
-            nn.Sequential(nn.Linear(probes, width), nn.LayerNorm(width)) for _ in range(slots.layers + 1)
+            nn.Sequential(nn.Linear(probes, width), nn.LayerNorm(width)) for _ in range(slots.hidden + 2)
         )
 
-    def forward(self, networks: Networks, widths: Sequence[int]) -> list[Tensor]:
-        """One `[B, neurons, width]` per level."""
-        features = networks.features(self.inputs)
-        values = [f.flatten(2).unflatten(2, (n, -1)).mean(3).mT for f, n in zip(features, widths, strict=True)]
-        return [self.embed[self.slots.level(networks.arch, level)](x) for level, x in enumerate(values)]
+    def forward(self, networks: Networks, layout: GraphLayout) -> dict[int, Tensor]:
+        """`[B, neurons, width]` of every level with values of its own: all but heads and groups."""
+        levels = sorted({0} | {level for level in networks.arch.levels if level is not None})
+        features = dict(zip(levels, networks.features(self.inputs), strict=True))
+        widths, found = neuron_graph(networks.arch).widths, {}
+        for number, (level, start, neurons, *_) in enumerate(layout.levels):
+            if level in features:
+                values = features[level].mT if features[level].ndim == 4 else features[level]  # tokens come last
+                values = values.flatten(2).unflatten(2, (widths[level], -1)).mean(3).mT
+                found[number] = self.embed[self.slots.slot(layout, number)](values[:, start : start + neurons])
+        return found
 
 
 class GraphEmbedding(nn.Module):
@@ -73,6 +105,7 @@ class GraphEmbedding(nn.Module):
         train: the training networks.
         node_width, edge_width: features per node and edge.
         reverse: every edge also runs backwards; edge features are then [e forward, e backward, their sum].
+        any_ends: the method takes networks of any number of inputs and outputs, if nothing is learned of single ones.
     """
 
     def __init__(
@@ -87,54 +120,80 @@ class GraphEmbedding(nn.Module):
         position_embeddings: bool,
         fourier_features: int,
         fourier_sigma: float,
+        any_ends: bool,
     ) -> None:
         super().__init__()
-        self.slots, self.reverse = Slots(architectures), reverse
+        trained = [networks.arch for networks in train]
+        self.slots = Slots(architectures, trained, any_ends=any_ends and not probes and not position_embeddings)
+        self.reverse = reverse
         for arch in architectures:
             self.slots.check(arch)
-        self.normalise = LayerStatistics(self.slots, train)
+        self.normalise = TensorStatistics(self.slots, train)
         self.node_waves = FourierFeatures(1, fourier_features, fourier_sigma)
         self.edge_waves = FourierFeatures((3 if reverse else 1) * self.slots.kernel, fourier_features, fourier_sigma)
         self.embed_node, self.node_in = nn.Linear(self.node_waves.size, node_width), nn.Linear(node_width, node_width)
         self.embed_edge, self.edge_in = nn.Linear(self.edge_waves.size, edge_width), nn.Linear(edge_width, edge_width)
         self.probes = ProbeFeatures(probes, self.slots, node_width) if probes else None
         self.positions = nn.Parameter(torch.randn(self.slots.positions, node_width)) if position_embeddings else None
-        kinds = {activation for arch in architectures for activation in layout_of(arch).activations[1:-1]}
+        kinds = {
+            activation
+            for layout in map(layout_of, architectures)
+            for activation, role in zip(layout.activations, layout.roles, strict=True)
+            if role.kind == "hidden"
+        }
         self.activations = nn.Embedding(len(ACTIVATIONS), node_width) if len(kinds) > 1 else None
+        self.features = nn.ModuleDict(
+            {kind: nn.Linear(length, node_width) for kind, length in self.slots.features.items()}
+        )
+        self.kinds = nn.ParameterDict({kind: nn.Parameter(torch.randn(edge_width)) for kind in self.slots.kinds})
 
     def nodes(self, networks: Networks, layout: GraphLayout) -> list[Tensor]:
         """`[B, n, node_width]` per level."""
-        arch, nodes = networks.arch, []
-        probed = self.probes(networks, layout.widths) if self.probes is not None else None
+        nodes = []
+        probed = self.probes(networks, layout) if self.probes is not None else {}
         for level, n in enumerate(layout.widths):
-            bias = networks.biases[level - 1] if level else None
-            if bias is None:
-                bias = networks.params.new_zeros(len(networks), n)
-            else:
-                bias = self.normalise(bias, True, self.slots.layer(arch, level - 1))
-            x = self.embed_node(self.node_waves(bias.unsqueeze(-1)))
-            x = self.node_in(x if probed is None else x + probed[level])
-            if self.positions is not None:
-                x = x + self.positions[self.slots.rows(arch, level)]
-            if self.activations is not None and 0 < level < len(layout.widths) - 1:
+            bias, more = networks.params.new_zeros(len(networks), n, 1), []
+            slot, role = self.slots.slot(layout, level), layout.roles[level].kind
+            for feature in layout.features[level]:
+                if feature.kind == "bias":
+                    bias = self.normalise(node_features(networks, feature), "bias", slot)
+                elif feature.kind in self.features:
+                    more.append(self._feature(networks, feature, slot))
+            x = self.embed_node(self.node_waves(bias))
+            for added in [*([probed[level]] if level in probed else []), *more]:
+                x = x + added
+            x = self.node_in(x)
+            if self.positions is not None and (role != "bundle" or self.slots.bundles):
+                x = x + self.positions[self.slots.rows(layout, level)]
+            if self.activations is not None and role == "hidden":
                 x = x + self.activations.weight[layout.activations[level]]
             nodes.append(x)
         return nodes
 
+    def _feature(self, networks: Networks, feature: NodeFeatures, slot: int) -> Tensor:
+        """`[B, n, node_width]` of a kind of features; of more per node than in training, those that come first."""
+        linear = self.features[feature.kind]
+        values = self.normalise(node_features(networks, feature), feature.kind, slot)
+        embedded: Tensor = linear(F.pad(values, (0, linear.in_features - values.shape[2])))
+        return embedded
+
     def edges(self, networks: Networks, layout: GraphLayout) -> dict[EdgeBlock, Tensor]:
-        """Features of all edges, in both directions where `reverse`; residual ones are alike, `[1, 1, 1, d]`."""
+        """Features of all edges, in both directions where `reverse`; ties are alike, `[1, 1, 1, d]`."""
         edges = {}
         for block in layout.blocks:
-            if block.layer is None:
+            edge = layout.edges[block.number]
+            if isinstance(edge, TiedNodes):
                 values = networks.params.new_ones(1, 1, 1, 1)
             else:
-                slot = self.slots.layer(networks.arch, block.layer)
-                weight = self.normalise(networks.weights[block.layer], False, slot)
-                values = weight.flatten(2).unflatten(2, (layout.widths[block.source], -1))
+                values = edge_values(networks.arch, networks.params, edge)
+                values = self.normalise(values, "weight", self.slots.slot(layout, block.target))
             values = F.pad(values, (0, self.slots.kernel - values.shape[-1]))
             edges[block] = self.embed(values)
             if self.reverse:
                 edges[block.reverse] = self.embed(values, backwards=True)
+            if edge.kind in self.kinds:
+                for run in (block, block.reverse) if self.reverse else (block,):
+                    edges[run] = edges[run] + self.kinds[edge.kind]
         return edges
 
     def embed(self, values: Tensor, backwards: bool = False) -> Tensor:

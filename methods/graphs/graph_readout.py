@@ -27,10 +27,10 @@ class GraphReadout(nn.Module):
         self.size = outputs * width if pooling == "outputs" else width
         self.score = nn.Linear(width, 1) if pooling == "attention" else None
 
-    def forward(self, nodes: Sequence[Tensor]) -> Tensor:
-        """`[B, n, width]` per level to `[B, size]`."""
+    def forward(self, nodes: Sequence[Tensor], outputs: Sequence[int]) -> Tensor:
+        """`[B, n, width]` per level to `[B, size]`; `outputs` are the output levels."""
         if self.pooling == "outputs":
-            return nodes[-1].flatten(1)
+            return torch.cat([nodes[level] for level in outputs], 1).flatten(1)
         x = torch.cat(list(nodes), 1)
         if self.score is not None:
             attention: Tensor = self.score(x).softmax(1)  # [B, nodes, 1]

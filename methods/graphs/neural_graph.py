@@ -1,58 +1,81 @@
 """Neural graphs: a network's neurons as nodes, its weights as edges (Kofinas et al., ICLR 2024, arXiv:2403.12143).
 
-Neurons (of a convolution: channels) are nodes, their feature is the bias; weights are edges, their feature is the
-weight, the flattened kernel, or the weights of a flattened feature map, padded with zeros to the longest. Residual
-connections are edges of weight 1 from neuron to neuron. The nodes of one layer form a *level*, inputs first; the edges
-of one weight matrix form a *block*, a dense tensor `[B, out, in, d]`: nothing is gathered or scattered.
+`zoo.networks.neuron_graph` says what is a node, an edge and a feature of which, for any network: neurons (of a
+convolution: channels) are nodes, with their bias, and what normalisations and embeddings know of them; weights are
+edges, with the weight, the flattened kernel, or the weights of a flattened feature map. Residual connections, queries
+with keys and heads with their neurons are ties, edges of weight 1.
 
-One module takes networks of any width, depth, kernel and activation. What they share: hidden levels are counted from
-the input and the last level has a place of its own, in the statistics, the position embeddings and the maps of probe
-features (`Slots`). Only inputs and outputs have an embedding per neuron, so that their number is fixed.
+Here the nodes are put into *levels* whose nodes have alike neighbours, inputs first, and the edges between two levels
+into *blocks*, dense tensors `[B, out, in, d]`: nothing is gathered or scattered. A level is what one operation makes,
+or, where others read or tie parts of it alone (groups of channels, summands of joined maps), one of these parts.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple, get_args
+from itertools import pairwise
+from typing import Literal, NamedTuple, get_args
 
 from torch import Tensor
 
-from ...runtime.errors import BadInput
 from ...zoo.networks.architecture import Architecture
+from ...zoo.networks.neuron_graph import NeuronGraph, NodeFeatures, TiedNodes, WeightEdges, neuron_graph
 from ...zoo.networks.operations.elementwise import Activation, ActivationName
-from ...zoo.networks.operations.joining import Add
-from ...zoo.networks.operations.layers import Conv2d, Linear
+from ...zoo.networks.operations.wires import Segment
 
 ACTIVATIONS: tuple[ActivationName, ...] = get_args(ActivationName)
 
 
 class EdgeBlock(NamedTuple):
-    """The edges of the weight matrix `layer`, or neuron to neuron (None, residual), from a level to another.
+    """The edges from one level to another: of a tensor, dense, or ties.
 
-    Their features are `[B, out, in, d]`, `[B, n, 1, d]` for residual ones, in both directions.
+    A tie goes from neuron to neuron, or, where one level has fewer, from each of these to as many of the other.
+    Features are `[B, out, in, d]`, of ties `[B, n, neighbours, d]`, in both directions.
+
+    Arguments:
+        number: of the layout's edges.
     """
 
     source: int
     target: int
-    layer: int | None
+    number: int
+    dense: bool
     backwards: bool = False
 
     @property
     def reverse(self) -> EdgeBlock:
         """The same edges, run the other way."""
-        return EdgeBlock(self.target, self.source, self.layer, not self.backwards)
+        return EdgeBlock(self.target, self.source, self.number, self.dense, not self.backwards)
 
     @property
     def axis(self) -> int:
         """The axis of the features that runs over a target's neighbours."""
-        return 1 if self.backwards and self.layer is not None else 2
+        return 1 if self.backwards and self.dense else 2
 
     def ends(self, target: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
         """Features `[B, n, d]` of the two levels, shaped to meet the edges'."""
-        return target.unsqueeze(self.axis), source.unsqueeze(2 if self.layer is None else 3 - self.axis)
+        if self.dense:
+            return target.unsqueeze(self.axis), source.unsqueeze(3 - self.axis)
+        n, m = target.shape[1], source.shape[1]
+        if m > n:
+            return target.unsqueeze(2), source.unflatten(1, (n, m // n))
+        if m < n:
+            source = source.unsqueeze(2).expand(-1, -1, n // m, -1).flatten(1, 2)
+        return target.unsqueeze(2), source.unsqueeze(2)
+
+
+class LevelRole(NamedTuple):
+    """What a level is to the network.
+
+    Arguments:
+        kind: "input" also for the words of a vocabulary; "bundle" for heads and groups.
+        number: of hidden levels which one, counted from the input; of inputs and outputs the first neuron's.
+    """
+
+    kind: Literal["input", "hidden", "output", "bundle"]
+    number: int
 
 
 @dataclass(frozen=True)
@@ -60,36 +83,63 @@ class GraphLayout:
     """The graph of an architecture.
 
     Arguments:
-        widths: nodes per level.
-        blocks: weight matrices in order, then residual connections.
+        levels: the neurons of each level; those that nothing reads or writes are left out.
+        roles: of every level.
+        edges: of weights in the order of the tensors, then ties.
+        blocks: of the edges, one each.
+        features: of every level's nodes.
         activations: index in `ACTIVATIONS` per level, "identity" for inputs.
+        outputs: the output levels, in order.
         kernel: length of the longest edge feature.
     """
 
-    widths: tuple[int, ...]
+    levels: tuple[Segment, ...]
+    roles: tuple[LevelRole, ...]
+    edges: tuple[WeightEdges | TiedNodes, ...]
     blocks: tuple[EdgeBlock, ...]
+    features: tuple[tuple[NodeFeatures, ...], ...]
     activations: tuple[int, ...]
+    outputs: tuple[int, ...]
     kernel: int
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Nodes per level."""
+        return tuple(level.neurons for level in self.levels)
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """How many input nodes there are, words of a vocabulary among them, and output nodes."""
+        inputs = sum(n for n, role in zip(self.widths, self.roles, strict=True) if role.kind == "input")
+        return inputs, sum(self.levels[level].neurons for level in self.outputs)
+
+    @property
+    def hidden(self) -> int:
+        """Hidden levels, parts of one counted once."""
+        return max((role.number + 1 for role in self.roles if role.kind == "hidden"), default=0)
 
     @property
     def incoming(self) -> list[int]:
         """Edges from earlier levels to each node of a level."""
-        degrees = [0] * len(self.widths)
-        for source, target, layer, _ in self.blocks:
-            degrees[target] += 1 if layer is None else self.widths[source]
+        degrees, widths = [0] * len(self.levels), self.widths
+        for block in self.blocks:
+            source, target = widths[block.source], widths[block.target]
+            degrees[block.target] += source if block.dense else max(1, source // target)
         return degrees
 
     @property
     def degrees(self) -> list[int]:
         """Neighbours of each node of a level, in both directions."""
-        degrees = self.incoming
-        for source, target, layer, _ in self.blocks:
-            degrees[source] += 1 if layer is None else self.widths[target]
+        degrees, widths = self.incoming, self.widths
+        for block in self.blocks:
+            source, target = widths[block.source], widths[block.target]
+            degrees[block.source] += target if block.dense else max(1, target // source)
         return degrees
 
     def nodes(self, level: int) -> slice:
         """Where a level lies among all nodes."""
-        return slice(sum(self.widths[:level]), sum(self.widths[: level + 1]))
+        widths = self.widths
+        return slice(sum(widths[:level]), sum(widths[: level + 1]))
 
     def reached(self, levels: frozenset[int], backwards: bool = True) -> frozenset[int]:
         """`levels` and those that messages to them come from, over edges forwards and, if so, backwards."""
@@ -99,98 +149,130 @@ class GraphLayout:
 
 @cache
 def layout_of(arch: Architecture) -> GraphLayout:
-    """Raises BadInput for what is no chain of layers, and for residual edges between levels of different width."""
-    if arch.beyond_chain is not None:
-        raise BadInput(f"{arch}: neural graphs here are of linear and convolutional layers, not of {arch.beyond_chain}")
-    widths, activations, kernel = [arch.input_shape[0]], ["identity"], 1
-    blocks: list[EdgeBlock] = []
-    residual: list[EdgeBlock] = []
-    after: list[int] = []  # level after each operation
-    for operation, sources in zip(arch.operations, arch.sources, strict=True):
-        match operation:
-            case Linear() | Conv2d():
-                blocks.append(EdgeBlock(len(blocks), len(blocks) + 1, len(blocks)))
-                kernel = max(kernel, math.prod(operation.weight_shape[1:]) // widths[-1])
-                widths.append(operation.weight_shape[0])
-                activations.append("identity")
-            case Activation(name=name):
-                activations[-1] = name
-            case Add():
-                origin = 0 if sources[1] < 0 else after[sources[1]]
-                if widths[origin] != widths[-1]:
-                    raise BadInput(f"{arch}: a residual edge joins levels of {widths[origin]} and {widths[-1]} neurons")
-                residual.append(EdgeBlock(origin, len(blocks), None))
-        after.append(len(blocks))
-    names: Sequence[str] = ACTIVATIONS
+    """The graph of an architecture."""
+    graph = neuron_graph(arch)
+    cuts = [sorted(bounds) for bounds in _bounds(graph)]
+
+    def parts(whole: Segment) -> Iterator[Segment]:
+        """The levels that neurons consist of, with the block of `whole`."""
+        for start, stop in pairwise(cuts[whole.level]):
+            if whole.start <= start and stop <= whole.start + whole.neurons:
+                yield whole._replace(start=start, neurons=stop - start)
+
+    edges: list[WeightEdges | TiedNodes] = []
+    for found in graph.weights:
+        edges += [
+            found._replace(
+                target=target,
+                source=source,
+                rows=_places(found.rows[0], found.target, target),
+                columns=_places(found.columns[0], found.source, source),
+            )
+            for target in parts(found.target)
+            for source in parts(found.source)
+        ]
+    edges += dict.fromkeys(part for tie in graph.ties for part in _cut(tie, parts))
+    ends = {(end.level, end.start) for edge in edges for end in (edge.target, edge.source)}
+    ends |= {(part.level, part.start) for output in graph.outputs for part in parts(output)}
+    levels = [
+        Segment(level, start, stop - start)
+        for level, bounds in enumerate(cuts)
+        for start, stop in pairwise(bounds)
+        if (level, start) in ends
+    ]
+    place = {(level.level, level.start): number for number, level in enumerate(levels)}
+    features: list[list[NodeFeatures]] = [[] for _ in levels]
+    for feature in graph.features:
+        for nodes in parts(feature.nodes):
+            if (number := place.get((nodes.level, nodes.start))) is not None:
+                rows = _places(feature.rows[0], feature.nodes, nodes)
+                features[number].append(feature._replace(nodes=nodes, rows=rows))
     return GraphLayout(
-        tuple(widths), tuple(dict.fromkeys(blocks + residual)), tuple(map(names.index, activations)), kernel
+        tuple(levels),
+        tuple(_roles(graph, levels)),
+        tuple(edges),
+        tuple(
+            EdgeBlock(
+                place[edge.source.level, edge.source.start],
+                place[edge.target.level, edge.target.start],
+                number,
+                isinstance(edge, WeightEdges),
+            )
+            for number, edge in enumerate(edges)
+        ),
+        tuple(map(tuple, features)),
+        _activations(arch, levels),
+        tuple(dict.fromkeys(place[part.level, part.start] for output in graph.outputs for part in parts(output))),
+        max(edge.length(arch) for edge in edges if isinstance(edge, WeightEdges)),
     )
 
 
-class Slots:
-    """Which learned part a level or layer of a network shares: counted from the input, the last by itself.
-
-    Arguments:
-        architectures: all that may come.
-    """
-
-    def __init__(self, architectures: Sequence[Architecture]) -> None:
-        layouts = [layout_of(arch) for arch in architectures]
-        self.input_shape = architectures[0].input_shape
-        self.inputs, self.outputs = layouts[0].widths[0], layouts[0].widths[-1]
-        self.layers = max(len(arch.layers) for arch in architectures)
-        self.kernel = max(layout.kernel for layout in layouts)
-
-    def check(self, arch: Architecture) -> GraphLayout:
-        """The graph. Raises BadInput for an architecture that is deeper, or reads or writes something else."""
-        layout = layout_of(arch)
-        for what, found, limit in (
-            ("layers", len(arch.layers), self.layers),
-            ("values per edge", layout.kernel, self.kernel),
-        ):
-            if found > limit:
-                raise BadInput(f"{arch} has {found} {what}, the method was built for at most {limit}: train anew")
-        ends, expected = (layout.widths[0], layout.widths[-1]), (self.inputs, self.outputs)
-        if ends != expected:
-            raise BadInput(
-                f"{arch} has {ends[0]} inputs and {ends[1]} outputs, the method was built for {expected[0]} "
-                f"and {expected[1]}: train anew"
-            )
-        return layout
-
-    def layer(self, arch: Architecture, layer: int) -> int:
-        """The slot of a layer, 0 to `layers - 1`."""
-        return layer if layer < len(arch.layers) - 1 else self.layers - 1
-
-    def level(self, arch: Architecture, level: int) -> int:
-        """The slot of a level, 0 to `layers`."""
-        return level if level < len(arch.layers) else self.layers
-
-    def rows(self, arch: Architecture, level: int) -> slice:
-        """Position embeddings of a level: a row for each input, hidden level and output."""
-        if level == 0:
-            return slice(0, self.inputs)
-        if level == len(arch.layers):
-            return slice(self.inputs + self.layers - 1, None)
-        return slice(self.inputs + level - 1, self.inputs + level)
-
-    @property
-    def positions(self) -> int:
-        """How many position embeddings there are."""
-        return self.inputs + self.layers - 1 + self.outputs
+def _places(first: int, whole: Segment, part: Segment) -> tuple[int, int]:
+    """Where a part of some neurons lies on an axis on which the whole begins at `first`."""
+    start = first + (part.start - whole.start) * whole.block
+    return start, start + part.neurons * whole.block
 
 
-def require_single_mlp(architectures: Sequence[Architecture], name: str) -> Architecture:
-    """The one architecture of an editing task. Raises BadInput for several, and for networks that are no MLPs."""
-    if len(architectures) != 1 or layout_of(architectures[0]).kernel > 1:
-        raise BadInput(f"{name} edits MLPs of one architecture, not {', '.join(map(str, architectures))}")
-    return architectures[0]
+def _bounds(graph: NeuronGraph) -> list[set[int]]:
+    """Where each of the graph's levels has to be cut, so that every edge's ends are whole parts."""
+    bounds = [{0, width} for width in graph.widths]
+    ends = [end for weights in graph.weights for end in (weights.target, weights.source)]
+    ends += [end for tie in graph.ties for end in (tie.target, tie.source)]
+    for end in ends + [feature.nodes for feature in graph.features]:
+        bounds[end.level] |= {end.start, end.start + end.neurons}
+    size = 0
+    while size < (size := sum(map(len, bounds))):  # what is tied is cut alike
+        for tie in graph.ties:
+            few, many = sorted((tie.source, tie.target), key=lambda end: end.neurons)
+            ratio = many.neurons // few.neurons
+            for cut in bounds[few.level] - {0}:
+                if few.start <= cut <= few.start + few.neurons:
+                    bounds[many.level].add(many.start + (cut - few.start) * ratio)
+            for cut in tuple(bounds[many.level]):
+                if many.start <= cut <= many.start + many.neurons:
+                    at, rest = divmod(cut - many.start, ratio)
+                    bounds[few.level] |= {few.start + at, few.start + at + (rest > 0)}
+    return bounds
 
 
-def require_readable(architectures: Sequence[Architecture], name: str, *, editing: bool) -> None:
-    """Refuse, before a fit, what a graph network cannot read or edit. Raises BadInput."""
-    if editing:
-        require_single_mlp(architectures, name)
-    ends = {(layout_of(arch).widths[0], layout_of(arch).widths[-1]) for arch in architectures}
-    if len(ends) > 1:
-        raise BadInput(f"{name} takes networks of equal inputs and outputs, this zoo has {sorted(ends)}")
+def _cut(tie: TiedNodes, parts: Callable[[Segment], Iterator[Segment]]) -> Iterator[TiedNodes]:
+    """The ties between the levels that both sides consist of."""
+    few, many = sorted((tie.source, tie.target), key=lambda end: end.neurons)
+    ratio = many.neurons // few.neurons
+    for one in parts(few):
+        start, stop = ((bound - few.start) * ratio for bound in (one.start, one.start + one.neurons))
+        for other in parts(many):
+            if start <= other.start - many.start < stop:
+                ends = (other, one) if tie.source == few else (one, other)
+                yield TiedNodes(*ends, tie.kind)
+
+
+def _roles(graph: NeuronGraph, levels: Sequence[Segment]) -> list[LevelRole]:
+    outputs, width = {}, 0
+    for segment in graph.outputs:
+        if segment.level not in outputs:
+            outputs[segment.level] = width
+            width += segment.neurons
+    inputs, hidden = 0, dict[int, int]()
+    roles = []
+    for level, start, neurons, *_ in levels:
+        if level in graph.named:
+            roles.append(LevelRole("input", inputs))
+            inputs += neurons
+        elif level in outputs:
+            roles.append(LevelRole("output", outputs[level] + start))
+        elif level >= len(graph.widths) - graph.bundles:
+            roles.append(LevelRole("bundle", 0))
+        else:
+            roles.append(LevelRole("hidden", hidden.setdefault(level, len(hidden))))
+    return roles
+
+
+def _activations(arch: Architecture, levels: Sequence[Segment]) -> tuple[int, ...]:
+    """The last activation that each level's neurons pass by themselves or with others."""
+    found: dict[int, str] = {}
+    for operation, axis in zip(arch.operations, arch.wiring("permutation").values[1:], strict=True):
+        if isinstance(operation, Activation):
+            found |= {segment.level: operation.name for segment in axis}
+    names: Sequence[str] = ACTIVATIONS
+    return tuple(names.index(found.get(level.level, "identity")) for level in levels)

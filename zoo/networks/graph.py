@@ -1,13 +1,39 @@
-"""Networks as graphs of torch_geometric: neurons (or channels) are nodes, weights (or kernels) are edges."""
+"""Networks as graphs of neurons: the values of their edges and nodes, and torch_geometric's objects."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
-from torch_geometric.data import Data
 
-from .architecture import Architecture
-from .neuron_graph import NeuronGraph, neuron_graph
+from .architecture import Architecture, ParamTensor
+from .neuron_graph import NeuronGraph, NodeFeatures, WeightEdges, neuron_graph
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Data
+
+
+def edge_values(arch: Architecture, params: Tensor, edges: WeightEdges) -> Tensor:
+    """Weights `[B, target, source, k]` of networks `params [B, P]`.
+
+    k counts kernel elements, and the places of a flattened feature map before them.
+    """
+    values = _values(params, arch.tensors[edges.tensor])
+    values = values.movedim((edges.target_axis + 1, edges.source_axis + 1), (1, 2))
+    values = values[:, slice(*edges.rows), slice(*edges.columns)]
+    return values.reshape(len(params), edges.target.neurons, edges.source.neurons, edges.length(arch))
+
+
+def feature_values(arch: Architecture, params: Tensor, features: NodeFeatures) -> Tensor:
+    """What belongs to nodes, `[B, nodes, k]`, of networks `params [B, P]`."""
+    values = _values(params, arch.tensors[features.tensor]).movedim(features.axis + 1, 1)
+    return values[:, slice(*features.rows)].reshape(len(params), features.nodes.neurons, features.length(arch))
+
+
+def _values(params: Tensor, tensor: ParamTensor) -> Tensor:
+    found: Tensor = params[:, tensor.start : tensor.stop].unflatten(1, tensor.shape)
+    return found
 
 
 def _edge_index(graph: NeuronGraph) -> tuple[Tensor, Tensor]:
@@ -18,28 +44,18 @@ def _edge_index(graph: NeuronGraph) -> tuple[Tensor, Tensor]:
         target = torch.arange(edges.target.neurons) + starts[edges.target.level] + edges.target.start
         source = torch.arange(edges.source.neurons) + starts[edges.source.level] + edges.source.start
         pieces.append(torch.stack([source.repeat(len(target)), target.repeat_interleave(len(source))]))
+    weights = sum(piece.shape[1] for piece in pieces)
     for tie in graph.ties:
-        ends = [[starts[end.level] + end.start] for end in (tie.source, tie.target)]
-        pieces.append(torch.arange(tie.target.neurons) + torch.tensor(ends))
+        count = max(tie.source.neurons, tie.target.neurons)
+        ends = [
+            starts[end.level] + end.start + torch.arange(count) // (count // end.neurons)
+            for end in (tie.source, tie.target)
+        ]
+        pieces.append(torch.stack(ends))
     edge_index = torch.cat(pieces, 1)
     edge_type = torch.zeros(edge_index.shape[1], dtype=torch.long)
-    edge_type[edge_index.shape[1] - sum(tie.target.neurons for tie in graph.ties) :] = 1
+    edge_type[weights:] = 1
     return edge_index, edge_type
-
-
-def edge_values(arch: Architecture, params: Tensor) -> list[Tensor]:
-    """The weights of `params [B, P]` as features of edges, `[B, target * source, k]` for each of the graph's blocks.
-
-    k counts kernel elements, and the places of a flattened feature map before them.
-    """
-    found = []
-    for edges in neuron_graph(arch).weights:
-        tensor = arch.tensors[edges.tensor]
-        values = params[:, tensor.start : tensor.stop].unflatten(1, tensor.shape)
-        values = values.movedim((edges.target_axis + 1, edges.source_axis + 1), (1, 2))
-        values = values[:, slice(*edges.rows), slice(*edges.columns)]
-        found.append(values.reshape(len(params), edges.target.neurons * edges.source.neurons, -1))
-    return found
 
 
 def node_values(arch: Architecture, params: Tensor) -> Tensor:
@@ -49,16 +65,13 @@ def node_values(arch: Architecture, params: Tensor) -> Tensor:
     embeddings and class tokens, and the kernels of depthwise convolutions.
     """
     graph, batch = neuron_graph(arch), len(params)
-    made_by = {edges.target.level: arch.tensors[edges.tensor].operation for edges in reversed(graph.weights)}
-    first = [params.new_zeros(batch, width) for width in graph.widths]
+    first = [params.new_zeros(batch, width, 1) for width in graph.widths]
     more: list[list[Tensor]] = [[] for _ in graph.widths]
     for features in graph.features:
-        tensor = arch.tensors[features.tensor]
         level, start, count = features.nodes[:3]
-        values = params[:, tensor.start : tensor.stop].unflatten(1, tensor.shape)
-        values = values.movedim(features.axis + 1, 1)[:, slice(*features.rows)].reshape(batch, count, -1)
-        if tensor.kind == "bias" and made_by.get(level) == tensor.operation:
-            first[level] = values[:, :, 0]
+        values = feature_values(arch, params, features)
+        if features.kind == "bias":
+            first[level] = values
         else:
             whole = values.new_zeros(batch, graph.widths[level], values.shape[2])
             whole[:, start : start + count] = values
@@ -66,7 +79,7 @@ def node_values(arch: Architecture, params: Tensor) -> Tensor:
     longest = max(sum(values.shape[2] for values in others) for others in more)
     rows = []
     for bias, others in zip(first, more, strict=True):
-        own = torch.cat([bias.unsqueeze(2), *others], 2)
+        own = torch.cat([bias, *others], 2)
         rows.append(torch.nn.functional.pad(own, (0, 1 + longest - own.shape[2])))
     return torch.cat(rows, 1)
 
@@ -79,10 +92,12 @@ def to_pyg(arch: Architecture, params: Tensor) -> list[Data]:
     `edge_type` 0 for weights and 1 for ties such as residual edges (whose attribute is 1 followed by zeros);
     `layer [nodes]` the level of each node, 0 for the inputs.
     """
+    from torch_geometric.data import Data  # takes a second to import
+
     graph, batch = neuron_graph(arch), len(params)
     edge_index, edge_type = _edge_index(graph)
     params = params.detach().cpu()
-    attributes = edge_values(arch, params)
+    attributes = [edge_values(arch, params, edges).flatten(1, 2) for edges in graph.weights]
     width = max(attribute.shape[2] for attribute in attributes)
     padded = [torch.nn.functional.pad(attribute, (0, width - attribute.shape[2])) for attribute in attributes]
     marks = torch.zeros(batch, int((edge_type == 1).sum()), width)

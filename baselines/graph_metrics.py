@@ -13,24 +13,32 @@ from torch import Tensor
 
 from ..methods.contract.feature_method import FeatureMethod
 from ..methods.contract.network_checks import require_finite
+from ..methods.graphs.neural_graph import EdgeBlock, layout_of
+from ..methods.graphs.neuron_nodes import group_nodes
 from ..zoo.networks.architecture import Architecture
+from ..zoo.networks.graph import edge_values
 from ..zoo.networks.networks import Networks
-from ..zoo.networks.operations.joining import Add
-from ..zoo.networks.operations.layers import Conv2d, Linear
-from ..zoo.networks.symmetry import neuron_groups
+from ..zoo.networks.neuron_graph import WeightEdges
 
 BATCH_SIZE = 256  # networks measured at once
+MAX_NUMBERS = 2**25  # held at once where every two rows are compared
 SMALLEST_STRENGTH = 1e-3  # strengths below count as this one
 ROUNDING = 1e-12  # of a mean square: a smaller variance is none
 
 
+def weight_blocks(arch: Architecture) -> list[tuple[EdgeBlock, WeightEdges]]:
+    """The blocks of edges that tensors hold, in the order of the tensors."""
+    layout = layout_of(arch)
+    found = [(block, layout.edges[block.number]) for block in layout.blocks]
+    return [(block, edges) for block, edges in found if isinstance(edges, WeightEdges)]
+
+
 def strengths(networks: Networks) -> list[Tensor]:
-    """Per layer `[B, out, in]`, relative to the layer's mean; a flattened channel's columns are one edge."""
-    found, width = [], networks.arch.input_shape[0]
-    for weight in networks.weights:
-        matrix = weight.flatten(2).unflatten(2, (width, -1)).norm(dim=3)
+    """Per block `[B, out, in]`, relative to the block's mean; a flattened channel's columns are one edge."""
+    found = []
+    for _, edges in weight_blocks(networks.arch):
+        matrix = edge_values(networks.arch, networks.params, edges).norm(dim=3)
         found.append(matrix / matrix.mean((1, 2), keepdim=True).clamp(min=1e-12))
-        width = weight.shape[1]
     return found
 
 
@@ -41,10 +49,11 @@ def moments(values: Tensor) -> list[Tensor]:
 
 def overlap(matrix: Tensor) -> Tensor:
     """Mean over pairs of rows of sum(min) / sum(max), `[B]`: the weighted two-mode clustering coefficient."""
-    first, second = matrix.unsqueeze(1), matrix.unsqueeze(2)
-    shared = torch.minimum(first, second).sum(3) / torch.maximum(first, second).sum(3).clamp(min=1e-12)
+    first, parts = matrix.unsqueeze(1), []
+    for rows in matrix.unsqueeze(2).split(max(1, MAX_NUMBERS // matrix.numel()), 1):
+        parts.append(torch.minimum(first, rows).sum(3) / torch.maximum(first, rows).sum(3).clamp(min=1e-12))
     n = matrix.shape[1]
-    return (shared.sum((1, 2)) - n) / max(n * (n - 1), 1)
+    return (torch.cat(parts, 1).sum((1, 2)) - n) / max(n * (n - 1), 1)
 
 
 def assortativity(matrix: Tensor) -> Tensor:
@@ -63,49 +72,68 @@ def assortativity(matrix: Tensor) -> Tensor:
 
 
 def path_lengths(networks: Networks, matrices: list[Tensor]) -> Tensor:
-    """Length of the shortest path from every input to every output, `[B, inputs * outputs]`."""
-    inputs = networks.arch.input_shape[0]
-    start = torch.full((inputs, inputs), torch.inf).fill_diagonal_(0).to(matrices[0])
-    distance = start.expand(len(networks), -1, -1)  # [B, input, neuron]
-    before, layer = distance, 0
-    outputs: list[Tensor] = []
-    for operation, sources in zip(networks.arch.operations, networks.arch.sources, strict=True):
-        if isinstance(operation, Linear | Conv2d):
-            length = 1 / matrices[layer].clamp(min=SMALLEST_STRENGTH)
-            distance = torch.stack([(distance + row.unsqueeze(1)).amin(2) for row in length.unbind(1)], 2)
-            layer += 1
-        elif isinstance(operation, Add):
-            distance = torch.minimum(distance, before if sources[1] < 0 else outputs[sources[1]])
-        outputs.append(distance)
-    return distance.flatten(1)
+    """Length of the shortest path from every input to every output that it reaches, `[B, paths]`; ties have none."""
+    layout = layout_of(networks.arch)
+    inputs = [level for level, role in enumerate(layout.roles) if role.kind == "input"]
+    start = torch.full((layout.ends[0], layout.ends[0]), torch.inf).fill_diagonal_(0).to(matrices[0])
+    starts = dict(zip(inputs, start.split([layout.widths[level] for level in inputs], 1), strict=True))
+    nowhere = start[:, :1] + torch.inf
+    distances = [  # per level `[B, input, neuron]`
+        starts.get(level, nowhere.expand(-1, n)).expand(len(networks), -1, -1) for level, n in enumerate(layout.widths)
+    ]
+    lengths = [1 / matrix.clamp(min=SMALLEST_STRENGTH) for matrix in matrices]
+    changed = True
+    while changed:  # once if there are no ties, else until what ties let through has gone all the way
+        before = list(distances)
+        for block, length in zip(layout.blocks, lengths, strict=False):
+            source = distances[block.source]
+            found = torch.stack([(source + row.unsqueeze(1)).amin(2) for row in length.unbind(1)], 2)
+            distances[block.target] = torch.minimum(distances[block.target], found)
+        ties = layout.blocks[len(lengths) :]
+        for block in ties:
+            source, n = distances[block.source], layout.widths[block.target]
+            if source.shape[2] > n:
+                source = source.unflatten(2, (n, -1)).amin(3)
+            source = source.repeat_interleave(n // source.shape[2], 2)
+            distances[block.target] = torch.minimum(distances[block.target], source)
+        changed = bool(ties) and any(not torch.equal(a, b) for a, b in zip(distances, before, strict=True))
+    found = torch.cat([distances[level] for level in layout.outputs], 2).flatten(1)
+    return found[:, found[0].isfinite()]
+
+
+def block_metrics(matrix: Tensor) -> Tensor:
+    """`[B, 15]`: strengths and concentration on both sides, overlap, assortativity."""
+    columns: list[Tensor] = []
+    for side in (matrix, matrix.mT):
+        strength = side.sum(2)
+        # How unequally a neuron's strength is spread over its edges (Barthelemy et al. 2005).
+        disparity = (side / strength.unsqueeze(2).clamp(min=1e-12)).square().sum(2)
+        columns += [*moments(strength / side.shape[2]), *moments(disparity * side.shape[2]), overlap(side)]
+    return torch.stack([*columns, assortativity(matrix)], 1)
 
 
 def metrics(networks: Networks) -> Tensor:
-    """`[B, 15 * layers + 3]`: strengths and concentration on both sides, overlap, assortativity; path lengths."""
+    """`[B, 15 * tensors + 3]`: of every tensor with edges, a mean over its blocks, and of the path lengths."""
     matrices = strengths(networks)
-    columns: list[Tensor] = []
-    for matrix in matrices:
-        for side in (matrix, matrix.mT):
-            strength = side.sum(2)
-            # How unequally a neuron's strength is spread over its edges (Barthelemy et al. 2005).
-            disparity = (side / strength.unsqueeze(2).clamp(min=1e-12)).square().sum(2)
-            columns += [*moments(strength / side.shape[2]), *moments(disparity * side.shape[2]), overlap(side)]
-        columns.append(assortativity(matrix))
-    columns += moments(path_lengths(networks, matrices))
-    return torch.stack(columns, 1)
+    by_tensor: dict[int, list[Tensor]] = {}
+    for matrix, (_, edges) in zip(matrices, weight_blocks(networks.arch), strict=True):
+        by_tensor.setdefault(edges.tensor, []).append(block_metrics(matrix))
+    found = [torch.stack(blocks).mean(0) for blocks in by_tensor.values()]
+    return torch.cat([*found, torch.stack(moments(path_lengths(networks, matrices)), 1)], 1)
 
 
 class GraphMetrics(FeatureMethod):
     """Degree, clustering, assortativity and path statistics of the weighted graph into ridge or logistic regression."""
 
     name = "graph-metrics"
+    any_operation = True
     version = "2"  # 1 took rounding for the assortativity of a layer with one output
     tasks = (*FeatureMethod.tasks, "neuron-alignment")
     symmetries = ("permutation", "sign")
 
     def size(self, arch: Architecture) -> int:
-        """15 metrics per layer, and three of the paths."""
-        return 15 * len(arch.layers) + 3
+        """15 metrics per tensor with edges, and three of the paths."""
+        return 15 * len({edges.tensor for _, edges in weight_blocks(arch)}) + 3
 
     def transform(self, networks: Networks) -> Tensor:
         """The metrics themselves, `[B, columns]`; those of paths come last."""
@@ -121,11 +149,17 @@ class GraphMetrics(FeatureMethod):
 
     def node_embeddings(self, networks: Networks) -> list[Tensor]:
         """Strength, strongest edge and disparity of every neuron, of its incoming and of its outgoing edges."""
-        matrices, found = strengths(require_finite(networks, self.name)), []
-        for group in neuron_groups(networks.arch):
+        layout, blocks = layout_of(require_finite(networks, self.name).arch), weight_blocks(networks.arch)
+        matrices = strengths(networks)
+        table = []
+        for level, n in enumerate(layout.widths):
+            incoming = [m for m, (block, _) in zip(matrices, blocks, strict=True) if block.target == level]
+            outgoing = [m.mT for m, (block, _) in zip(matrices, blocks, strict=True) if block.source == level]
             columns: list[Tensor] = []
-            for side in (matrices[group.producers[0]], matrices[group.consumers[0][0]].mT):
+            for sides in (incoming, outgoing):
+                side = torch.cat(sides, 2) if sides else networks.params.new_zeros(len(networks), n, 1)
                 share = side / side.sum(2, keepdim=True).clamp(min=1e-12)
                 columns += [side.mean(2), side.amax(2), share.square().sum(2) * side.shape[2]]
-            found.append(torch.stack(columns, 2))
-        return found
+            table.append(torch.stack(columns, 2))
+        nodes = torch.cat(table, 1)
+        return [nodes[:, chosen].mean(2) for chosen in group_nodes(networks.arch)]

@@ -28,7 +28,8 @@ from .contract.method import Method
 from .contract.network_checks import require_finite
 from .contract.parameter_ranges import NonNegativeFinite, PositiveFinite
 from .contract.task_view import TaskView
-from .graphs.graph_topology import GraphTopology
+from .graphs.graph_topology import GraphTopology, kernel_length
+from .graphs.neuron_nodes import group_nodes
 from .training.training_flops import epoch_flops
 
 Convolution = Literal["transformer", "gat"]
@@ -93,13 +94,18 @@ class StructureReps(Method):
     Where a Laplacian eigenvector points is arbitrary: in training every batch flips each at random. The training loop
     is the encoder's own: without targets there is nothing to validate on and no epoch to choose.
 
+    It reads any network by the weights of its edges: biases, and what else belongs to single neurons, such as the
+    weights and statistics of normalisations, are no part of the paper's graph.
+
     Fields:
         attention: edge attention (EA); without it, node features are positional alone.
         conv: "transformer" (TC) or "gat" (GC).
         edge_features: the convolutions see the weights too. Without, they pass on node features only.
         laplacian: of the "graph", which all networks of an architecture share, or of its "weights", where an edge is as
-            strong as the norm of its weight or kernel. The paper leaves this and `edge_features` open; as they are by
-            default, weights enter through edge attention alone, and without it an embedding knows only the graph.
+            strong as the norm of its weight or kernel; "levels" takes those eigenvectors of the graph's that all
+            neurons of a level share, so that no order of the neurons changes the embedding. The paper leaves this and
+            `edge_features` open; as they are by default, weights enter through edge attention alone, and without it
+            an embedding knows only the graph.
         features: "laplacian" (LF) or "random" (RF), drawn anew for every network.
         eigenvectors: how many of these features.
         width: of the layers and of the embedding.
@@ -108,6 +114,7 @@ class StructureReps(Method):
     """
 
     name = "structure-reps"
+    any_operation = True
     tasks: ClassVar[tuple[str, ...]] = ("property", "neuron-alignment")
     recipe_fields = frozenset(("graphs", "epochs", "batch_size", "lr"))
     later_fields = frozenset(("edge_features", "laplacian"))
@@ -115,7 +122,7 @@ class StructureReps(Method):
     attention: bool = True
     conv: Convolution = "transformer"
     edge_features: bool = False
-    laplacian: Literal["graph", "weights"] = "graph"
+    laplacian: Literal["graph", "weights", "levels"] = "graph"
     features: Literal["laplacian", "random"] = "laplacian"
     eigenvectors: PositiveInt = 8
     width: PositiveInt = 32
@@ -140,8 +147,9 @@ class StructureReps(Method):
 
     def _fit_encoder(self, groups: list[Networks]) -> None:
         """Adam on the reconstruction of edges and non-edges, plus the divergence of the nodes from N(0, 1)."""
-        self.edge_dim = max(w[0, 0, 0].numel() for networks in groups for w in networks.weights)
-        self.scale = torch.cat([w.flatten() for networks in groups for w in networks.weights]).std()
+        self.edge_dim = max(kernel_length(networks.arch) for networks in groups)
+        weights = [w.flatten() for networks in groups for w in self._topology(networks.arch).weights(networks)]
+        self.scale = torch.cat(weights).std()
         encoder = StructureEncoder(
             self.edge_dim,
             attention=self.attention,
@@ -191,9 +199,13 @@ class StructureReps(Method):
         topology = self._topology(networks.arch)
         edges = topology.edges(networks, self.edge_dim) / self.scale
         edge_index = topology.tiled(topology.edge_index, len(networks))
-        of_graph = topology.laplacian_positions if self.laplacian == "graph" else topology.weighted_laplacian_positions
+        of_graph = {
+            "graph": topology.laplacian_positions,
+            "weights": topology.weighted_laplacian_positions,
+            "levels": topology.level_positions,
+        }[self.laplacian]
         positions = of_graph if self.features == "laplacian" else topology.random_positions
-        return positions(networks).to(self.device), edges.to(self.device), edge_index.to(self.device)
+        return positions(networks).to(edges).to(self.device), edges.to(self.device), edge_index.to(self.device)
 
     @torch.no_grad()
     def _nodes(self, networks: Networks) -> Iterator[Tensor]:
@@ -215,8 +227,7 @@ class StructureReps(Method):
         if not len(networks):
             return [torch.empty(0, group.size, self.width) for group in neuron_groups(networks.arch)]
         z = torch.cat(list(self._nodes(networks)))
-        levels = z.split([networks.arch.input_shape[0], *(w.shape[1] for w in networks.weights)], 1)
-        return [levels[group.producers[0] + 1] for group in neuron_groups(networks.arch)]
+        return [z[:, nodes].mean(2) for nodes in group_nodes(networks.arch)]
 
     def predict(self, networks: Networks) -> Tensor:
         """The linear model's values `[B, 1]` or logits `[B, output_dim]`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from itertools import pairwise
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse
@@ -11,7 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ...zoo.networks.architecture import Architecture
+from ...zoo.networks.graph import edge_values
 from ...zoo.networks.networks import Networks
+from ...zoo.networks.neuron_graph import WeightEdges
+from .neural_graph import EdgeBlock, GraphLayout, layout_of
 
 DENSE_NODES = 2000  # up to there all eigenvectors are computed at once
 
@@ -49,27 +52,83 @@ def weighted_laplacian_features(weights: Tensor, edge_index: Tensor, nodes: int,
     return nn.functional.pad((vectors * largest.sign()).float(), (0, k - vectors.shape[2]))
 
 
+def level_features(layout: GraphLayout, k: int) -> Tensor:
+    """The eigenvectors of `laplacian_features`, but of those that are alike on all nodes of a level, `[nodes, k]`.
+
+    They are found by a matrix of the size of the levels, the quotient of the graph by them, so that no order of the
+    nodes can show, and padded with zeros where there are fewer than k + 1 levels. Groups of channels that may change
+    places count as one level.
+    """
+    widths = torch.tensor(layout.widths, dtype=torch.float64)
+    edges = torch.zeros(len(widths), len(widths), dtype=torch.float64)  # between two levels
+    for source, target, _, dense, _ in layout.blocks:
+        if source != target:
+            both = widths[[source, target]]
+            edges[source, target] = edges[target, source] = max(
+                edges[source, target], both.prod() if dense else both.max()
+            )
+    alike = _alike(torch.tensor([level.level for level in layout.levels]), edges / widths.unsqueeze(1))
+    members = nn.functional.one_hot(alike).double()
+    edges, widths = members.T @ edges @ members, widths @ members
+    scale = edges.sum(1).clamp(min=1e-12).rsqrt()
+    laplacian = torch.eye(len(widths)) - scale.unsqueeze(1) * edges * scale
+    vectors = torch.linalg.eigh(laplacian).eigenvectors[:, 1 : k + 1] * widths.rsqrt().unsqueeze(1)
+    found = vectors.float()[alike].repeat_interleave(torch.tensor(layout.widths), 0)
+    return nn.functional.pad(found, (0, k - found.shape[1]))
+
+
+def _alike(colours: Tensor, degrees: Tensor) -> Tensor:
+    """Classes `[levels]`, the coarsest within `colours` whose nodes have alike neighbours (Weisfeiler and Leman).
+
+    Arguments:
+        degrees: edges from a node of each level to all nodes of another, `[levels, levels]`.
+    """
+    colours, count = colours.unique(return_inverse=True)[1], 0
+    while count < (count := int(colours.max()) + 1):
+        signatures = torch.cat([colours.unsqueeze(1).double(), degrees @ nn.functional.one_hot(colours).double()], 1)
+        colours = signatures.unique(dim=0, return_inverse=True)[1]
+    return colours
+
+
+def kernel_length(arch: Architecture) -> int:
+    """The elements of the largest kernel."""
+    edges = [edges for edges in layout_of(arch).edges if isinstance(edges, WeightEdges)]
+    return max(found.length(arch) // (found.source.block * found.target.block) for found in edges)
+
+
 class GraphTopology:
-    """Networks of one architecture as one large graph; each has the same nodes and edges, those of `to_pyg`.
+    """Networks of one architecture as one large graph; each has the same nodes and edges, those of their neural graph.
 
     Arguments:
         eigenvectors: how many positional features a node has, k.
 
     Attributes:
         nodes: how many a network has, N.
-        edge_index: `[2, E]`, the weights layer by layer, then residual edges.
+        edge_index: `[2, E]`, the weights tensor by tensor, then ties.
         non_edges: `[2, pairs]`, the pairs of nodes without an edge.
     """
 
     def __init__(self, arch: Architecture, eigenvectors: int) -> None:
-        template = Networks(arch, torch.zeros(1, arch.num_params)).to_pyg()[0]
-        self.edge_index, self.nodes = template.edge_index, int(template.num_nodes)
-        self.widths = [arch.input_shape[0], *(layer.weight_shape[0] for layer in arch.layers)]
-        self.residual_edges = int((template.edge_type == 1).sum())
+        self.layout, self.eigenvectors = layout_of(arch), eigenvectors
+        self.nodes = sum(self.layout.widths)
+        self.edge_index = torch.cat([self._ends(block) for block in self.layout.blocks], 1)
+        self.ties = sum(self._ends(block).shape[1] for block in self.layout.blocks if not block.dense)
         linked = torch.zeros(self.nodes, self.nodes, dtype=torch.bool)
         linked[self.edge_index[0], self.edge_index[1]] = True
         self.non_edges = (~(linked | linked.T)).triu(1).nonzero().T
-        self.laplacian = laplacian_features(self.edge_index, self.nodes, eigenvectors)
+
+    def _ends(self, block: EdgeBlock) -> Tensor:
+        """Sources and targets `[2, edges]` of a block."""
+        source, target = (torch.arange(self.nodes)[self.layout.nodes(end)] for end in (block.source, block.target))
+        if block.dense:
+            return torch.stack([source.repeat(len(target)), target.repeat_interleave(len(source))])
+        count = max(len(source), len(target))
+        return torch.stack([end.repeat_interleave(count // len(end)) for end in (source, target)])
+
+    @cached_property
+    def laplacian(self) -> Tensor:
+        """The features of `laplacian_features`."""
+        return laplacian_features(self.edge_index, self.nodes, self.eigenvectors)
 
     def tiled(self, edge_index: Tensor, batch: int) -> Tensor:
         """`[2, batch * E]`: the same edges in each of `batch` graphs."""
@@ -77,15 +136,18 @@ class GraphTopology:
         return (edge_index.unsqueeze(1) + offsets).flatten(1)
 
     def edges(self, networks: Networks, edge_dim: int) -> Tensor:
-        """Weights and kernels `[B * E, edge_dim]` in the order of `edge_index`; residual edges have a weight of 1.
+        """Weights and kernels `[B * E, edge_dim]` in the order of `edge_index`; ties have a weight of 1.
 
         Shorter ones are padded with zeros, longer ones cut.
         """
-        batch = len(networks)
-        layers = zip(networks.weights, pairwise(self.widths), strict=True)
-        features = [weight.reshape(batch, n_out * n_in, -1) for weight, (n_in, n_out) in layers]
-        features.append(networks.params.new_ones(batch, self.residual_edges, 1))
+        features = [values.flatten(1, 2) for values in self.weights(networks)]
+        features.append(networks.params.new_ones(len(networks), self.ties, 1))
         return torch.cat([nn.functional.pad(x, (0, edge_dim - x.shape[2])) for x in features], 1).flatten(0, 1)
+
+    def weights(self, networks: Networks) -> list[Tensor]:
+        """Of every tensor with edges, `[B, target, source, k]`."""
+        edges = [edges for edges in self.layout.edges if isinstance(edges, WeightEdges)]
+        return [edge_values(networks.arch, networks.params, found) for found in edges]
 
     def laplacian_positions(self, networks: Networks) -> Tensor:
         """Laplacian features of every node, `[B * N, k]`."""
@@ -93,13 +155,16 @@ class GraphTopology:
 
     def weighted_laplacian_positions(self, networks: Networks) -> Tensor:
         """Laplacian features of every node where a weight or kernel is an edge as strong as its norm, `[B * N, k]`."""
-        width = max(weight[0, 0, 0].numel() for weight in networks.weights)
-        strengths = self.edges(networks, width).norm(dim=1).view(len(networks), -1).cpu()
-        k = self.laplacian.shape[1]
-        return weighted_laplacian_features(strengths, self.edge_index, self.nodes, k).flatten(0, 1)
+        strengths = self.edges(networks, kernel_length(networks.arch)).norm(dim=1).view(len(networks), -1).cpu()
+        return weighted_laplacian_features(strengths, self.edge_index, self.nodes, self.eigenvectors).flatten(0, 1)
+
+    def level_positions(self, networks: Networks) -> Tensor:
+        """Laplacian features that the nodes of a level share, `[B * N, k]`."""
+        return level_features(self.layout, self.eigenvectors).repeat(len(networks), 1)
 
     def random_positions(self, networks: Networks) -> Tensor:
         """Random features of every node, `[B * N, k]`, drawn anew for each network: its weights are the seed."""
         seeds = [zlib.crc32(row.numpy().tobytes()) for row in networks.params]
-        draws = [torch.randn(self.laplacian.shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+        shape = self.nodes, self.eigenvectors
+        draws = [torch.randn(shape, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
         return torch.cat(draws)

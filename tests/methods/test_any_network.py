@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 import weightbench as wb
+from weightbench.baselines.graph_metrics import metrics
+from weightbench.methods.graphs.graph_topology import GraphTopology
 from weightbench.zoo.networks import symmetry
 
 SMALL = {
@@ -121,6 +123,82 @@ def test_what_cannot_be_read_together_is_refused_in_one_line(name: str) -> None:
     build(name, BRANCHED["resnet"], BRANCHED["vision-transformer"], probes=4)(networks_of(BRANCHED["resnet"]))
 
 
+def positive_task(arch: wb.Architecture) -> RandomTask:
+    """Random networks whose variances are positive."""
+    task = RandomTask(arch, networks=16)
+    for split in task.splits.values():
+        for tensor in arch.tensors:
+            if tensor.kind == "running_var":
+                split.networks.params[:, tensor.start : tensor.stop].abs_()
+    return task
+
+
+@pytest.mark.parametrize("arch", BRANCHED.values(), ids=BRANCHED)
+def test_structure_is_embedded_up_to_neuron_order(arch: wb.Architecture) -> None:
+    task = positive_task(arch)
+    method = wb.load_method("structure-reps", laplacian="levels", epochs=1, edge_features=True)
+    method.fit(task, task.splits["train"], task.splits["val"], seed=0, device="cpu")
+    method.model.double()
+    networks = networks_of(arch)
+    embedded = method.transform(networks)
+    assert embedded.std(0).max() > 1e-3
+    assert (method.transform(permuted(networks)) - embedded).abs().max() < 1e-9
+    neurons_move_along(method, networks)
+
+
+@pytest.mark.parametrize("arch", BRANCHED.values(), ids=BRANCHED)
+def test_graph_metrics_ignore_neuron_order(arch: wb.Architecture) -> None:
+    networks = networks_of(arch)
+    found = metrics(networks)
+    assert found.isfinite().all()
+    assert (metrics(permuted(networks)) - found).abs().max() < 1e-9
+    neurons_move_along(wb.load_method("graph-metrics"), networks)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(arch=graphs(), seed=st.integers(0, 1000))
+def test_metrics_of_random_graphs_ignore_neuron_order(arch: wb.Architecture, seed: int) -> None:
+    networks = networks_of(arch, 2, seed)
+    moved = permuted(networks)
+    torch.testing.assert_close(metrics(moved), metrics(networks), atol=1e-9, rtol=1e-9)
+    method, groups = wb.load_method("graph-metrics"), symmetry.neuron_groups(arch)
+    first, last = (method.node_embeddings(found) for found in (networks, moved))
+    assert [x.shape[:2] for x in first] == [(2, group.size) for group in groups]
+    if groups:
+        together = [torch.cat(found, 1).sort(1).values for found in (first, last)]
+        torch.testing.assert_close(*together, atol=1e-9, rtol=1e-9)
+
+
+def neurons_move_along(method: wb.Method, networks: wb.Networks) -> None:
+    """Embeddings of neurons are reordered with them; heads and groups also exchange the neurons inside them."""
+    arch = networks.arch
+    groups = symmetry.neuron_groups(arch)
+    orders = symmetry.sample(arch, "permutation", len(networks), torch.Generator().manual_seed(3))
+    before, after = (method.node_embeddings(found) for found in (networks, networks.permuted(orders)))
+    assert [x.shape[:2] for x in before] == [(len(networks), group.size) for group in groups]
+    together = [torch.cat(embeddings, 1).sort(1).values for embeddings in (before, after)]
+    assert together[0].std(1).min() > 1e-6
+    torch.testing.assert_close(together[1], together[0], atol=1e-9, rtol=0)
+    if arch is BRANCHED["resnet"]:
+        for order, first, last in zip(orders, before, after, strict=True):
+            torch.testing.assert_close(last, first.take_along_dim(order.unsqueeze(2), 1), atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("arch", BRANCHED.values(), ids=BRANCHED)
+def test_level_features_are_eigenvectors_of_the_graphs_laplacian(arch: wb.Architecture) -> None:
+    topology = GraphTopology(arch, 4)
+    found = topology.level_positions(networks_of(arch, 1)).double()
+    adjacency = torch.zeros(topology.nodes, topology.nodes, dtype=torch.float64)
+    adjacency[topology.edge_index[0], topology.edge_index[1]] = 1
+    adjacency = ((adjacency + adjacency.T) > 0).double()
+    scale = adjacency.sum(1).rsqrt()
+    moved = found - scale.unsqueeze(1) * adjacency @ (scale.unsqueeze(1) * found)
+    values = (moved * found).sum(0)
+    torch.testing.assert_close(moved, found * values, atol=1e-6, rtol=0)
+    torch.testing.assert_close(found.T @ found, torch.eye(4).double(), atol=1e-6, rtol=0)
+    assert (values.diff() > -1e-6).all()
+
+
 @pytest.mark.parametrize("name", ["probegen", "vanilla-probe"])
 def test_probes_are_no_words(name: str) -> None:
     train = SimpleNamespace(table={})
@@ -145,9 +223,7 @@ def test_every_parameter_is_trained(name: str, arch: wb.Architecture) -> None:
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_fit_on_resnets(name: str) -> None:
-    task = RandomTask(resnet(), networks=16)
-    for split in task.splits.values():
-        split.networks.params.abs_()  # variances are positive
+    task = positive_task(resnet())
     method = wb.load_method(name, **SMALL[name], epochs=1, augment=("permutation", "noise"))
     method.fit(task, task.splits["train"], task.splits["val"], seed=0, device="cpu")
     assert method.predict(task.splits["test"].networks).isfinite().all()

@@ -103,7 +103,7 @@ class GraphEmbedding(nn.Module):
     Arguments:
         architectures: all that may come.
         train: the training networks.
-        node_width, edge_width: features per node and edge.
+        node_width, edge_width: features per node and edge; with no width of edges only nodes are embedded.
         reverse: every edge also runs backwards; edge features are then [e forward, e backward, their sum].
         any_ends: the method takes networks of any number of inputs and outputs, if nothing is learned of single ones.
     """
@@ -132,7 +132,9 @@ class GraphEmbedding(nn.Module):
         self.node_waves = FourierFeatures(1, fourier_features, fourier_sigma)
         self.edge_waves = FourierFeatures((3 if reverse else 1) * self.slots.kernel, fourier_features, fourier_sigma)
         self.embed_node, self.node_in = nn.Linear(self.node_waves.size, node_width), nn.Linear(node_width, node_width)
-        self.embed_edge, self.edge_in = nn.Linear(self.edge_waves.size, edge_width), nn.Linear(edge_width, edge_width)
+        if edge_width:
+            self.embed_edge = nn.Linear(self.edge_waves.size, edge_width)
+            self.edge_in = nn.Linear(edge_width, edge_width)
         self.probes = ProbeFeatures(probes, self.slots, node_width) if probes else None
         self.positions = nn.Parameter(torch.randn(self.slots.positions, node_width)) if position_embeddings else None
         kinds = {
@@ -145,7 +147,8 @@ class GraphEmbedding(nn.Module):
         self.features = nn.ModuleDict(
             {kind: nn.Linear(length, node_width) for kind, length in self.slots.features.items()}
         )
-        self.kinds = nn.ParameterDict({kind: nn.Parameter(torch.randn(edge_width)) for kind in self.slots.kinds})
+        kinds_of_edges = self.slots.kinds if edge_width else []
+        self.kinds = nn.ParameterDict({kind: nn.Parameter(torch.randn(edge_width)) for kind in kinds_of_edges})
 
     def nodes(self, networks: Networks, layout: GraphLayout) -> list[Tensor]:
         """`[B, n, node_width]` per level."""

@@ -16,4 +16,4 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without compiling, which would take longer than the fits here."""
-    monkeypatch.setattr("weightbench.zoo.build.build_zoo.compiler", lambda: "eager")
+    monkeypatch.setattr("weightbench.zoo.build.build_plan.compiler", lambda: "eager")

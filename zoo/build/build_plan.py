@@ -8,6 +8,7 @@ from typing import Any
 
 from ..recipes.inr_recipe import INRRecipe
 from ..recipes.raw_data import Source, load_source
+from ..recipes.run_recipe import RunRecipe
 from ..recipes.splits import split_items
 from ..recipes.zoo_entry import ZooEntry
 from ..training.inr_builder import INRBuilder
@@ -37,6 +38,12 @@ class BuildPlan:
         """How many networks are trained together."""
         return self.entry.chunk[self.device.split(":")[0]]
 
+    @property
+    def engine(self) -> str:
+        """What trains. A compiled step for each of many architectures would take longer than it saves."""
+        recipe = self.entry.recipe
+        return "eager" if isinstance(recipe, RunRecipe) and recipe.draws_architectures else compiler()
+
     def builder(self, sources: dict[str, Source] | None = None) -> ZooBuilder[Any]:
         """The builder, on `sources` or else on what `source_dir` holds. Raises BadInput for a missing source."""
         sources = sources or {name: load_source(name, self.source_dir) for name in self.entry.sources}
@@ -44,5 +51,5 @@ class BuildPlan:
         if isinstance(recipe, INRRecipe):
             (source,) = sources.values()
             parts = split_items(self.entry.splits, source, recipe.order, self.limit)
-            return INRBuilder(recipe, source, parts, self.chunk, self.device, compiler())
-        return RunBuilder(recipe, sources, self.entry.splits, self.limit, self.chunk, self.device, compiler())
+            return INRBuilder(recipe, source, parts, self.chunk, self.device, self.engine)
+        return RunBuilder(recipe, sources, self.entry.splits, self.limit, self.chunk, self.device, self.engine)

@@ -23,7 +23,6 @@ from ..storage.network_writer import NetworksWriter, StoredNetworks
 from ..storage.tables import ROW_GROUP
 from ..storage.zoo import Zoo, open_zoo
 from ..storage.zoo_folder import move_in, sole_writer
-from ..training.trainer import compiler
 from ..training.zoo_builder import ZooBuilder
 from .build_plan import BuildPlan
 from .finish_zoo import finish_zoo
@@ -98,7 +97,7 @@ def _build(name: str, plan: BuildPlan, out: Path | None, executor: Executor, *, 
             "device": plan.device,
             "threads": executor.threads,
             "chunk": plan.chunk,
-            "engine": compiler(),
+            "engine": plan.engine,
         }
         work = make_folder(out.with_name(f".{out.name}.building"))
         shards = TrainingShards(builder, work, digest(build | {"recipe_sha256": recipe_sha256}))

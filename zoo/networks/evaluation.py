@@ -28,6 +28,7 @@ def evaluate(
     params: Tensor,
     x: Tensor,
     dropout: Callable[[Tensor, int], Tensor] | None = None,
+    buffers: dict[int, dict[str, Tensor]] | None = None,
     *,
     features: bool = False,
 ) -> tuple[Tensor, list[Tensor]]:
@@ -37,6 +38,8 @@ def evaluate(
         params: `[B, P]`.
         x: `[n, *input_shape]`, shared by all networks, or `[B, n, *input_shape]`.
         dropout: in training, is given every activation's output `[B, n, ...]` and its index, and returns it thinned.
+        buffers: in training, takes what running statistics become, by operation and role; batch normalisation then goes
+            by the statistics of the batch itself.
         features: keep those too; without, a value is let go once nothing reads it any more.
 
     Returns the output `[B, n, *output_shape]`, with the output offset, and the features of every neuron: the inputs,
@@ -55,7 +58,11 @@ def evaluate(
     values = {-1: x}
     found = {0: x}
     for index, (operation, sources) in enumerate(zip(arch.operations, arch.sources, strict=True)):
-        x = operation.apply(tensors[index], *[values[source] for source in sources])
+        given = [values[source] for source in sources]
+        if buffers is None:
+            x = operation.apply(tensors[index], *given)
+        else:
+            x, buffers[index] = operation.apply_in_training(tensors[index], *given)
         if dropout is not None and isinstance(operation, Activation):
             x = dropout(x, index)
         values[index] = x

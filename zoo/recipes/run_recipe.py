@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, get_args
+from functools import cached_property
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from ..networks.architecture import Architecture
 from ..networks.operations.elementwise import ActivationName
 from ..storage.manifest import FILE_NAME
+from .architecture_families import ArchitectureFamily, Family
 
 RunInit = Literal["torch", "glorot-normal", "he-normal", "orthogonal", "random-normal", "truncated-normal"]
 OptimizerName = Literal["adam", "sgd", "rmsprop"]
@@ -59,6 +72,20 @@ class CNNVariant(_Spec):
         )
 
 
+def _kind(variant: Any) -> str:
+    """Which of the three a variant is meant to be, so that only what is wrong with that one is said."""
+    if isinstance(variant, BaseModel):
+        return {MLPVariant: "mlp", CNNVariant: "cnn"}.get(type(variant), "family")
+    fields = variant if isinstance(variant, dict) else {}
+    return "family" if "family" in fields else "mlp" if "sizes" in fields else "cnn"
+
+
+Variant = Annotated[
+    Annotated[MLPVariant, Tag("mlp")] | Annotated[CNNVariant, Tag("cnn")] | Annotated[Family, Tag("family")],
+    Discriminator(_kind),
+]
+
+
 class DrawnHyperparameter(_Spec):
     """A hyperparameter that is drawn for every run on its own; exactly one of the three."""
 
@@ -89,7 +116,7 @@ class Hyperparameters(_Spec):
     """What may vary between runs: a value, a list (an axis of the grid of all runs) or a `DrawnHyperparameter` per run.
 
     Arguments:
-        variant: names of the recipe's variants; default all of them, as an axis.
+        variant: names of the recipe's architectures; default all of them, as an axis.
         source: data set that a run is trained on; default the entry's own.
         optimizer: "adam", "sgd" (momentum 0.9) or "rmsprop" (decay 0.9), see `trainer.OPTIMIZERS`.
         lr: learning rate.
@@ -132,7 +159,7 @@ class RunRecipe(_Spec):
 
     Arguments:
         loss: "cross-entropy" or "mse".
-        variants: architectures by name, which is part of file names.
+        variants: architectures by name, which is part of file names; a family stands for those that are drawn from it.
         hyperparameters: see `Hyperparameters`; the runs are the product of its lists, `repeats` times.
         epochs, batch_size: of mini-batches in a new order every epoch; an incomplete last batch is left out.
         checkpoints: epochs that are kept, 0 being the initial state; None keeps all.
@@ -142,7 +169,7 @@ class RunRecipe(_Spec):
 
     kind: Literal["runs"] = "runs"
     loss: Loss
-    variants: dict[Annotated[str, Field(pattern=f"^{FILE_NAME}$")], MLPVariant | CNNVariant]
+    variants: dict[Annotated[str, Field(pattern=f"^{FILE_NAME}$")], Variant]
     hyperparameters: Hyperparameters
     repeats: PositiveInt = 1
     epochs: PositiveInt
@@ -156,7 +183,11 @@ class RunRecipe(_Spec):
     def _settings_are_possible(self) -> RunRecipe:
         if self.checkpoints is not None and max(self.checkpoints) > self.epochs:
             raise ValueError(f"checkpoints {self.checkpoints} lie beyond epoch {self.epochs}")
-        names = {"variant": tuple(self.variants), "optimizer": get_args(OptimizerName), "init": get_args(RunInit)}
+        try:
+            variants = tuple(self.architectures)
+        except ValidationError as error:
+            raise ValueError(f"variants: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+        names = {"variant": variants, "optimizer": get_args(OptimizerName), "init": get_args(RunInit)}
         for name, setting in self.hyperparameters:
             for value in _values(setting):
                 if name in names and value not in names[name]:
@@ -167,10 +198,18 @@ class RunRecipe(_Spec):
                         raise ValueError(f"{name} {value!r}: a number from {low:g} to {high:g}")
         return self
 
-    @property
+    @cached_property
     def architectures(self) -> dict[str, Architecture]:
-        """The variants' architectures by name."""
-        return {name: variant.architecture for name, variant in self.variants.items()}
+        """The architectures by name: those of the variants, and those drawn from families."""
+        found: dict[str, Architecture] = {}
+        for name, variant in self.variants.items():
+            found |= variant.drawn(name) if isinstance(variant, ArchitectureFamily) else {name: variant.architecture}
+        return found
+
+    @property
+    def draws_architectures(self) -> bool:
+        """Whether some come from families, so that there are many with few runs each."""
+        return any(isinstance(variant, ArchitectureFamily) for variant in self.variants.values())
 
     @property
     def kept_epochs(self) -> tuple[int, ...]:
@@ -179,7 +218,7 @@ class RunRecipe(_Spec):
 
     def axes(self, sources: list[str]) -> dict[str, tuple[Scalar, ...]]:
         """The hyperparameters that span the grid, with their values."""
-        default = {"variant": tuple(self.variants), "source": tuple(sources)}
+        default = {"variant": tuple(self.architectures), "source": tuple(sources)}
         return {name: value or default[name] for name, value in self.hyperparameters if isinstance(value, tuple)}
 
     def runs(self, sources: list[str]) -> int:

@@ -29,6 +29,7 @@ def mean_losses(
     inputs: Tensor,
     targets: Tensor,
     dropout: Callable[[Tensor, int], Tensor] | None = None,
+    buffers: dict[int, dict[str, Tensor]] | None = None,
 ) -> Tensor:
     """Each network's differentiable loss `[B]`, the mean over its items.
 
@@ -36,9 +37,9 @@ def mean_losses(
         params: `[B, P]`.
         inputs: `[n, *in]`, common to all networks, or `[B, n, *in]`.
         targets: int64 `[n]` for "cross-entropy", float `[n, out]` for "mse"; with or without B likewise.
-        dropout: see `evaluate`.
+        dropout, buffers: see `evaluate`.
     """
-    output = evaluate(arch, params, inputs, dropout)[0]
+    output = evaluate(arch, params, inputs, dropout, buffers)[0]
     if loss == "mse":
         return (output - targets).square().mean((1, 2))
     # F.cross_entropy picks the class by its index, which the compiler does not turn into vector instructions.

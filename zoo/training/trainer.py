@@ -195,13 +195,27 @@ class Trainer:
         if index is not None:  # items outermost in memory: the layout of one grouped convolution
             inputs, targets = inputs[index.mT].transpose(0, 1), targets[index]
         thin = (lambda x, layer: _drop(x, layer, keys, now.keep)) if self.dropout else None
+
+        def summed_losses(params: Tensor) -> tuple[Tensor, dict[int, dict[str, Tensor]]]:
+            buffers: dict[int, dict[str, Tensor]] = {}
+            return mean_losses(self.arch, self.loss, params, inputs, targets, thin, buffers).sum(), buffers
+
         # The networks share no parameter, so the gradient of the sum holds every network's own gradient.
-        grad = torch.func.grad(lambda p: mean_losses(self.arch, self.loss, p, inputs, targets, thin).sum())(params)
+        grad, buffers = torch.func.grad(summed_losses, has_aux=True)(params)
         grad = grad + now.weight_decay * params * self._is_weight(params)
         mean = now.momentum * mean + now.gain * grad
         square = now.decay * square + (1 - now.decay) * grad * grad
         scale = torch.where(now.adaptive > 0, (square * now.unbias).sqrt() + now.epsilon, 1.0)
-        return params - now.rate * mean / scale, mean, square
+        return self._with_buffers(params - now.rate * mean / scale, buffers), mean, square
+
+    def _with_buffers(self, params: Tensor, buffers: dict[int, dict[str, Tensor]]) -> Tensor:
+        """`params` with the running statistics that a step left."""
+        if all(tensor.spec.trained for tensor in self.arch.tensors):
+            return params
+        parts = [
+            params[:, t.start : t.stop] if t.spec.trained else buffers[t.operation][t.kind] for t in self.arch.tensors
+        ]
+        return torch.cat(parts, 1)
 
     def _is_weight(self, params: Tensor) -> Tensor:
         parts = [

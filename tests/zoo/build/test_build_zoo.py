@@ -104,7 +104,7 @@ def test_checkpoints_far_apart(tmp_path: Path, eager: None, monkeypatch: pytest.
         build_zoo(str(path), limit=3, out=tmp_path / "zoo", device="cpu")
     monkeypatch.undo()
     monkeypatch.setattr("weightbench.zoo.training.run_builder.SEGMENT_EPOCHS", 2)
-    monkeypatch.setattr("weightbench.zoo.build.build_zoo.compiler", lambda: "eager")
+    monkeypatch.setattr("weightbench.zoo.build.build_plan.compiler", lambda: "eager")
     monkeypatch.setattr("weightbench.zoo.training.run_builder.RunBuilder.fit", lambda *_: pytest.fail("trained again"))
     zoo = build_zoo(str(path), limit=3, out=tmp_path / "zoo", device="cpu")
     assert zoo["train"].table["epoch"].tolist() == [5, 9]

@@ -19,10 +19,10 @@ from weightbench.zoo.build.build_zoo import build_zoo
 BUILD = """
 import sys, torch
 from pathlib import Path
-from weightbench.zoo.build import build_zoo
+from weightbench.zoo.build import build_plan, build_zoo
 from weightbench.zoo.training import run_builder
 torch.set_num_threads(1)
-build_zoo.compiler = lambda: "eager"
+build_plan.compiler = lambda: "eager"
 run_builder.SEGMENT_EPOCHS = 3
 build_zoo.build_zoo(sys.argv[1], limit=int(sys.argv[3]), out=Path(sys.argv[2]), device="cpu")
 """
@@ -109,7 +109,7 @@ def test_a_full_disk_leaves_no_zoo_and_the_build_goes_on_later(tmp_path: Path) -
     program = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY)); "
-        "from weightbench.zoo.build import build_zoo; build_zoo.compiler = lambda: 'eager'; "
+        "from weightbench.zoo.build import build_plan; build_plan.compiler = lambda: 'eager'; "
         "from weightbench.__main__ import main; main()"
     )
     command = ["zoo", "build", str(path), "--limit", "150", "--out", str(tmp_path / "zoo"), "--device", "cpu"]

@@ -5,14 +5,20 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from helpers.torch_graphs import TorchGraph
 from torch import Tensor
 
 from weightbench import Architecture, Networks
+from weightbench.zoo.recipes.architecture_families import CNNFamily
 from weightbench.zoo.training.initialisation import initial_params
 from weightbench.zoo.training.trainer import Trainer, TrainingSettings, TrainingState
 
 MLP = Architecture.mlp((4, 6, 3), "tanh")
 CNN = Architecture.cnn((2, 9, 9), (4, 5), 3, padding=1)
+
+RESNET = dict(
+    CNNFamily(family="cnn", draws=1, input_shape=(2, 6, 6), outputs=3, stages=(2,), blocks=(1,), width=(4,)).drawn("x")
+)["x"]
 
 
 def data(arch: Architecture, items: int = 40) -> tuple[Tensor, Tensor]:
@@ -65,6 +71,29 @@ def test_every_network_is_trained_as_torch_does_it(arch: Architecture) -> None:
             optimizer.step()
         alone = torch.cat([value.detach() for value in tensors.values()])
         torch.testing.assert_close(together[number], alone, atol=2e-5, rtol=1e-4)
+
+
+def test_batch_norm_is_trained_as_torch_does_it() -> None:
+    """By the statistics of each batch, with running ones that move towards them, step for step."""
+    index, first = batches(2, steps=6), start(RESNET, 2)
+    settings = TrainingSettings(2, optimizer="sgd", lr=[1e-2, 3e-2])
+    together = train(Trainer(RESNET, "cross-entropy", engine="eager"), first, settings, index)
+    inputs, targets = data(RESNET)
+    names = {tensor.name for tensor in RESNET.tensors if not tensor.spec.trained}
+    assert len(names) == 12
+    for number, rate in enumerate((1e-2, 3e-2)):
+        module = TorchGraph(RESNET)
+        module.load(Networks(RESNET, first).state_dicts()[number])
+        optimizer = torch.optim.SGD(module.parameters(), lr=rate, momentum=0.9)
+        for batch in index[:, number]:
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(module(inputs[batch]), targets[batch]).backward()
+            optimizer.step()
+        alone = Networks.from_state_dicts(RESNET, [module.state_dict()])
+        torch.testing.assert_close(together[number], alone.params[0], atol=2e-5, rtol=1e-4)
+        module.eval()
+        found = Networks(RESNET, together).forward(inputs)[number]
+        torch.testing.assert_close(found, module(inputs).detach(), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("arch", [MLP, CNN], ids=["mlp", "cnn"])

@@ -9,6 +9,8 @@ from pydantic import Field, PositiveInt, model_validator
 from .operation import BaseOperation, Shape, TensorSpec, neuron_axis
 from .wires import Axis, Wires, inverse
 
+MOMENTUM = 0.1  # share of a batch in running statistics, as in torch
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -71,6 +73,18 @@ class BatchNorm(_Normalisation):
         factor = tensors["weight"] * (tensors["running_var"] + self.eps).rsqrt()
         offset = tensors["bias"] - tensors["running_mean"] * factor
         return x * _over_channels(factor, x) + _over_channels(offset, x)
+
+    def apply_in_training(self, tensors: dict[str, Tensor], *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """By the batch's mean and variance; running ones go a tenth of the way to them, as torch's (unbiased) do."""
+        (x,) = inputs
+        others = (1, 3, 4) if x.ndim == 5 else tuple(range(1, x.ndim - 1))
+        mean = x.mean(others)
+        var = (x - _over_channels(mean, x)).square().mean(others)
+        count = x[0].numel() // self.channels
+        batch = {"running_mean": mean, "running_var": var}
+        seen = {"running_mean": mean, "running_var": var * (count / max(1, count - 1))}
+        running = {role: tensors[role] + MOMENTUM * (value - tensors[role]) for role, value in seen.items()}
+        return self.apply(tensors | batch, x), {role: value.detach() for role, value in running.items()}
 
     def wire(self, wires: Wires, *inputs: Axis) -> Axis:
         """A channel's sign passes into the running mean and out of the weight; eps keeps scales from passing."""

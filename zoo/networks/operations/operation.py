@@ -92,6 +92,10 @@ class BaseOperation(BaseModel):
         """Its output `[B, n, *output_shape]` for B networks: tensors `[B, *shape]` by role, inputs `[B, n, *shape]`."""
         raise NotImplementedError
 
+    def apply_in_training(self, tensors: dict[str, Tensor], *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Its output while it is trained, and by role what running statistics become `[B, *shape]`."""
+        return self.apply(tensors, *inputs), {}
+
     def wire(self, wires: Wires, *inputs: Axis) -> Axis:
         """The neurons of its output, given those of its inputs; declares to `wires` how they hang together."""
         return inputs[0]

@@ -1,0 +1,98 @@
+"""Families of architectures: what is drawn, what it is called, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.counted_work import shrunk
+
+from weightbench.zoo.recipes.architecture_families import CNNFamily
+from weightbench.zoo.recipes.catalogue import catalogue_entry
+
+CNN: dict[str, Any] = {
+    "family": "cnn",
+    "draws": 9,
+    "input_shape": (3, 16, 16),
+    "outputs": 10,
+    "stages": (1, 2, 3),
+    "blocks": (1, 2),
+    "width": (4, 8),
+    "norm": ("batch", "group", "none"),
+    "edges": ("residual", "plain"),
+}
+
+
+def operations(family: CNNFamily, **chosen: Any) -> list[str]:
+    settings = {"kernel_size": 3, "norm": "batch", "edges": "residual", "activation": "relu"} | chosen
+    (found,) = {
+        **dict(family.model_copy(update={key: (value,) for key, value in settings.items()}).drawn("x"))
+    }.values()
+    return [operation.op for operation in found.operations]
+
+
+def test_architectures_are_drawn_without_repetition_and_always_the_same() -> None:
+    whole = dict(CNNFamily.model_validate(CNN | {"draws": 72}).drawn("cnn"))
+    assert len(set(whole.values())) == len(whole) == 72
+    drawn = dict(CNNFamily.model_validate(CNN).drawn("cnn"))
+    assert len(drawn) == 9
+    assert all(whole[name] == arch for name, arch in drawn.items())
+    assert dict(CNNFamily.model_validate(CNN).drawn("cnn")) == drawn
+    assert set(dict(CNNFamily.model_validate(CNN).drawn("other"))) != {name.replace("cnn", "other") for name in drawn}
+
+
+def test_a_name_says_what_was_chosen() -> None:
+    whole = dict(CNNFamily.model_validate(CNN | {"draws": 72}).drawn("cnn"))
+    arch = whole["cnn-s3-b2-w8-group-plain"]
+    assert [op.out_channels for op in arch.operations if op.op == "conv2d"] == [
+        8,
+        8,
+        8,
+        8,
+        8,
+        16,
+        16,
+        16,
+        16,
+        32,
+        32,
+        32,
+        32,
+    ]
+    assert {op.groups for op in arch.operations if op.op == "group-norm"} == {2, 4, 8}
+    assert not [op for op in arch.operations if op.op in ("add", "batch-norm")]
+    assert arch.shapes[-3] == (32, 4, 4)
+    residual = whole["cnn-s3-b2-w8-none-residual"]
+    assert [op.kernel_size for op in residual.operations if op.op == "conv2d"].count((1, 1)) == 2
+    assert sum(op.op == "add" for op in residual.operations) == 6
+    assert whole["cnn-s1-b2-w8-none-residual"].beyond_chain is None, "methods of chains with residual edges read it"
+
+
+@pytest.mark.parametrize("name", ["digits-resnets"])
+def test_a_standard_zoo_has_many_architectures_each_in_every_split(name: str) -> None:
+    entry = catalogue_entry(name)
+    architectures = entry.recipe.architectures
+    assert entry.networks >= 1000
+    assert len(architectures) >= 30
+    assert all(size % len(architectures) == 0 for size in entry.splits.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("draws = 1000", "recipe: resnet: draws 1000 of 96 architectures"),
+        ("stages = []", "stages: Tuple should have at least 1 item"),
+        ("blocks = [0]", "blocks.0: Input should be greater than 0"),
+        ('family = "rnn"', "'rnn' found using 'family' does not match any of the expected tags: 'cnn', 'transformer'"),
+        ("outputs = 10\nkernel_size = [2]", "kernel_size.0: Input should be 1, 3, 5 or 7"),
+        ("outputs = 10\ndepth = [2]", "depth: unknown field"),
+        ('width = [9, 10]\nnorm = ["group"]', "9 channels do not divide by 2 groups"),
+    ],
+)
+def test_a_family_that_cannot_be_is_one_line(tmp_path: Path, change: str, message: str, cli) -> None:
+    key, _, value = change.partition(" = ")
+    path = shrunk("digits-resnets", tmp_path, **{key: value})
+    code, out, err = cli("zoo", "build", path, "--out", tmp_path / "zoo")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert message in err

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from helpers.counted_work import shrunk
 
-from weightbench.zoo.recipes.architecture_families import CNNFamily
+from weightbench import Networks
+from weightbench.zoo.recipes.architecture_families import CNNFamily, TransformerFamily
 from weightbench.zoo.recipes.catalogue import catalogue_entry
 
 CNN: dict[str, Any] = {
@@ -69,7 +71,33 @@ def test_a_name_says_what_was_chosen() -> None:
     assert whole["cnn-s1-b2-w8-none-residual"].beyond_chain is None, "methods of chains with residual edges read it"
 
 
-@pytest.mark.parametrize("name", ["digits-resnets"])
+def test_a_transformer_is_read_as_its_name_says() -> None:
+    family = {
+        "family": "transformer",
+        "draws": 6,
+        "input_shape": (1, 8, 8),
+        "outputs": 10,
+        "depth": (2,),
+        "width": (8,),
+    }
+    choices = {"heads": (2,), "patch": (2, 4), "read": ("class", "mean", "last")}
+    whole = dict(TransformerFamily.model_validate(family | choices).drawn("vit"))
+    assert list(whole) == [f"vit-p{side}-{read}" for side in (2, 4) for read in ("class", "mean", "last")]
+    for name, arch in whole.items():
+        tokens = {"p2": 16, "p4": 4}[name.split("-")[1]] + name.endswith("class")
+        assert {shape[0] for op, shape in zip(arch.operations, arch.shapes, strict=True) if op.op == "attention"} == {
+            tokens
+        }
+        (last,) = [op for op in arch.operations if op.op in ("take-token", "mean-tokens")]
+        assert getattr(last, "token", None) == {"class": 0, "mean": None, "last": tokens - 1}[name.split("-")[2]]
+    rows = family | {"draws": 1, "input_shape": (8, 5), "causal": True, "heads": (2,), "read": ("last",)}
+    (arch,) = dict(TransformerFamily.model_validate(rows).drawn("rows")).values()
+    assert arch.tensors[0].shape == (8, 5)
+    assert [op.causal for op in arch.operations if op.op == "attention"] == [True, True]
+    assert Networks(arch, torch.randn(3, arch.num_params)).forward(torch.randn(2, 8, 5)).shape == (3, 2, 10)
+
+
+@pytest.mark.parametrize("name", ["digits-resnets", "digits-transformers"])
 def test_a_standard_zoo_has_many_architectures_each_in_every_split(name: str) -> None:
     entry = catalogue_entry(name)
     architectures = entry.recipe.architectures
@@ -79,20 +107,27 @@ def test_a_standard_zoo_has_many_architectures_each_in_every_split(name: str) ->
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("zoo", "change", "message"),
     [
-        ("draws = 1000", "recipe: resnet: draws 1000 of 96 architectures"),
-        ("stages = []", "stages: Tuple should have at least 1 item"),
-        ("blocks = [0]", "blocks.0: Input should be greater than 0"),
-        ('family = "rnn"', "'rnn' found using 'family' does not match any of the expected tags: 'cnn', 'transformer'"),
-        ("outputs = 10\nkernel_size = [2]", "kernel_size.0: Input should be 1, 3, 5 or 7"),
-        ("outputs = 10\ndepth = [2]", "depth: unknown field"),
-        ('width = [9, 10]\nnorm = ["group"]', "9 channels do not divide by 2 groups"),
+        ("digits-resnets", "draws = 1000", "recipe: resnet: draws 1000 of 96 architectures"),
+        ("digits-resnets", "stages = []", "stages: Tuple should have at least 1 item"),
+        ("digits-resnets", "blocks = [0]", "blocks.0: Input should be greater than 0"),
+        (
+            "digits-resnets",
+            'family = "rnn"',
+            "'rnn' found using 'family' does not match any of the expected tags: 'cnn', 'transformer'",
+        ),
+        ("digits-resnets", "outputs = 10\nkernel_size = [2]", "kernel_size.0: Input should be 1, 3, 5 or 7"),
+        ("digits-resnets", "outputs = 10\ndepth = [2]", "depth: unknown field"),
+        ("digits-resnets", 'width = [9, 10]\nnorm = ["group"]', "9 channels do not divide by 2 groups"),
+        ("digits-transformers", "heads = [3]", "attention takes (tokens, features) of 3 heads"),
+        ("digits-transformers", "patch = [9]", "conv2d with kernel (9, 9) leaves nothing of (1, 8, 8)"),
+        ("digits-transformers", 'read = ["class"]', "read class: a class token comes first"),
     ],
 )
-def test_a_family_that_cannot_be_is_one_line(tmp_path: Path, change: str, message: str, cli) -> None:
+def test_a_family_that_cannot_be_is_one_line(tmp_path: Path, zoo: str, change: str, message: str, cli) -> None:
     key, _, value = change.partition(" = ")
-    path = shrunk("digits-resnets", tmp_path, **{key: value})
+    path = shrunk(zoo, tmp_path, **{key: value})
     code, out, err = cli("zoo", "build", path, "--out", tmp_path / "zoo")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert message in err

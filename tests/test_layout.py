@@ -109,7 +109,8 @@ def test_no_room_is_too_full_to_be_seen() -> None:
 
 def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = project["dependencies"] + project["optional-dependencies"]["ray"]
+    extras = project["optional-dependencies"]
+    declared = [*project["dependencies"], *extras["ray"], *extras["onnx"]]
     declared = {canonicalize_name(Requirement(text).name) for text in declared} | {"weightbench"}
     owners = packages_distributions()
     paths = [path for folder in (*FOLDERS, "weightbench") for path in (ROOT / folder).rglob("*.py")]

@@ -78,7 +78,7 @@ def attend(op: Any) -> nn.Module:
 ACTIVATIONS: dict[str, Build] = {
     "sine": lambda op: Function(lambda x: torch.sin(op.omega_0 * x)),
     "relu": lambda op: nn.ReLU(),
-    "leaky-relu": lambda op: nn.LeakyReLU(),
+    "leaky-relu": lambda op: nn.LeakyReLU(op.negative_slope),
     "tanh": lambda op: nn.Tanh(),
     "gelu": lambda op: nn.GELU(op.approximate),
     "sigmoid": lambda op: nn.Sigmoid(),
@@ -92,6 +92,12 @@ ACTIVATIONS: dict[str, Build] = {
 def conv(op: Any) -> nn.Module:
     given = {"stride": op.stride, "padding": op.padding, "dilation": op.dilation, "groups": op.groups, "bias": op.bias}
     return nn.Conv2d(op.in_channels, op.out_channels, op.kernel_size, **given)
+
+
+def softmax(x: Tensor, log: bool) -> Tensor:
+    axis = 1 if x.ndim == 4 else -1
+    scores = x.exp() / x.exp().sum(axis, keepdim=True)
+    return scores.log() if log else scores
 
 
 def pool(op: Any) -> nn.Module:
@@ -111,6 +117,7 @@ MODULES: dict[str, Build] = {
     "layer-norm": lambda op: ChannelNorm(op.channels, op.eps),
     "rms-norm": lambda op: ChannelRMSNorm(op.channels, op.eps),
     "group-norm": lambda op: nn.GroupNorm(op.groups, op.channels, op.eps),
+    "softmax": lambda op: Function(lambda x: softmax(x, op.log)),
     "layer-scale": lambda op: LayerScale(op.channels),
     "to-tokens": lambda op: nn.Sequential(nn.Flatten(2), Function(lambda x: x.mT)),
     "embedding": lambda op: nn.Embedding(op.vocabulary, op.features),
@@ -193,7 +200,9 @@ def graphs(draw: st.DrawFn, steps: int = 7) -> wb.Architecture:
         axis = 0 if len(shape) == 3 else -1
         width, out = shape[axis], draw(st.sampled_from([2, 4, 8]))
         alike = [other for other, found in values if found == shape and other != name]
-        kinds = ["activation", "layer-scale", "layer-norm", "batch-norm", "rms-norm"] + ["add"] * 3 * bool(alike)
+        kinds = ["activation", "layer-scale", "layer-norm", "batch-norm", "rms-norm", "softmax"] + ["add"] * 3 * bool(
+            alike
+        )
         kinds += ["concat"] * bool(alike and width <= 4)
         if len(shape) == 3:
             kinds += ["conv2d"] * 3 + ["grouped"] * 2 + ["pool2d", "to-tokens", "group-norm", "global-avg-pool2d"]
@@ -208,6 +217,8 @@ def graphs(draw: st.DrawFn, steps: int = 7) -> wb.Architecture:
                 put("activation", shape, name, name=draw(st.sampled_from(NAMES)))
             case "layer-scale" | "layer-norm" | "batch-norm" | "rms-norm" as norm:
                 put(norm, shape, name, channels=width)
+            case "softmax":
+                put("softmax", shape, name, log=draw(st.booleans()))
             case "group-norm":
                 put("group-norm", shape, name, channels=width, groups=2)
             case "add":

@@ -14,12 +14,15 @@ from weightbench.zoo.exchange.import_formats import import_formats
 
 def zoo_import(
     format: Annotated[str, typer.Argument(help=f"One of {', '.join(import_formats())}.")],
-    path: Annotated[Path, typer.Argument(help="Folder, .zip or .tar archive, or one .npz of stacked arrays.")],
+    path: Annotated[
+        list[Path], typer.Argument(help="Folder, .zip or .tar archive, one .npz of stacked arrays, or .onnx files.")
+    ],
     name: Annotated[str, typer.Option(help="Of the new zoo, for instance my-zoo.")],
     version: Annotated[str, typer.Option(help="Of the new zoo.")] = "1.0.0",
     labels: Annotated[Path | None, typer.Option(help="CSV with a column `file` and any others.")] = None,
     arch: Annotated[Path | None, typer.Option(help="JSON of the architecture, or of several by key.")] = None,
     activation: Annotated[str | None, typer.Option(help="Of MLPs known by their shapes, by default relu.")] = None,
+    output_activation: Annotated[str | None, typer.Option(help="After the last layer of such MLPs.")] = None,
     order: Annotated[str | None, typer.Option(help="Of a weight's axes: out-in or in-out, by default out-in.")] = None,
     license: Annotated[str | None, typer.Option(help="Of the networks, by default the release's.")] = None,
     drop_diverged: Annotated[bool, typer.Option("--drop-diverged", help="Leave out NaN and infinite weights.")] = False,
@@ -37,6 +40,7 @@ def zoo_import(
         labels=labels,
         arch=arch,
         activation=activation,
+        output_activation=output_activation,
         order=order,
         license=license,
         drop_diverged=drop_diverged,

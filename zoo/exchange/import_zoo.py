@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import shutil
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -35,17 +36,19 @@ from .reading.network_listing import ARCHITECTURE, FILE, GROUP, SPLIT, ImportedN
 from .reading.network_reader import AxisOrder, NetworkReader, key_of, read_architectures
 
 MAX_ARCHITECTURES = 256
+MAX_BYTES_AT_ONCE = 2**28  # of files that are read before they are written
 
 
 def import_zoo(
     format: str,
-    path: Path,
+    path: Path | Sequence[Path],
     *,
     name: str,
     version: str = "1.0.0",
     labels: Path | None = None,
     arch: Path | None = None,
     activation: str | None = None,
+    output_activation: str | None = None,
     order: str | None = None,
     license: str | None = None,
     drop_diverged: bool = False,
@@ -55,11 +58,12 @@ def import_zoo(
 
     Arguments:
         format: one of `import_formats.import_formats()`; each file in `importers/` describes its own.
-        path: folder or archive; for "state-dicts" also one .npz file of stacked arrays.
+        path: folder or archive; for "state-dicts" also one .npz file of stacked arrays, for "onnx" files of any number.
         name, version: of the new zoo.
         labels: CSV with a column `file` and any others; `split`, `group`, `id` and `architecture` have a meaning.
         arch: JSON of an `Architecture`, or of several by key.
         activation: between the layers of MLPs that are known by their shapes alone.
+        output_activation: after the last layer of such MLPs.
         order: of a weight's axes, "out-in" (torch) or "in-out".
         license: of the networks, where the format does not say.
         drop_diverged: leave networks with NaN or infinite weights out, instead of refusing.
@@ -81,7 +85,11 @@ def import_zoo(
         ('mlp 2-8-1 relu', 10)
     """
     importer = load_importer(format)
-    _check_arguments(name, version, activation, order)
+    _check_arguments(name, version, (activation, output_activation), order)
+    if output_activation and (format != "state-dicts" or arch):
+        said_by = "--arch" if arch else f"the format {format}"
+        raise BadInput(f"--output-activation: {said_by} says that itself: leave it out")
+    path, files = _chosen(format, [path] if isinstance(path, Path) else list(path))
     out = out or cache_dir() / "zoos" / f"{name}@{version}"
     make_folder(out.parent)
     with sole_writer(out):
@@ -93,7 +101,9 @@ def import_zoo(
             finished = make_folder(work / "zoo")
             folder = path if path.suffix.lower() == ".npz" and path.is_file() else unpacked(path, work / "unpacked")
             reader = NetworkReader(
+                files=files,
                 activation=activation,  # type: ignore[arg-type]
+                output_activation=output_activation,  # type: ignore[arg-type]
                 order=order,  # type: ignore[arg-type]
                 architectures=read_architectures(arch) if arch else {},
             )
@@ -115,15 +125,29 @@ def import_zoo(
     return open_zoo(out)
 
 
-def _check_arguments(name: str, version: str, activation: str | None, order: str | None) -> None:
+def _chosen(format: str, paths: list[Path]) -> tuple[Path, tuple[str, ...]]:
+    """The folder or archive that is imported, and which files of it where they were named one by one."""
+    if format == "onnx" and paths and all(path.suffix.lower() == ".onnx" for path in paths):
+        for path in paths:
+            if not path.is_file():
+                raise BadInput(f"{path}: no such file")
+        folder = Path(os.path.commonpath([path.absolute().parent for path in paths]))
+        return folder, tuple(path.absolute().relative_to(folder).as_posix() for path in paths)
+    if len(paths) != 1:
+        raise BadInput(f"{len(paths)} paths: several are for .onnx files; other networks are imported from one folder")
+    return paths[0], ()
+
+
+def _check_arguments(name: str, version: str, activations: Iterable[str | None], order: str | None) -> None:
     if not re.fullmatch(ZOO_NAME, name):
         raise BadInput(f"--name {name}: lower-case letters, digits and single dashes, for instance my-zoo")
     if name in zoo_names():
         raise BadInput(f"--name {name}: is a standard zoo, which stands for one recipe: choose another name")
     if not re.fullmatch(RELEASE, version):
         raise BadInput(f"--version {version}: three numbers, for instance 1.0.0")
-    if activation is not None and activation not in get_args(ActivationName):
-        raise unknown("activation", activation, get_args(ActivationName))
+    for activation in activations:
+        if activation is not None and activation not in get_args(ActivationName):
+            raise unknown("activation", activation, get_args(ActivationName))
     if order is not None and order not in get_args(AxisOrder):
         raise unknown("order", order, get_args(AxisOrder))
 
@@ -152,11 +176,12 @@ def _store(listing: NetworkListing, path: Path, folder: Path, drop_diverged: boo
         raise BadInput(f"{path}: {error}") from None
     shown = [column for column in listing.columns if column in table]
     writer, content = NetworksWriter(folder), hashlib.sha256()
+    step = max(1, min(ROW_GROUP, MAX_BYTES_AT_ONCE // max(1, listing.largest_file)))
     with track(f"import {path.name}", len(table), "networks") as advance:
         for split in SPLITS:
             rows = table[splits == split]
-            for start in range(0, len(rows), ROW_GROUP):
-                chunk = rows.iloc[start : start + ROW_GROUP]
+            for start in range(0, len(rows), step):
+                chunk = rows.iloc[start : start + step]
                 networks = listing.read(chunk)
                 described = chunk[shown].join(pd.DataFrame([network.extra for network in networks], chunk.index))
                 content.update(described.to_csv(index=False).encode() + split.encode())

@@ -241,7 +241,7 @@ class Architecture(BaseModel):
     @cached_property
     def layout(self) -> Architecture:
         """The same without its activations: equal for architectures whose weights have one shape and one place."""
-        neutral = {"name": "identity", "omega_0": 1.0, "approximate": "none"}
+        neutral = {"name": "identity", "omega_0": 1.0, "approximate": "none", "negative_slope": 0.01}
         kept = tuple(op.model_copy(update=neutral) if isinstance(op, Activation) else op for op in self.operations)
         return self.model_copy(update={"operations": kept})
 

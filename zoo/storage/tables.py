@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import torch
 
 ROW_GROUP = 2048
+MAX_PENDING_BYTES = 2**30  # of rows that wait to be written; large networks fill no row group
 
 
 class TableWriter:
@@ -42,6 +43,8 @@ class TableWriter:
         self.rows += len(table)
         if sum(part.num_rows for part in self._pending) >= ROW_GROUP:
             self._flush(whole=True)
+        elif sum(part.nbytes for part in self._pending) >= MAX_PENDING_BYTES:
+            self._flush(whole=False)
 
     def _flush(self, *, whole: bool) -> None:
         """Write what is pending, as whole row groups only or all of it."""

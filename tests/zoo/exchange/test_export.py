@@ -182,6 +182,20 @@ def test_what_is_assumed_is_said(tmp_path: Path, cli) -> None:
     assert "mlp-2-8-3-tanh: 51 parameters" in out
 
 
+def test_an_activation_of_the_output(tmp_path: Path, cli) -> None:
+    nets = [nn.Sequential(*net, nn.Sigmoid()) for net in mlps(6)]
+    write_torch(tmp_path / "nets", nets)
+    given = ("zoo", "import", "state-dicts", tmp_path / "nets", "--name", "mine", "--output-activation", "sigmoid")
+    assert cli(*given, "--out", tmp_path / "zoo")[0] == 0
+    x = torch.randn(4, 2)
+    for file, output in outputs(wb.load_zoo(tmp_path / "zoo"), x).items():
+        torch.testing.assert_close(output, nets[int(file[3:-3])](x), atol=1e-5, rtol=1e-5)
+    arch = tmp_path / "arch.json"
+    arch.write_text(wb.Architecture.mlp((2, 8, 3)).model_dump_json())
+    code, _, err = cli(*given, "--arch", arch, "--out", tmp_path / "other")
+    assert (code, "--output-activation: --arch says that itself" in err) == (2, True)
+
+
 def test_different_architectures_make_a_heterogeneous_zoo(tmp_path: Path) -> None:
     nets = [*mlps(12, (2, 8, 3)), *mlps(12, (2, 5, 5, 3)), *mlps(12, (4, 3))]
     write_torch(tmp_path / "nets", nets)

@@ -186,6 +186,9 @@ ARCHITECTURES = {
     "layer norm of images": image(conv(4, 4), norm("layer-norm", 4), act("gelu"), *HEAD),
     "group norm": image(conv(4, 4), norm("group-norm", 4, groups=2), act("silu"), *HEAD),
     "rms norm": image(linear(3, 5), norm("rms-norm", 5, eps=1e-6), act("silu"), linear(5, 2), shape=(3,)),
+    "softmax of channels": image(conv(4, 4), {"op": "softmax"}, *HEAD),
+    "log softmax of tokens": image(*TOKENS, {"op": "softmax", "log": True}, linear(8, 3)),
+    "steep leaky relu": image(conv(4, 4), act("leaky-relu", negative_slope=0.3), *HEAD),
     "layer scale": image(conv(4, 4), norm("layer-scale", 4), act("relu"), *HEAD),
     "layer scale of tokens": image(*TOKENS, norm("layer-scale", 8), act("tanh"), linear(8, 3)),
     "add of three": image(*BRANCHES[:1], conv(4, 4), conv(4, 4), {"op": "add", "inputs": ["0", "1", "2"]}, *HEAD),
@@ -339,7 +342,7 @@ DOUBLED = {"op": "concat", "inputs": ["previous", "previous"]}
         ([linear(4, 4), norm("group-norm", 4, groups=3)], "do not divide"),
         ([linear(4, 4), norm("layer-norm", 4, eps=-1)], "greater than or equal to 0"),
         ([linear(4, 4), act("relu", approximate="tanh")], "approximate is for gelu"),
-        ([linear(4, HUGE), linear(HUGE, HUGE), {"op": "softmax"}], "does not match any of the expected tags"),
+        ([linear(4, HUGE), linear(HUGE, HUGE), {"op": "hardmax"}], "does not match any of the expected tags"),
         ([linear(4, 4), *[DOUBLED] * 60], "stretches of neurons"),
     ],
 )  # fmt: skip

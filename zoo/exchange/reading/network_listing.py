@@ -52,6 +52,7 @@ class NetworkListing:
         strata: a column of which every split gets its share.
         labels: a CSV that lies beside the networks, for where none is given.
         reads_architecture: `read` heeds the column `architecture`, the key of one of several that are described.
+        largest_file: in bytes, where a network may be so large that few are read at once.
     """
 
     table: pd.DataFrame
@@ -64,4 +65,5 @@ class NetworkListing:
     strata: str | None = None
     labels: Path | None = None
     reads_architecture: bool = False
+    largest_file: int = 0
     notes: list[str] = field(default_factory=list)

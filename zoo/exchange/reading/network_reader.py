@@ -22,6 +22,7 @@ from ...storage.manifest import FILE_NAME
 from .state_dict_files import MAX_PARAMS, StateDict
 
 AxisOrder = Literal["out-in", "in-out"]
+MAX_KEY = 100  # characters of a name that is made of an architecture
 
 
 class LayerTensors(NamedTuple):
@@ -38,16 +39,20 @@ class NetworkReader:
 
     Arguments:
         activation: between the layers of MLPs; ReLU where None.
+        output_activation: after their last layer; nothing where None.
         omega_0, output_offset: of INRs.
         order: of a weight's axes; "out-in" where None.
         architectures: by key; where there is none, networks are MLPs.
+        files: those of the folder that were named; all where none was.
     """
 
     activation: ActivationName | None = None
+    output_activation: ActivationName | None = None
     omega_0: float = 1.0
     output_offset: float = 0.0
     order: AxisOrder | None = None
     architectures: Mapping[str, Architecture] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
     notes: dict[str, None] = field(default_factory=dict)
     _known: dict[tuple[tuple[int, ...], ...], Architecture] = field(default_factory=dict)
 
@@ -59,10 +64,12 @@ class NetworkReader:
 
         Raises BadInput that names the tensor that does not fit.
         """
-        found = layers(path, state)
         for value in state.values():
             if str(value.dtype) != "torch.float32":
                 self.notes[f"{str(value.dtype).removeprefix('torch.')} weights were cast to float32"] = None
+        if (named := self._named(state, key)) is not None:
+            return named
+        found = layers(path, state)
         if self.architectures:
             key, arch = self._chosen(path, found, key)
         else:
@@ -73,6 +80,17 @@ class NetworkReader:
             pieces += [weight.detach().float().numpy().ravel()]
             pieces += [] if layer.bias is None else [layer.bias.detach().float().numpy()]
         return key, arch, np.concatenate(pieces)
+
+    def _named(self, state: StateDict, key: str | None) -> tuple[str, Architecture, np.ndarray] | None:
+        """The network whose tensors have the names and shapes of one architecture alone; None where there is none."""
+        candidates = self.architectures if key is None else {key: self.architectures.get(key)}
+        shapes = {name: tuple(value.shape) for name, value in state.items()}
+        fitting = [(name, arch) for name, arch in candidates.items() if arch is not None and shapes == _shapes(arch)]
+        if len(fitting) != 1 or self.order == "in-out":
+            return None
+        ((name, arch),) = fitting
+        pieces = [state[tensor].detach().float().numpy().ravel() for tensor in _shapes(arch)]
+        return name, arch, np.concatenate(pieces)
 
     def _mlp(self, path: Path, found: list[LayerTensors]) -> Architecture:
         shapes = tuple(tuple(t.shape) for layer in found for t in (layer.weight, layer.bias) if t is not None)
@@ -110,8 +128,11 @@ class NetworkReader:
             operations.append(Activation(name=self.activation or "relu", omega_0=self.omega_0))
         first = operations[0]
         assert isinstance(first, Linear)
+        last = [Activation(name=self.output_activation)] if self.output_activation else []
         return Architecture(
-            input_shape=(first.in_features,), operations=tuple(operations[:-1]), output_offset=self.output_offset
+            input_shape=(first.in_features,),
+            operations=(*operations[:-1], *last),
+            output_offset=self.output_offset,
         )
 
     def _chosen(self, path: Path, found: list[LayerTensors], key: str | None) -> tuple[str, Architecture]:
@@ -165,8 +186,8 @@ def layers(path: Path, state: StateDict) -> list[LayerTensors]:
     strays = [name for name in biases if owners.get(name) is None]
     if strays or len(set(owners.values())) < len(biases):
         raise BadInput(
-            f"{path}: {(strays or list(biases))[0]} belongs to no linear or convolution weight; normalisation layers "
-            "are not supported"
+            f"{path}: {(strays or list(biases))[0]} belongs to no linear or convolution weight; describe networks with "
+            "other layers by --arch JSON, which names their tensors"
         )
     bias_of = {owner: biases[name] for name, owner in owners.items() if owner is not None}
     return [LayerTensors(name, weight, bias_of.get(name)) for name, weight in weights.items()]
@@ -196,7 +217,12 @@ def read_architectures(path: Path) -> dict[str, Architecture]:
 
 def key_of(arch: Architecture) -> str:
     """A name for an architecture that a file name can hold: "mlp-2-32-32-1-relu"."""
-    return str(arch).replace(" ", "-")
+    return re.sub("[ ,]+", "-", re.sub(r"(?<=\d),(?=\d)", "", str(arch)))[:MAX_KEY].rstrip("-")
+
+
+def _shapes(arch: Architecture) -> dict[str, tuple[int, ...]]:
+    """By the names of a state dict, in which a module's may begin with a digit."""
+    return {re.sub(r"^_(?=\d)", "", tensor.name): tensor.shape for tensor in arch.tensors}
 
 
 def _out_in(weight: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from ....runtime.errors import BadInput
 from .archives import check_zip, first_line, natural_order
 
 TORCH_SUFFIXES, OTHER_SUFFIXES = (".pt", ".pth"), (".safetensors", ".npz")
+COUNTERS = "num_batches_tracked"  # of batch norm: no output depends on them
 MAX_PARAMS = 10**8  # of one network
 StateDict = dict[str, Tensor]
 
@@ -25,8 +26,9 @@ def read_state_dict(path: Path, *, extra: tuple[str, ...] = ()) -> tuple[StateDi
     Arguments:
         extra: keys that may hold something else; they are returned apart.
 
-    A safetensors file does not keep an order: its names are put in their natural one. Raises BadInput for a file that
-    cannot be read, that holds anything but floating-point tensors, or tensors larger than the file.
+    Counters of batches are left out. A safetensors file does not keep an order: its names are put in their natural one.
+    Raises BadInput for a file that cannot be read, that holds anything but floating-point tensors, or tensors larger
+    than the file.
     """
     content: Any
     try:
@@ -46,6 +48,7 @@ def read_state_dict(path: Path, *, extra: tuple[str, ...] = ()) -> tuple[StateDi
     if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
         raise BadInput(f"{path}: holds a {type(content).__name__}, expected a state dict: {_SAVE_HINT}")
     others = {name: content.pop(name) for name in extra if name in content}
+    content = {name: value for name, value in content.items() if not name.endswith(COUNTERS)}
     for name, value in content.items():
         check_tensor(path, name, value)
     if not content:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import PositiveInt, model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from .operation import BaseOperation, Shape, TensorSpec, neuron_axis
 from .wires import Axis, Wires, inverse
@@ -22,19 +22,23 @@ class Activation(BaseOperation):
 
     Fields:
         approximate: "tanh" for GELU's approximation 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))).
+        negative_slope: of a leaky ReLU.
     """
 
-    later_fields = frozenset(("approximate",))
+    later_fields = frozenset(("approximate", "negative_slope"))
 
     op: Literal["activation"] = "activation"
     name: ActivationName
     omega_0: float = 1.0
     approximate: Literal["none", "tanh"] = "none"
+    negative_slope: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.01
 
     @model_validator(mode="after")
-    def _approximates_gelu(self) -> Activation:
+    def _fields_fit(self) -> Activation:
         if self.approximate != "none" and self.name != "gelu":
             raise ValueError(f"approximate is for gelu, not for {self.name}")
+        if self.negative_slope != 0.01 and self.name != "leaky-relu":
+            raise ValueError(f"negative_slope is for leaky-relu, not for {self.name}")
         return self
 
     @property
@@ -55,6 +59,8 @@ class Activation(BaseOperation):
                 return x.sin()
             case "gelu":
                 return F.gelu(x, approximate=self.approximate)
+            case "leaky-relu":
+                return F.leaky_relu(x, self.negative_slope)
         function = getattr(F, self.name.replace("-", "_"))  # the others have the names of torch.nn.functional
         found: Tensor = function(x)
         return found

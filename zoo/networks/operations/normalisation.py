@@ -171,4 +171,27 @@ class GroupNorm(_Normalisation):
         return super().wire(wires, *inputs)
 
 
-Normalisation = BatchNorm | LayerNorm | RMSNorm | GroupNorm
+class Softmax(BaseOperation):
+    """Features of each token, or of a vector, or the channels at each position, as probabilities.
+
+    Fields:
+        log: their logarithms instead.
+    """
+
+    op: Literal["softmax"] = "softmax"
+    log: bool = False
+
+    def apply(self, tensors: dict[str, Tensor], *inputs: Tensor) -> Tensor:
+        """The shape stays."""
+        (x,) = inputs
+        axis = 2 if x.ndim == 5 else -1
+        return x.log_softmax(axis) if self.log else x.softmax(axis)
+
+    def wire(self, wires: Wires, *inputs: Axis) -> Axis:
+        """Neurons keep their order; neither sign nor scale passes."""
+        if wires.kind != "permutation":
+            wires.fix(inputs[0])
+        return inputs[0]
+
+
+Normalisation = BatchNorm | LayerNorm | RMSNorm | GroupNorm | Softmax

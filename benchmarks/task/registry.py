@@ -46,7 +46,8 @@ def load_task(
 
     Arguments:
         task: a name, the path of a file "my_task.py" or "my_task.py:Class", or a class.
-        split: "within-run" or "across-runs" (the default) on a snapshot zoo; "cross-fitted" on any zoo of runs.
+        split: "within-run" or "across-runs" (the default) on a snapshot zoo; "cross-fitted" on any zoo of runs;
+            "across-depths", "across-widths" or "across-families" on any of several architectures.
         target: the column asked for, where the task leaves that open.
         protocol: "supervised", or "representation": the method embeds, the suite's linear model reads.
         also: a second zoo, by name or folder, that is tested on too, out of domain, where the task can.

@@ -13,7 +13,8 @@ from ...runtime.errors import BadInput
 from ...zoo.load_zoo import ZooReference
 from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
-from ...zoo.storage.cross_fitting import CROSS_FITTED, fold_of
+from ...zoo.storage.split_policies.across_architectures import ACROSS_ARCHITECTURES
+from ...zoo.storage.split_policies.cross_fitting import CROSS_FITTED, fold_of
 from ...zoo.storage.zoo import Split, Zoo
 from ..metrics.scoring import metric_of
 from ..records.predictions import Arrays
@@ -75,7 +76,7 @@ class Task(ABC):
         """The zoo in the splits of the options, which a fold of them has already."""
         if split == CROSS_FITTED and (self.compares_embeddings or getattr(self, "output", "") == "permutations"):
             raise BadInput(f"task {self.name} compares test networks, which one fit must read: {split} has several")
-        if split not in (None, CROSS_FITTED) and not zoo.manifest.other_splits:
+        if split not in (None, CROSS_FITTED, *ACROSS_ARCHITECTURES) and not zoo.manifest.other_splits:
             raise BadInput(f"zoo {zoo.name} has one set of splits only, not {split!r}: leave the split out")
         policy = None if split == "across-runs" else split
         fold = split == CROSS_FITTED and fold_of(zoo.policy or "") is not None

@@ -20,11 +20,14 @@ from .row_names import row_names
 from .rows import Row, chosen_rows, rounded, rows_of
 from .wording import how_many
 
-CROSS_FITTED = "cross-fitted: five fits, each tested on runs that it did not see, so that every run counts once."
-LEAKS = (
-    "within-run: epochs of every run lie in train and test, so the test networks' neighbours in time were seen in "
-    "training; one score per run, averaged over runs."
-)
+SPLITS = {
+    "within-run": "within-run: epochs of every run lie in train and test, so the test networks' neighbours in time "
+    "were seen in training; one score per run, averaged over runs.",
+    "cross-fitted": "cross-fitted: five fits, each tested on runs that it did not see, so that every run counts once.",
+    "across-depths": "across-depths: tested on architectures that are deeper than any in training.",
+    "across-widths": "across-widths: tested on architectures that are wider than any in training.",
+    "across-families": "across-families: tested on architectures of other sets of operations than those in training.",
+}
 
 
 @dataclass(frozen=True)
@@ -112,8 +115,7 @@ class Board:
     @property
     def notes(self) -> list[str]:
         """What a reader must know about the splits and the score."""
-        splits = {"within-run": LEAKS, "cross-fitted": CROSS_FITTED}.get(self.options.split or "")
-        return [note for note in (splits, self.clock) if note]
+        return [note for note in (SPLITS.get(self.options.split or ""), self.clock) if note]
 
     @property
     def score_label(self) -> str:

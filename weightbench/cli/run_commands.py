@@ -56,7 +56,8 @@ def run(
     split: Annotated[
         str | None,
         typer.Option(
-            help="across-runs or within-run, of a snapshot zoo; cross-fitted, of any with runs.  [default: across-runs]"
+            help="across-runs or within-run, of a snapshot zoo; cross-fitted, of any with runs; across-depths, -widths "
+            "or -families, of any with several architectures.  [default: across-runs]"
         ),
     ] = None,
     target: Annotated[str | None, typer.Option(help="The column asked for, where the task leaves it open.")] = None,

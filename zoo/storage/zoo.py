@@ -16,8 +16,9 @@ from ..networks.architecture import Architecture
 from ..networks.networks import Networks
 from ..networks.rendering import pixel_grid, render
 from .checksums import verify_files
-from .cross_fitting import CROSS_FITTED, FOLDS, fold_of, runs_of_fold
 from .manifest import Manifest, Rendering, SourceInfo, ZooFile, read_manifest
+from .split_policies.across_architectures import ACROSS_ARCHITECTURES, architectures_of
+from .split_policies.cross_fitting import CROSS_FITTED, FOLDS, fold_of, runs_of_fold
 from .tables import read_table, read_tensors
 
 if TYPE_CHECKING:
@@ -166,6 +167,9 @@ class Zoo:
         if (fold := fold_of(self.policy)) is not None:
             runs = runs_of_fold(self._runs, fold, self.name)
             return {name: self._split(name, self.manifest.files, "run", these) for name, these in runs.items()}
+        if self.policy in ACROSS_ARCHITECTURES:
+            keys = architectures_of(self.policy, self.manifest.architectures, self.name)
+            return {n: self._split(n, [f for f in self.manifest.files if f.architecture in k]) for n, k in keys.items()}
         column = self.policy.replace("-", "_")
         return {n: self._split(n, self.manifest.files, column) for n in self.manifest.other_splits[self.policy]}
 
@@ -187,6 +191,8 @@ class Zoo:
             policy: "across-runs" for those of the files, which hold whole runs. Of a snapshot zoo, "within-run":
                 epochs of one run in every split, which leaks. Of any zoo of runs, "cross-fitted": all networks are
                 the test split, and `folds` says by which fit each is read; "cross-fitted-2" is one of these folds.
+                Of any zoo of several architectures, "across-depths", "across-widths" and "across-families": test holds
+                architectures that are deeper, wider or of other operations than those of train.
 
         Raises BadInput when the zoo does not have such splits.
         """
@@ -195,8 +201,10 @@ class Zoo:
             return Zoo(self.folder, self.manifest, self.manifest_sha256)
         if policy == CROSS_FITTED or fold_of(policy) is not None:
             runs_of_fold(self._runs, 0, self.name)  # raises where the runs are too few
+        elif policy in ACROSS_ARCHITECTURES:
+            architectures_of(policy, self.manifest.architectures, self.name)  # raises where they are too much alike
         elif policy not in stored:
-            raise unknown(f"split policy of zoo {self.name}", policy, [*stored, CROSS_FITTED])
+            raise unknown(f"split policy of zoo {self.name}", policy, [*stored, CROSS_FITTED, *ACROSS_ARCHITECTURES])
         return Zoo(self.folder, self.manifest, self.manifest_sha256, policy)
 
     @property

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import weightbench as wb
 from weightbench.benchmarks.records.predictions import read_predictions
 from weightbench.benchmarks.task.registry import load_task
-from weightbench.zoo.storage.cross_fitting import FOLDS, runs_of_fold
+from weightbench.zoo.storage.split_policies.cross_fitting import FOLDS, runs_of_fold
 
 CELL = {"task": "property", "target": "sum_of_squares", "split": "cross-fitted"}
 

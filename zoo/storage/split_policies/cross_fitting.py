@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 
-from ...runtime.errors import BadInput
+from ....runtime.errors import BadInput
 
 CROSS_FITTED = "cross-fitted"
 FOLDS = 5

@@ -1,0 +1,1 @@
+"""Splits that are derived when a zoo is opened, beside those of its files."""

@@ -17,27 +17,26 @@ from pydantic import PositiveInt
 from torch import Tensor, nn
 
 from ..zoo.networks.architecture import Architecture
-from ..zoo.networks.graph import edge_values
 from ..zoo.networks.networks import Networks
-from ..zoo.networks.neuron_graph import WeightEdges
 from .contract.task_view import TaskView
 from .graphs.graph_embedding import GraphEmbedding
 from .graphs.graph_readout import GraphPooling, GraphReadout, mlp
-from .graphs.neural_graph import EdgeBlock, GraphLayout, layout_of
+from .graphs.graph_view import GraphView
+from .graphs.neural_graph import EdgeBlock, layout_of
 from .graphs.slots import require_readable
 from .training.neural_method import NeuralMethod
 
 
-def strengths(networks: Networks, layout: GraphLayout) -> dict[EdgeBlock, Tensor]:
+def strengths(view: GraphView) -> dict[EdgeBlock, Tensor]:
     """A: of every block, in both directions, the norms of its weights and kernels `[B, out, in]`; of ties a one."""
     found = {}
-    for block in layout.blocks:
-        edges = layout.edges[block.number]
-        if isinstance(edges, WeightEdges):
-            norms = edge_values(networks.arch, networks.params, edges).norm(dim=3)
+    for block in view.layout.blocks:
+        values = view.edges(block)
+        if values is not None:
+            norms = values.norm(dim=3)
             found[block], found[block.reverse] = norms, norms.mT
         else:
-            found[block] = found[block.reverse] = networks.params.new_ones(())
+            found[block] = found[block.reverse] = view.networks.params.new_ones(())
     return found
 
 
@@ -76,11 +75,12 @@ class ConvolutionalReader(nn.Module):
 
     def forward(self, networks: Networks) -> Tensor:
         """Logits or values `[B, output_dim]`."""
-        layout = self.embedding.slots.check(networks.arch)
-        edges = strengths(networks, layout)
+        view = self.embedding.view(networks)
+        layout = view.layout
+        edges = strengths(view)
         ones = [networks.params.new_ones(len(networks), n, 1) for n in layout.widths]
         scales = [degree.rsqrt() for degree in neighbour_sums(edges, ones)]
-        nodes = self.embedding.nodes(networks, layout)
+        nodes = self.embedding.nodes(view)
         for layer in self.layers:
             sums = neighbour_sums(edges, [scale * layer(x) for scale, x in zip(scales, nodes, strict=True)])
             nodes = [(scale * x).relu() for scale, x in zip(scales, sums, strict=True)]

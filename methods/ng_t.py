@@ -27,6 +27,7 @@ from .contract.parameter_ranges import DropoutRate, PositiveFinite
 from .contract.task_view import TaskView
 from .graphs.graph_embedding import GraphEmbedding
 from .graphs.graph_readout import GraphPooling, GraphReadout, mlp
+from .graphs.graph_view import GraphView
 from .graphs.neural_graph import GraphLayout, layout_of
 from .graphs.slots import require_readable, require_single_mlp
 from .layers.dropout import Dropout
@@ -185,13 +186,14 @@ class Transformer(nn.Module):
 
     def forward(self, networks: Networks) -> tuple[GraphLayout, list[Tensor], Tensor]:
         """The layout, nodes per level (`outputs_only`: of the outputs), and for editing edges `[B, N, N, e]`."""
-        layout = self.embedding.slots.check(networks.arch)
-        x = torch.cat(self.embedding.nodes(networks, layout), 1)
+        view = self.embedding.view(networks)
+        layout = view.layout
+        x = torch.cat(self.embedding.nodes(view), 1)
         all_nodes: Chosen = slice(None)
         queries = [all_nodes] * len(self.layers)
         if self.outputs_only:
             queries[-1] = output_nodes(layout)
-        edges = self._all_pairs(networks, layout)[:, queries[0]]
+        edges = self._all_pairs(view)[:, queries[0]]
         for layer, rows, next_rows in zip(self.layers, queries, [*queries[1:], all_nodes], strict=True):
             x, edges = layer(x, edges, rows, next_rows)
         if self.outputs_only:
@@ -199,13 +201,14 @@ class Transformer(nn.Module):
         nodes = list(x.split(layout.widths, 1))
         return layout, nodes, edges
 
-    def _all_pairs(self, networks: Networks, layout: GraphLayout) -> Tensor:
+    def _all_pairs(self, view: GraphView) -> Tensor:
         """First features of every pair (source, target) of nodes; where there are two edges, of both."""
+        networks, layout = view.networks, view.layout
         absent = self.embedding.embed(networks.params.new_zeros(self.embedding.slots.kernel))
         nodes = sum(layout.widths)
         edges = absent.expand(len(networks), nodes, nodes, -1).clone()
         filled = set()
-        for block, features in self.embedding.edges(networks, layout).items():
+        for block, features in self.embedding.edges(view).items():
             sources, targets = layout.nodes(block.source), layout.nodes(block.target)
             if block.dense:
                 place: tuple[Chosen, Chosen, Chosen] = (slice(None), sources, targets)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import VGAE, GATConv, TransformerConv
 from torch_geometric.utils import scatter, softmax
 
+from ..runtime.errors import BadInput
 from ..runtime.progress import track
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
@@ -29,6 +30,8 @@ from .contract.network_checks import require_finite
 from .contract.parameter_ranges import NonNegativeFinite, PositiveFinite
 from .contract.task_view import TaskView
 from .graphs.graph_topology import GraphTopology, kernel_length
+from .graphs.graph_view import MAX_EDGES
+from .graphs.neural_graph import layout_of
 from .graphs.neuron_nodes import group_nodes
 from .training.training_flops import epoch_flops
 
@@ -95,7 +98,8 @@ class StructureReps(Method):
     is the encoder's own: without targets there is nothing to validate on and no epoch to choose.
 
     It reads any network by the weights of its edges: biases, and what else belongs to single neurons, such as the
-    weights and statistics of normalisations, are no part of the paper's graph.
+    weights and statistics of normalisations, are no part of the paper's graph. A network of more than 50,000 edges is
+    read by as many of them (`graphs.graph_view`), so that memory is bounded.
 
     Fields:
         attention: edge attention (EA); without it, node features are positional alone.
@@ -226,6 +230,10 @@ class StructureReps(Method):
         """The nodes' means, `[B, n, width]` per group of hidden neurons."""
         if not len(networks):
             return [torch.empty(0, group.size, self.width) for group in neuron_groups(networks.arch)]
+        if self._topology(networks.arch).layout is not layout_of(networks.arch):
+            raise BadInput(
+                f"{self.name} embeds the neurons of networks of up to {MAX_EDGES:,} edges, not of {networks.arch}"
+            )
         z = torch.cat(list(self._nodes(networks)))
         return [z[:, nodes].mean(2) for nodes in group_nodes(networks.arch)]
 

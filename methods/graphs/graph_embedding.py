@@ -16,19 +16,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...zoo.networks.architecture import Architecture
-from ...zoo.networks.graph import edge_values, feature_values
 from ...zoo.networks.networks import Networks
-from ...zoo.networks.neuron_graph import NodeFeatures, TiedNodes, WeightEdges, neuron_graph
+from ...zoo.networks.neuron_graph import NodeFeatures, neuron_graph
 from ..layers.fourier_features import FourierFeatures
-from .neural_graph import ACTIVATIONS, EdgeBlock, GraphLayout, layout_of
+from .graph_view import GraphView, graph_view
+from .neural_graph import ACTIVATIONS, EdgeBlock, layout_of
 from .slots import Slots
 
 SMALLEST_VARIANCE = 1e-12  # a running variance is read by its logarithm
 
 
-def node_features(networks: Networks, features: NodeFeatures) -> Tensor:
+def node_features(view: GraphView, level: int, features: NodeFeatures) -> Tensor:
     """Of one kind, `[B, n, k]`; variances by their logarithm, because they differ by orders of magnitude."""
-    values = feature_values(networks.arch, networks.params, features)
+    values = view.features(level, features)
     return values.clamp(min=SMALLEST_VARIANCE).log() if features.kind.endswith("running_var") else values
 
 
@@ -54,15 +54,13 @@ class TensorStatistics(nn.Module):
 
     @staticmethod
     def _tensors(networks: Networks, slots: Slots) -> Iterator[tuple[tuple[str, int], Tensor]]:
-        layout = layout_of(networks.arch)
-        for block in layout.blocks:
-            edges = layout.edges[block.number]
-            if isinstance(edges, WeightEdges):
-                slot = slots.slot(layout, block.target)
-                yield ("weight", slot), edge_values(networks.arch, networks.params, edges)
-        for level, features in enumerate(layout.features):
+        view = graph_view(networks)
+        for block in view.layout.blocks:
+            if (values := view.edges(block)) is not None:
+                yield ("weight", slots.slot(view.layout, block.target)), values
+        for level, features in enumerate(view.layout.features):
             for feature in features:
-                yield (feature.kind, slots.slot(layout, level)), node_features(networks, feature)
+                yield (feature.kind, slots.slot(view.layout, level)), node_features(view, level, feature)
 
     def forward(self, values: Tensor, kind: str, slot: int) -> Tensor:
         """Numbers `[B, ...]` of a kind in a slot, to mean 0 and deviation 1."""
@@ -84,8 +82,9 @@ class ProbeFeatures(nn.Module):
             nn.Sequential(nn.Linear(probes, width), nn.LayerNorm(width)) for _ in range(slots.hidden + 2)
         )
 
-    def forward(self, networks: Networks, layout: GraphLayout) -> dict[int, Tensor]:
+    def forward(self, view: GraphView) -> dict[int, Tensor]:
         """`[B, neurons, width]` of every level with values of its own: all but heads and groups."""
+        networks, layout = view.networks, layout_of(view.networks.arch)
         levels = sorted({0} | {level for level in networks.arch.levels if level is not None})
         features = dict(zip(levels, networks.features(self.inputs), strict=True))
         widths, found = neuron_graph(networks.arch).widths, {}
@@ -93,7 +92,8 @@ class ProbeFeatures(nn.Module):
             if level in features:
                 values = features[level].mT if features[level].ndim == 4 else features[level]  # tokens come last
                 values = values.flatten(2).unflatten(2, (widths[level], -1)).mean(3).mT
-                found[number] = self.embed[self.slots.slot(layout, number)](values[:, start : start + neurons])
+                values = view.of_level(number, values[:, start : start + neurons])
+                found[number] = self.embed[self.slots.slot(layout, number)](values)
         return found
 
 
@@ -150,18 +150,23 @@ class GraphEmbedding(nn.Module):
         kinds_of_edges = self.slots.kinds if edge_width else []
         self.kinds = nn.ParameterDict({kind: nn.Parameter(torch.randn(edge_width)) for kind in kinds_of_edges})
 
-    def nodes(self, networks: Networks, layout: GraphLayout) -> list[Tensor]:
+    def view(self, networks: Networks) -> GraphView:
+        """The graph of networks. Raises BadInput for those that the method was not built for."""
+        self.slots.check(networks.arch)
+        return graph_view(networks)
+
+    def nodes(self, view: GraphView) -> list[Tensor]:
         """`[B, n, node_width]` per level."""
-        nodes = []
-        probed = self.probes(networks, layout) if self.probes is not None else {}
+        nodes, networks, layout = [], view.networks, view.layout
+        probed = self.probes(view) if self.probes is not None else {}
         for level, n in enumerate(layout.widths):
             bias, more = networks.params.new_zeros(len(networks), n, 1), []
             slot, role = self.slots.slot(layout, level), layout.roles[level].kind
             for feature in layout.features[level]:
                 if feature.kind == "bias":
-                    bias = self.normalise(node_features(networks, feature), "bias", slot)
+                    bias = self.normalise(node_features(view, level, feature), "bias", slot)
                 elif feature.kind in self.features:
-                    more.append(self._feature(networks, feature, slot))
+                    more.append(self._feature(node_features(view, level, feature), feature.kind, slot))
             x = self.embed_node(self.node_waves(bias))
             for added in [*([probed[level]] if level in probed else []), *more]:
                 x = x + added
@@ -173,30 +178,28 @@ class GraphEmbedding(nn.Module):
             nodes.append(x)
         return nodes
 
-    def _feature(self, networks: Networks, feature: NodeFeatures, slot: int) -> Tensor:
+    def _feature(self, values: Tensor, kind: str, slot: int) -> Tensor:
         """`[B, n, node_width]` of a kind of features; of more per node than in training, those that come first."""
-        linear = self.features[feature.kind]
-        values = self.normalise(node_features(networks, feature), feature.kind, slot)
-        embedded: Tensor = linear(F.pad(values, (0, linear.in_features - values.shape[2])))
+        padded = F.pad(self.normalise(values, kind, slot), (0, self.slots.features[kind] - values.shape[2]))
+        embedded: Tensor = self.features[kind](padded)
         return embedded
 
-    def edges(self, networks: Networks, layout: GraphLayout) -> dict[EdgeBlock, Tensor]:
+    def edges(self, view: GraphView) -> dict[EdgeBlock, Tensor]:
         """Features of all edges, in both directions where `reverse`; ties are alike, `[1, 1, 1, d]`."""
-        edges = {}
+        edges, layout = {}, view.layout
         for block in layout.blocks:
-            edge = layout.edges[block.number]
-            if isinstance(edge, TiedNodes):
-                values = networks.params.new_ones(1, 1, 1, 1)
+            values, kind = view.edges(block), layout.edges[block.number].kind
+            if values is None:
+                values = view.networks.params.new_ones(1, 1, 1, 1)
             else:
-                values = edge_values(networks.arch, networks.params, edge)
                 values = self.normalise(values, "weight", self.slots.slot(layout, block.target))
             values = F.pad(values, (0, self.slots.kernel - values.shape[-1]))
             edges[block] = self.embed(values)
             if self.reverse:
                 edges[block.reverse] = self.embed(values, backwards=True)
-            if edge.kind in self.kinds:
+            if kind in self.kinds:
                 for run in (block, block.reverse) if self.reverse else (block,):
-                    edges[run] = edges[run] + self.kinds[edge.kind]
+                    edges[run] = edges[run] + self.kinds[kind]
         return edges
 
     def embed(self, values: Tensor, backwards: bool = False) -> Tensor:

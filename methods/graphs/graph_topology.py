@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ...zoo.networks.architecture import Architecture
-from ...zoo.networks.graph import edge_values
 from ...zoo.networks.networks import Networks
 from ...zoo.networks.neuron_graph import WeightEdges
+from .graph_view import graph_view, seen_layout
 from .neural_graph import EdgeBlock, GraphLayout, layout_of
 
 DENSE_NODES = 2000  # up to there all eigenvectors are computed at once
@@ -109,7 +109,7 @@ class GraphTopology:
     """
 
     def __init__(self, arch: Architecture, eigenvectors: int) -> None:
-        self.layout, self.eigenvectors = layout_of(arch), eigenvectors
+        self.layout, self.eigenvectors = seen_layout(arch), eigenvectors
         self.nodes = sum(self.layout.widths)
         self.edge_index = torch.cat([self._ends(block) for block in self.layout.blocks], 1)
         self.ties = sum(self._ends(block).shape[1] for block in self.layout.blocks if not block.dense)
@@ -146,8 +146,8 @@ class GraphTopology:
 
     def weights(self, networks: Networks) -> list[Tensor]:
         """Of every tensor with edges, `[B, target, source, k]`."""
-        edges = [edges for edges in self.layout.edges if isinstance(edges, WeightEdges)]
-        return [edge_values(networks.arch, networks.params, found) for found in edges]
+        view = graph_view(networks)
+        return [values for block in self.layout.blocks if (values := view.edges(block)) is not None]
 
     def laplacian_positions(self, networks: Networks) -> Tensor:
         """Laplacian features of every node, `[B * N, k]`."""

@@ -15,7 +15,9 @@ from torch import nn
 
 import weightbench as wb
 from weightbench.baselines.graph_metrics import metrics
+from weightbench.methods.graphs import graph_view
 from weightbench.methods.graphs.graph_topology import GraphTopology
+from weightbench.methods.graphs.neural_graph import layout_of
 from weightbench.zoo.networks import symmetry
 
 SMALL: dict[str, dict[str, object]] = {
@@ -109,6 +111,24 @@ def test_deeper_wider_and_other_networks_than_in_training_are_read(name: str) ->
     for arch in (resnet(6, outputs=5), vision_transformer(layers=3), wb.Architecture.mlp((7, 3, 3, 3, 3, 3, 3, 2))):
         networks = networks_of(arch)
         assert (outputs(module, permuted(networks)) - outputs(module, networks)).abs().max() < 1e-9
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_of_large_networks_the_strongest_neurons_are_read(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Also these up to neuron order; and a network all of whose weak neurons are changed gives the same answer."""
+    monkeypatch.setattr(graph_view, "MAX_EDGES", 100)
+    graph_view.seen_layout.cache_clear()
+    try:
+        for arch in (resnet(8), vision_transformer(8), wb.Architecture.mlp((2, 40, 40, 3))):
+            assert sum(graph_view.seen_layout(arch).widths) < sum(layout_of(arch).widths)
+            module, networks = build(name, arch, readout="mean"), networks_of(arch)
+            assert (outputs(module, permuted(networks)) - outputs(module, networks)).abs().max() < 1e-9
+        strength = networks.weights[1].square().sum(2) + networks.weights[2].square().sum(1)
+        weak = wb.Networks(arch, networks.params.clone())
+        weak.biases[1].scatter_(1, strength.argmin(1, keepdim=True), 9.0)
+        assert torch.equal(module(weak), module(networks))
+    finally:
+        graph_view.seen_layout.cache_clear()
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -213,7 +233,7 @@ def test_gcn_is_a_product_with_the_normalised_adjacency(arch: wb.Architecture) -
     for ends in ((source, target), (target, source)):
         adjacency.index_put_(ends, strengths, accumulate=True)
     scale = adjacency.sum(1).rsqrt()
-    x = torch.cat(module.embedding.nodes(networks, topology.layout), 1)[0]
+    x = torch.cat(module.embedding.nodes(module.embedding.view(networks)), 1)[0]
     convolved = (scale.unsqueeze(1) * adjacency * scale) @ module.layers[0](x)
     torch.testing.assert_close(module(networks)[0], module.read(convolved.relu().mean(0)))
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from weightbench.zoo.build.build_zoo import build_zoo as build_zoo
     from weightbench.zoo.exchange.download import get_zoo as get_zoo
     from weightbench.zoo.exchange.export_zoo import export_zoo as export_zoo
+    from weightbench.zoo.exchange.import_network import import_network as import_network
     from weightbench.zoo.exchange.import_zoo import import_zoo as import_zoo
     from weightbench.zoo.load_zoo import load_zoo as load_zoo
     from weightbench.zoo.networks.architecture import Architecture as Architecture
@@ -49,6 +50,7 @@ _HOME = {
     "build_zoo": "zoo.build.build_zoo",
     "export_zoo": "zoo.exchange.export_zoo",
     "get_zoo": "zoo.exchange.download",
+    "import_network": "zoo.exchange.import_network",
     "import_zoo": "zoo.exchange.import_zoo",
     "load_results": "benchmarks.records.results_table",
     "load_task": "benchmarks.task.registry",

@@ -17,6 +17,7 @@ from ...networks.architecture import Architecture, Operation
 from ...networks.operations import operation as operations
 from ...networks.operations.joining import Add
 from ...networks.operations.operation import BaseOperation, Shape, neuron_axis
+from ..reading.network_reader import NUMBERED
 from ..reading.state_dict_files import MAX_PARAMS
 from .values import INPUT, MAX_PLACES, ONE, ZERO, Batch, Value, in_order, uniform
 
@@ -239,7 +240,7 @@ class GraphBuilder:
 
     def viewed(self, value: Value, target: Sequence[int]) -> Value:
         """The same numbers in another full shape."""
-        value = self._whole(value)
+        value = self.applied(value)
         if value.batched and target and target[0] == self.batch.size:
             return value.reshaped(tuple(target[1:]))
         if self.batch.size != 1 or self.batch.open:
@@ -260,11 +261,13 @@ class GraphBuilder:
             raise ValueError("moves the batch axis")
         return value.reshaped((1, *value.shape), batched=False).transposed(tuple(axes))
 
-    def _whole(self, value: Value) -> Value:
-        """The value before its channels are taken apart: numbers per channel that wait are applied."""
-        image = len(value.shape) == 3 and (value.node == INPUT or len(self._shape(value.node)) == 3)
-        if value.plain or not image or value.places > MAX_PLACES:
+    def applied(self, value: Value) -> Value:
+        """The value with what waits applied, where its channels or features are told apart."""
+        held = value.shape if value.node == INPUT else self._shape(value.node)
+        if value.plain or value.places > MAX_PLACES or len(value.shape) != len(held):
             return value
+        if len(held) != 3:
+            return value if value.node == INPUT else self._settled(value)
         spread = (np.broadcast_to(numbers, value.shape) for numbers in (value.scale, value.shift))
         return self._settled(value) if all(_per_channel(numbers, 0)[1] for numbers in spread) else value
 
@@ -284,7 +287,7 @@ class GraphBuilder:
         for number in sorted(needed):
             node = self._nodes[number]
             inputs = _references([places[source] for source in node.sources], places[number], node.operation)
-            name = None if node.operation.id == f"_{places[number]}" else node.operation.id
+            name = None if node.operation.id == f"{NUMBERED}{places[number]}" else node.operation.id
             found.append(node.operation.model_copy(update={"inputs": inputs, "id": name}))
             arrays += node.arrays
         arch = Architecture(input_shape=self.input_shape or (), operations=tuple(found))

@@ -22,6 +22,7 @@ from ...storage.manifest import FILE_NAME
 from .state_dict_files import MAX_PARAMS, StateDict
 
 AxisOrder = Literal["out-in", "in-out"]
+NUMBERED = "part"  # before the name of an operation that a module calls by a number
 MAX_KEY = 100  # characters of a name that is made of an architecture
 
 
@@ -83,13 +84,13 @@ class NetworkReader:
 
     def _named(self, state: StateDict, key: str | None) -> tuple[str, Architecture, np.ndarray] | None:
         """The network whose tensors have the names and shapes of one architecture alone; None where there is none."""
-        candidates = self.architectures if key is None else {key: self.architectures.get(key)}
         shapes = {name: tuple(value.shape) for name, value in state.items()}
-        fitting = [(name, arch) for name, arch in candidates.items() if arch is not None and shapes == _shapes(arch)]
+        candidates = [(name, arch) for name, arch in self.architectures.items() if key in (None, name)]
+        fitting = [(name, arch) for name, arch in candidates if shapes == _shapes(arch, state)]
         if len(fitting) != 1 or self.order == "in-out":
             return None
         ((name, arch),) = fitting
-        pieces = [state[tensor].detach().float().numpy().ravel() for tensor in _shapes(arch)]
+        pieces = [state[tensor].detach().float().numpy().ravel() for tensor in _shapes(arch, state)]
         return name, arch, np.concatenate(pieces)
 
     def _mlp(self, path: Path, found: list[LayerTensors]) -> Architecture:
@@ -220,9 +221,10 @@ def key_of(arch: Architecture) -> str:
     return re.sub("[ ,]+", "-", re.sub(r"(?<=\d),(?=\d)", "", str(arch)))[:MAX_KEY].rstrip("-")
 
 
-def _shapes(arch: Architecture) -> dict[str, tuple[int, ...]]:
-    """By the names of a state dict, in which a module's may begin with a digit."""
-    return {re.sub(r"^_(?=\d)", "", tensor.name): tensor.shape for tensor in arch.tensors}
+def _shapes(arch: Architecture, state: StateDict) -> dict[str, tuple[int, ...]]:
+    """By the names that a state dict has for them, in which a module's may begin with a digit."""
+    names = {tensor.name: re.sub(rf"^{NUMBERED}(?=\d)", "", tensor.name) for tensor in arch.tensors}
+    return {t.name if t.name in state else names[t.name]: t.shape for t in arch.tensors}
 
 
 def _out_in(weight: Tensor) -> Tensor:

@@ -1,0 +1,240 @@
+"""Modules of torch, traced: they compute the same, and describe folders of state dicts of their kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.onnx_models import mlp, reference, write
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import weightbench as wb
+
+
+class Block(nn.Module):
+    def __init__(self, n_in: int, n_out: int, stride: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(n_in, n_out, 3, stride, 1, bias=False), nn.BatchNorm2d(n_out)
+        self.conv2, self.bn2 = nn.Conv2d(n_out, n_out, 3, 1, 1, bias=False), nn.BatchNorm2d(n_out)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample = None
+        if stride > 1:
+            self.downsample = nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.bn2(self.conv2(self.relu(self.bn1(self.conv1(x)))))
+        out += x if self.downsample is None else self.downsample(x)
+        return self.relu(out)
+
+
+class ResNet(nn.Module):
+    """As torchvision writes them, in place and all."""
+
+    def __init__(self, widths: tuple[int, ...] = (4, 8)) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False), nn.BatchNorm2d(widths[0])
+        self.relu, self.maxpool = nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)
+        stages, before = [], widths[0]
+        for width in widths:
+            stages.append(nn.Sequential(Block(before, width, 1 if width == before else 2), Block(width, width, 1)))
+            before = width
+        self.stages, self.avgpool = nn.Sequential(*stages), nn.AdaptiveAvgPool2d(1)
+        self.drop, self.fc = nn.Dropout(), nn.Linear(before, 5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.stages(self.maxpool(self.relu(self.bn1(self.conv1(x)))))
+        return self.fc(self.drop(torch.flatten(self.avgpool(x), 1)))
+
+
+class Attention(nn.Module):
+    def __init__(self, width: int, heads: int, causal: bool) -> None:
+        super().__init__()
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+        self.heads, self.causal = heads, causal
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, tokens, width = x.shape
+        q, k, v = (
+            layer(x).view(batch, tokens, self.heads, width // self.heads).transpose(1, 2)
+            for layer in (self.query, self.key, self.value)
+        )
+        found = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        return self.out(found.transpose(1, 2).reshape(batch, tokens, width))
+
+
+class Encoder(nn.Module):
+    def __init__(self, width: int = 8, *, causal: bool = False) -> None:
+        super().__init__()
+        self.norm1, self.norm2, self.attention = nn.LayerNorm(width), nn.LayerNorm(width), Attention(width, 2, causal)
+        self.linear1, self.linear2 = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.attention(self.norm1(x))
+        return x + self.linear2(F.gelu(self.linear1(self.norm2(x)), approximate="tanh"))
+
+
+class ViT(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.patches, self.head = nn.Conv2d(1, 8, 2, 2), nn.Linear(8, 5)
+        self.token, self.position = nn.Parameter(torch.randn(1, 1, 8)), nn.Parameter(torch.randn(1, 10, 8))
+        self.layers = nn.Sequential(Encoder(), Encoder())
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.patches(x).flatten(2).transpose(1, 2)
+        x = torch.cat([self.token.expand(len(x), -1, -1), x], 1) + self.position
+        return self.head(self.layers(x)[:, 0])
+
+
+class Words(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.places = nn.Embedding(11, 8), nn.Parameter(torch.randn(6, 8))
+        self.layer, self.head = Encoder(causal=True), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.layer(self.words(x) + self.places).mean(1))
+
+
+class Policy(nn.Module):
+    """Observations normalised, two hidden layers, actions squashed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.randn(6))
+        self.register_buffer("std", torch.rand(6) + 0.5)
+        self.net = nn.Sequential(nn.Linear(6, 16), nn.Tanh(), nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 2), nn.Tanh())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * self.net((x - self.mean) / self.std)
+
+
+MODULES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "resnet": (ResNet(), (2, 3, 33, 33)),
+    "vit": (ViT(), (2, 1, 6, 6)),
+    "words": (Words(), (2, 6)),
+    "policy": (Policy(), (2, 6)),
+    "mlp with batch norm": (
+        nn.Sequential(nn.Flatten(), nn.Linear(12, 8), nn.BatchNorm1d(8), nn.SiLU(), nn.Linear(8, 3), nn.LogSoftmax(-1)),
+        (2, 3, 4),
+    ),
+    "group norm": (
+        nn.Sequential(nn.Conv2d(2, 4, 3, groups=2), nn.GroupNorm(2, 4), nn.LeakyReLU(0.2), nn.AvgPool2d(2), nn.ELU()),
+        (2, 2, 6, 6),
+    ),
+    "without scales": (
+        nn.Sequential(nn.Linear(6, 4), nn.LayerNorm(4, elementwise_affine=False), nn.BatchNorm1d(4, affine=False)),
+        (2, 6),
+    ),
+    "one layer twice": (nn.Sequential(*[nn.Linear(4, 4), nn.Softplus()] * 2), (2, 4)),
+    "a vector": (nn.Sequential(nn.Linear(4, 3), nn.Softmax(-1)), (4,)),
+}
+
+
+def vary(module: nn.Module) -> None:
+    """Statistics and scales that are not those of a fresh module."""
+    for part in module.modules():
+        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d):
+            part.running_mean.normal_()
+            part.running_var.uniform_(0.5, 2)
+    for parameter in module.parameters():
+        if parameter.ndim == 1:
+            parameter.data += 0.1 * torch.randn_like(parameter)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_traced_module_computes_the_same(name: str) -> None:
+    module, shape = MODULES[name]
+    torch.manual_seed(0)
+    vary(module)
+    module.train()
+    draw = torch.randint(11, shape) if name == "words" else torch.randn(shape)
+    networks = wb.import_network(module, draw)
+    assert all(part.training for part in module.modules())
+    x = torch.randint(11, (5, *shape[1:])) if name == "words" else torch.randn(5, *shape[len(shape) > 1 :])
+    with torch.no_grad():
+        expected = module.eval()(x)
+    found = networks.forward(x.float().reshape(-1, *networks.arch.input_shape))[0]
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_torchvisions_names_are_kept() -> None:
+    module = ResNet()
+    arch = wb.import_network(module, torch.zeros(1, 3, 33, 33)).arch
+    names = [tensor.name for tensor in arch.tensors]
+    assert names == [name for name in module.state_dict() if not name.endswith("num_batches_tracked")]
+    chain = wb.import_network(nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 2)), torch.zeros(1, 4)).arch
+    assert chain == wb.Architecture.mlp((4, 8, 2), "tanh")
+
+
+@pytest.mark.parametrize("kind", ["pt", "safetensors"])
+@pytest.mark.parametrize("name", ["resnet", "mlp"])
+def test_a_traced_module_describes_folders_of_its_state_dicts(name: str, kind: str, cli, tmp_path: Path) -> None:
+    modules = []
+    for number in range(5):
+        torch.manual_seed(number)
+        flat = nn.Sequential(nn.Flatten(), nn.Linear(27, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
+        modules.append(ResNet() if name == "resnet" else flat)
+        vary(modules[-1])
+        (tmp_path / "nets").mkdir(exist_ok=True)
+        file = tmp_path / f"nets/net{number}.{kind}"
+        (torch.save if kind == "pt" else save_file)(modules[-1].state_dict(), file)
+    x = torch.randn(3, 3, 33, 33) if name == "resnet" else torch.randn(3, 3, 9)
+    arch = wb.import_network(modules[0], x).arch
+    (tmp_path / "arch.json").write_text(arch.model_dump_json())
+    given = ("zoo", "import", "state-dicts", tmp_path / "nets", "--name", "mine", "--out", tmp_path / "zoo")
+    code, _, err = cli(*given, "--arch", tmp_path / "arch.json")
+    assert (code, err) == (0, "")
+    zoo = wb.load_zoo(tmp_path / "zoo")
+    for split in zoo.splits.values():
+        for output, file in zip(
+            split.networks.forward(x.reshape(3, *arch.input_shape)), split.table["file"], strict=True
+        ):
+            expected = modules[int(file[3])].eval()(x)
+            torch.testing.assert_close(output, expected.detach(), atol=1e-5, rtol=1e-5)
+
+
+def test_a_file_is_one_network_too(tmp_path: Path) -> None:
+    file = write(tmp_path / "net.onnx", mlp(4, 8, 3))
+    networks = wb.import_network(file)
+    x = torch.randn(1, 4)
+    torch.testing.assert_close(networks.forward(x)[0], torch.from_numpy(reference(file, x.numpy())))
+
+
+class Two(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.relu(), x.tanh()
+
+
+class Asks(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x if x.sum() > 0 else -x
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "message"),
+    [
+        (nn.LSTM(3, 4), (2, 5, 3), "LSTM: lstm, zeros: no network of a zoo has such operations"),
+        (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (2, 3, 8), "moves the batch axis"),
+        (nn.Conv1d(2, 3, 3), (2, 2, 9), "conv1d: no network of a zoo has such operations"),
+        (nn.Conv2d(2, 3, 3, stride=(1, 2)), (2, 2, 9, 9), r"conv2d \(conv2d\): stride \[1, 2\]: expected equal ones"),
+        (nn.MaxPool2d(2, ceil_mode=True), (2, 2, 9, 9), "pools incomplete squares"),
+        (nn.ReLU(), (2, 4), "at least one operation with parameters"),
+        (nn.Linear(4, 3), (2, 5), "Linear: torch.export cannot trace it"),
+        (Two(), (2, 4), "has 2 outputs, expected one computed value"),
+        (Asks(), (2, 4), "Asks: torch.export cannot trace it"),
+        (nn.Linear(4, 3), (), "give an example of its inputs"),
+    ],
+)
+def test_what_cannot_be_read_is_named(module: nn.Module, shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(wb.BadInput, match=message) as error:
+        wb.import_network(module, torch.zeros(shape))
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(wb.BadInput, match=r"net\.onnx: no such file"):
+        wb.import_network(tmp_path / "net.onnx")

@@ -1,0 +1,129 @@
+"""`trace_module`: the network that a module of torch computes, traced by `torch.export` in inference mode."""
+
+from __future__ import annotations
+
+import operator
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from torch import Tensor, nn
+
+from ....runtime.errors import BadInput
+from ....runtime.validation import first_error
+from ...networks.architecture import Architecture
+from ..reading.archives import first_line
+from .graph_builder import GraphBuilder
+from .torch_operations import OPERATIONS, Call, Operand, Parameter
+from .values import INPUT, Batch, Value
+
+
+def trace_module(module: nn.Module, example: Tensor) -> tuple[Architecture, np.ndarray]:
+    """Architecture and float32 `params [P]` of a module, whose operations are called like its submodules.
+
+    Arguments:
+        example: a batch of inputs `[n, *input_shape]`; their numbers do not matter.
+
+    Raises BadInput that names what of torch cannot be read.
+    """
+    name = type(module).__name__
+    with _in_inference(module):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                # Without decompositions this only replaces what changes values in place.
+                program = torch.export.export(module, (example,), strict=False).run_decompositions({})
+        except Exception as error:  # whatever the module and the tracer raise
+            raise BadInput(f"{name}: torch.export cannot trace it ({first_line(error)})") from None
+    try:
+        return _Trace(name, program, example).translated()
+    except ValidationError as error:
+        raise BadInput(f"{name}: {first_error(error)[1].removeprefix('Value error, ')}") from None
+    except BadInput:
+        raise
+    except ValueError as error:
+        raise BadInput(f"{name}: {error}") from None
+
+
+GETITEM = "getitem"
+
+
+def _name(node: Any) -> str:
+    """What torch calls a traced function."""
+    schema = getattr(node.target, "_schema", None)
+    name = str(getattr(node.target, "__name__", node.target)) if schema is None else schema.name
+    return str(name.removeprefix("aten::"))
+
+
+@contextmanager
+def _in_inference(module: nn.Module) -> Iterator[None]:
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes.items():
+            part.training = training
+
+
+class _Trace:
+    """One traced program, node by node."""
+
+    def __init__(self, name: str, program: Any, example: Tensor) -> None:
+        self.name, self.program, self.builder = name, program, GraphBuilder()
+        self.builder.batch = Batch(len(example) if example.ndim > 1 else 1, open=False)
+        batched = example.ndim > 1
+        self.input = Value(INPUT, tuple(example.shape[batched:]), batched)
+        self.known: dict[Any, Operand] = {}
+
+    def translated(self) -> tuple[Architecture, np.ndarray]:
+        """Every node in turn. Raises ValueError, and BadInput where a node is to blame."""
+        strangers = {_name(node) for node in self.program.graph.nodes if node.op == "call_function"} - OPERATIONS.keys()
+        if strangers := strangers - {GETITEM}:
+            raise ValueError(f"{', '.join(sorted(strangers))}: no network of a zoo has such operations")
+        signature = self.program.graph_signature
+        stored = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+        constants = signature.inputs_to_lifted_tensor_constants
+        for node in self.program.graph.nodes:
+            if node.op == "placeholder":
+                if node.name in stored or node.name in constants:
+                    name = stored.get(node.name, "")
+                    tensor = self.program.state_dict.get(name) if name in self.program.state_dict else None
+                    tensor = self.program.constants[name or constants[node.name]] if tensor is None else tensor
+                    self.known[node] = Parameter(name, tensor.detach().cpu().numpy())
+                else:
+                    self.known[node] = self.input
+            elif node.op == "call_function":
+                self.known[node] = self._called(node)
+            elif node.op == "output":
+                outputs = [found for found in node.args[0] if found is not None]
+                output = self.known.get(outputs[0]) if len(outputs) == 1 else None
+                if not isinstance(output, Value):
+                    raise ValueError(f"has {len(outputs)} outputs, expected one computed value")
+                return self.builder.finish(output)
+            else:
+                raise ValueError(f"{node.op} {node.target}: no network of a zoo has such operations")
+        raise ValueError("has no output")
+
+    def _called(self, node: Any) -> Operand:
+        if node.target is operator.getitem and node.args[1] == 0:  # of normalisations, which also give statistics
+            return self.known[node.args[0]]
+        op = _name(node)
+        if op == GETITEM:
+            raise ValueError(f"{op} {node.name}: takes more than the first of several results")
+        arguments: dict[str, Operand] = {}
+        for number, argument in enumerate(node.target._schema.arguments):
+            named = node.kwargs.get(argument.name, argument.default_value if argument.has_default_value() else None)
+            given = node.args[number] if number < len(node.args) else named
+            arguments[argument.name] = torch.fx.node.map_arg(given, lambda found: self.known[found])
+        shape = tuple(node.meta["val"].shape) if isinstance(node.meta.get("val"), Tensor) else ()
+        try:
+            return OPERATIONS[op](Call(self.builder, arguments, shape))
+        except ValidationError as error:
+            raise BadInput(f"{self.name}: {op} ({node.name}): {': '.join(first_error(error))}") from None
+        except (ValueError, LookupError) as error:
+            raise BadInput(f"{self.name}: {op} ({node.name}): {error}") from None

@@ -126,14 +126,22 @@ CASES: dict[str, Any] = {
     ),
     "channels last": model(
         [
-            node("Transpose", ["x"], ["first"], perm=[0, 3, 1, 2]),
+            node("Mul", ["x", "scale"], ["scaled"]),
+            node("Add", ["scaled", "shift"], ["moved"]),
+            node("Transpose", ["moved"], ["first"], perm=[0, 3, 1, 2]),
             node("Conv", ["first", "k"], ["c"]),
             node("Transpose", ["c"], ["last"], perm=[0, 2, 3, 1]),
             node("Reshape", ["last", "rows"], ["f"]),
             node("MatMul", ["f", "head"], ["y"]),
         ],
         ["n", 6, 6, 2],
-        {"k": KERNEL, "rows": ints(-1, 48), "head": weights(48, 2)},
+        {
+            "scale": np.float32(0.5),
+            "shift": weights(2),
+            "k": KERNEL,
+            "rows": ints(-1, 48),
+            "head": weights(48, 2),
+        },
     ),
     "a shape that is computed": model(
         [
@@ -173,6 +181,31 @@ CASES: dict[str, Any] = {
         VECTOR,
         {"w": DENSE},
         opset=20,
+    ),
+    "gelu, as torch writes it": model(
+        [
+            node("MatMul", ["x", "w"], ["product"]),
+            node("Add", ["product", "b"], ["h"]),
+            node("Div", ["h", "root"], ["d"]),
+            node("Erf", ["d"], ["e"]),
+            node("Add", ["e", "one"], ["o"]),
+            node("Mul", ["h", "o"], ["m"]),
+            node("Mul", ["m", "half"], ["y"]),
+        ],
+        VECTOR,
+        {"w": DENSE, "b": weights(5), "root": np.float32(2**0.5), "one": np.float32(1), "half": np.float32(0.5)},
+    ),
+    "gelu, halved first": model(
+        [
+            node("MatMul", ["x", "w"], ["h"]),
+            node("Mul", ["h", "root"], ["d"]),
+            node("Erf", ["d"], ["e"]),
+            node("Add", ["one", "e"], ["o"]),
+            node("Mul", ["h", "half"], ["m"]),
+            node("Mul", ["o", "m"], ["y"]),
+        ],
+        VECTOR,
+        {"w": DENSE, "root": np.float32(0.5**0.5), "one": np.float32(1), "half": np.float32(0.5)},
     ),
     "sine with a frequency": model(
         [node("MatMul", ["x", "w"], ["h"]), node("Mul", ["h", "omega"], ["o"]), node("Sin", ["o"], ["y"])],

@@ -74,6 +74,10 @@ CASES: dict[str, tuple[Any, str]] = {
         model([node("MatMul", ["x", "x"], ["h"]), DENSE], ["n", 6, 6], W),
         "MatMul h: multiplies two computed values",
     ),
+    "an erf of its own": (
+        model([node("Erf", ["x"], ["h"]), DENSE], ["n", 6], W),
+        "Erf h: belongs to no GELU: expected x / sqrt 2",
+    ),
     "a height that is open": (
         model([node("Flatten", ["x"], ["h"]), DENSE], ["n", 1, "height", 6], W),
         "axis 2 is height: fix all but the batch axis",
@@ -184,6 +188,24 @@ CASES: dict[str, tuple[Any, str]] = {
             {"s": np.array([2000, 2000])},
         ),
         "the network has more than 100,000,000 parameters",
+    ),
+    "an input that claims much and is scaled": (
+        model([node("Div", ["x", "c"], ["h"]), node("Relu", ["h"], ["y"])], ["n", 10**9], {"c": np.float32(255)}),
+        "1,000,000,000 channels, more than 100,000,000",
+    ),
+    "a constant that is filled and added": (
+        model(
+            [node("ConstantOfShape", ["s"], ["c"], value=CONST), node("Add", ["x", "c"], ["y"])],
+            ["n", 10**8],
+            {"s": np.array([10**8])},
+        ),
+        "Add y: meets a constant of 100,000,000 numbers, more than 10,000,000",
+    ),
+    "a stride of zero": (
+        model(
+            [node("MaxPool", ["x"], ["h"], kernel_shape=[2, 2], strides=[0, 0], ceil_mode=1), DENSE], ["n", 1, 6, 6], W
+        ),
+        "MaxPool h: ",
     ),
     "an input that is turned round": (
         model([node("Transpose", ["x"], ["t"], perm=[0, 2, 1]), node("Flatten", ["t"], ["y"])], ["n", BIG, BIG]),

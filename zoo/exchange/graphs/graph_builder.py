@@ -268,8 +268,8 @@ class GraphBuilder:
             return value
         if len(held) != 3:
             return value if value.node == INPUT else self._settled(value)
-        spread = (np.broadcast_to(numbers, value.shape) for numbers in (value.scale, value.shift))
-        return self._settled(value) if all(_per_channel(numbers, 0)[1] for numbers in spread) else value
+        found = (_per_channel(numbers, value, None, value.shape) for numbers in (value.scale, value.shift))
+        return self._settled(value) if all(numbers is not None for numbers in found) else value
 
     def finish(self, output: Value) -> tuple[Architecture, np.ndarray]:
         """The architecture that ends with `output`, and its float32 `params [P]`. Raises ValueError."""
@@ -398,24 +398,23 @@ class GraphBuilder:
         if value.plain:
             return node
         shape = self._shape(node)
-        scale, shift = (_arranged(numbers, value, order, shape) for numbers in (value.scale, value.shift))
-        channels = neuron_axis(shape)
-        if not shift.any():
-            scale, same = _per_channel(scale, channels)
-            if same:
-                return self._put("layer-scale", {"channels": scale.size}, [scale], node)
-        elif len(shape) == 2 and not _per_channel(shift, channels)[1] and uniform(scale):
-            if scale.flat[0] != 1:
-                node = self._put("layer-scale", {"channels": shape[1]}, [scale[0]], node)
-            return self._put("position-embedding", {"tokens": shape[0], "features": shape[1]}, [shift], node)
-        else:
-            (scale, same), (shift, also) = _per_channel(scale, channels), _per_channel(shift, channels)
-            if same and also:
-                tensors = [scale, shift, np.zeros_like(shift), np.ones_like(scale)]
-                found = self._put("batch-norm", {"channels": scale.size, "eps": 0.0}, tensors, node)
-                if (scale == 1).all():
-                    self._shifts[found] = shift
-                return found
+        channels = shape[neuron_axis(shape)]
+        if channels > MAX_PARAMS:
+            raise ValueError(f"multiplies or adds to {channels:,} channels, more than {MAX_PARAMS:,}")
+        scale, shift = (_per_channel(numbers, value, order, shape) for numbers in (value.scale, value.shift))
+        if scale is not None and shift is not None and shift.any():
+            zeros, ones = (np.broadcast_to(np.float32(number), channels) for number in (0, 1))
+            found = self._put("batch-norm", {"channels": channels, "eps": 0.0}, [scale, shift, zeros, ones], node)
+            if (scale == 1).all():
+                self._shifts[found] = shift
+            return found
+        if scale is not None and (shift is not None or len(shape) == 2):
+            if shift is not None or (scale != 1).any():
+                node = self._put("layer-scale", {"channels": channels}, [scale], node)
+            if shift is None:
+                added = _arranged(value.shift, value, order, shape)
+                node = self._put("position-embedding", {"tokens": shape[0], "features": channels}, [added], node)
+            return node
         raise ValueError(f"multiplies or adds numbers that differ from place to place of {list(shape)}")
 
     def _of_image(
@@ -460,15 +459,20 @@ def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
 
 
 def _arranged(numbers: np.ndarray, value: Value, order: np.ndarray | None, shape: Shape) -> np.ndarray:
-    if uniform(numbers):
-        return np.broadcast_to(np.asarray(numbers.flat[0]), shape)
+    """What meets a value, as the places of its node lie."""
+    if value.places > MAX_PLACES:
+        raise ValueError(f"numbers for each of {value.places:,} places, more than {MAX_PLACES:,}")
     spread = np.broadcast_to(numbers, value.shape).ravel()
     if order is not None:
         spread = spread[np.argsort(order)]
     return spread.reshape(shape)
 
 
-def _per_channel(numbers: np.ndarray, axis: int) -> tuple[np.ndarray, bool]:
-    """One number per channel, and whether that is all there is."""
-    rows = np.moveaxis(numbers, axis, 0).reshape(numbers.shape[axis], -1)
-    return rows[:, 0], np.array_equal(rows, np.broadcast_to(rows[:, :1], rows.shape), equal_nan=True)
+def _per_channel(numbers: np.ndarray, value: Value, order: np.ndarray | None, shape: Shape) -> np.ndarray | None:
+    """One number per channel; None where the places of a channel have different ones."""
+    axis = neuron_axis(shape)
+    if uniform(numbers):
+        return np.broadcast_to(numbers.flat[0], shape[axis])
+    rows = np.moveaxis(_arranged(numbers, value, order, shape), axis, 0).reshape(shape[axis], -1)
+    same = np.array_equal(rows, np.broadcast_to(rows[:, :1], rows.shape), equal_nan=True)
+    return rows[:, 0] if same else None

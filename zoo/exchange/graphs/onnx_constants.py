@@ -10,6 +10,7 @@ import numpy as np
 
 from ..reading.state_dict_files import MAX_PARAMS
 from .onnx_files import onnx_package
+from .values import MAX_PLACES
 
 Arrays = Sequence[np.ndarray]
 Attributes = dict[str, Any]
@@ -83,7 +84,7 @@ def _full(inputs: Arrays, attributes: Attributes) -> np.ndarray:
     shape = tuple(int(size) for size in inputs[0].ravel())
     if any(size < 0 for size in shape):
         raise ValueError(f"fills {list(shape)}")
-    _check(math.prod(shape))
+    _check(math.prod(shape), MAX_PARAMS)  # which takes no memory yet
     return np.broadcast_to(np.ravel(attributes.get("value", np.zeros(1, np.float32)))[0], shape)
 
 
@@ -91,6 +92,7 @@ def _cast(inputs: Arrays, attributes: Attributes) -> np.ndarray:
     dtype = np.dtype(onnx_package().helper.tensor_dtype_to_np_dtype(attributes["to"]))
     if dtype.kind not in "fib":
         raise ValueError(f"casts to {dtype}")
+    _check(inputs[0].size)
     with np.errstate(all="ignore"):
         return inputs[0].astype(dtype)
 
@@ -118,9 +120,9 @@ def _reshape(inputs: Arrays, attributes: Attributes) -> np.ndarray:
     return inputs[0].reshape(reshaped(inputs[0].shape, target, keep_zero=bool(attributes.get("allowzero"))))
 
 
-def _check(size: int) -> None:
-    if size > MAX_PARAMS:
-        raise ValueError(f"makes a constant of {size:,} numbers, more than {MAX_PARAMS:,}")
+def _check(size: int, most: int = MAX_PLACES) -> None:
+    if size > most:
+        raise ValueError(f"makes a constant of {size:,} numbers, more than {most:,}")
 
 
 FOLDS: dict[str, Callable[[Arrays, Attributes], Any]] = {

@@ -16,10 +16,11 @@ from ..reading.state_dict_files import MAX_PARAMS
 from .graph_builder import GraphBuilder
 from .onnx_constants import FOLDS, folded
 from .onnx_files import onnx_package, read_model, read_tensor
-from .onnx_operations import OPERATIONS, Operand, Step
+from .onnx_operations import OPERATIONS, Gate, Operand, Step
 from .values import INPUT, Batch, Value
 
 STANDARD_DOMAINS = ("", "ai.onnx")
+MISFITS = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError)  # what wrong attributes lead to
 LEAST_OPSET = 7  # broadcasting as numpy's since then
 FLOAT, INT32, INT64, FLOAT16, DOUBLE = 1, 6, 7, 10, 11  # of an input
 
@@ -36,7 +37,7 @@ def read_onnx(path: Path, notes: dict[str, None]) -> tuple[Architecture, np.ndar
         raise BadInput(f"{path}: {first_error(error)[1].removeprefix('Value error, ')}") from None
     except BadInput:
         raise
-    except ValueError as error:
+    except MISFITS as error:
         raise BadInput(f"{path}: {error}") from None
     if graph.builder.input_order is not None:
         shape = list(arch.input_shape)
@@ -80,9 +81,10 @@ class _OnnxGraph:
                 raise BadInput(f"{self.path}: {_called(node)}: {': '.join(first_error(error))}") from None
             except BadInput:
                 raise
-            except (ValueError, LookupError, TypeError, AttributeError) as error:  # attributes that do not fit
+            except MISFITS as error:
                 raise BadInput(f"{self.path}: {_called(node)}: {str(error) or type(error).__name__}") from None
-            self.known[node.output[0]] = found
+            if node.output[0]:
+                self.known[node.output[0]] = found
         output = self.known.get(self.graph.output[0].name)
         if not isinstance(output, Value):
             raise ValueError(f"its output {self.graph.output[0].name} is not computed from its input")
@@ -96,7 +98,7 @@ class _OnnxGraph:
         if node.op_type == "Shape" and isinstance(inputs[0], Value):
             value = inputs[0]
             return np.array(self.builder.full(value), np.int64)
-        if not any(isinstance(operand, Value) for operand in inputs):
+        if not any(isinstance(operand, Value | Gate) for operand in inputs):
             return self._counted(folded(node.op_type, [x for x in inputs if isinstance(x, np.ndarray)], attributes))
         if node.op_type not in OPERATIONS:
             raise ValueError("reads a computed value, which no network of a zoo does")

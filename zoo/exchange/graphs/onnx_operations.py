@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from .graph_builder import GraphBuilder
 from .onnx_constants import axes_of, reshaped, squeezed, unsqueezed
-from .values import ONE, ZERO, Value, uniform
+from .values import INPUT, MAX_PLACES, ONE, ZERO, Value, uniform
 
-Operand = Value | np.ndarray | None
+
+@dataclass(frozen=True)
+class Gate:
+    """erf(x / sqrt 2), and that plus one: of what GELU, 0.5 x (1 + erf(x / sqrt 2)), is written with."""
+
+    x: Value
+    offset: bool = False
+
+
+Operand = Value | Gate | np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,10 @@ class Step:
 
     def beside(self, number: int, value: Value) -> np.ndarray:
         """A constant that meets a value elementwise, without the batch axis, in float64."""
-        found = np.asarray(self.constant(number), np.float64)
+        found = self.constant(number)
+        if found.size > MAX_PLACES:
+            raise ValueError(f"meets a constant of {found.size:,} numbers, more than {MAX_PLACES:,}")
+        found = np.asarray(found, np.float64)
         if value.batched and found.ndim == len(value.shape) + 1:
             if len(found) != 1 and not (found == found[:1]).all():
                 raise ValueError("has other numbers for each input of a batch")
@@ -214,7 +226,17 @@ def _prelu(step: Step) -> Value:
     return step.builder.activation(step.value(), "leaky-relu", negative_slope=float(slope.flat[0]))
 
 
-def _add(step: Step) -> Value:
+def _erf(step: Step) -> Gate:
+    x = step.value()
+    if not uniform(x.scale) or x.shift.any() or not np.isclose(x.scale.flat[0], 0.5**0.5):
+        raise ValueError("belongs to no GELU: expected x / sqrt 2")
+    return Gate(replace(x, scale=ONE))
+
+
+def _add(step: Step) -> Value | Gate:
+    for gate, one in (step.inputs, step.inputs[::-1]):
+        if isinstance(gate, Gate) and isinstance(one, np.ndarray) and uniform(one) and one.flat[0] == 1:
+            return replace(gate, offset=True)
     if all(isinstance(operand, Value) for operand in step.inputs):
         total = step.value(0)
         for number in range(1, len(step.inputs)):
@@ -222,7 +244,8 @@ def _add(step: Step) -> Value:
         return total
     number = 0 if isinstance(step.inputs[0], Value) else 1
     x = step.value(number)
-    return x.scaled(ONE, step.beside(1 - number, x))
+    shifted = x.scaled(ONE, step.beside(1 - number, x))
+    return shifted if x.node == INPUT else step.builder.applied(shifted)
 
 
 def _sub(step: Step) -> Value:
@@ -234,8 +257,20 @@ def _sub(step: Step) -> Value:
     return step.value(1).scaled(-ONE, step.beside(0, step.value(1)))
 
 
+def _gelu(step: Step, x: Operand, gate: Operand) -> Value | None:
+    """The product of x, or of a multiple, and 1 + erf(x / sqrt 2); None for another one."""
+    if not isinstance(x, Value) or not isinstance(gate, Gate) or not gate.offset:
+        return None
+    if (x.node, x.shape) != (gate.x.node, gate.x.shape) or x.shift.any() or not uniform(x.scale):
+        return None
+    return step.builder.activation(gate.x, "gelu").scaled(2 * x.scale, ZERO)
+
+
 def _mul(step: Step) -> Value:
     a, b = step.inputs
+    for x, gate in ((a, b), (b, a)):
+        if (found := _gelu(step, x, gate)) is not None:
+            return found
     if isinstance(a, Value) and isinstance(b, Value):
         return step.builder.gated(a, b)
     number = 0 if isinstance(a, Value) else 1
@@ -316,7 +351,7 @@ def _gather(step: Step) -> Value:
     return found if number.ndim == 0 else found.reshaped((1, *found.shape))
 
 
-OPERATIONS: dict[str, Callable[[Step], Value]] = {
+OPERATIONS: dict[str, Callable[[Step], Value | Gate]] = {
     "Add": _add,
     "AveragePool": _pool("avg"),
     "BatchNormalization": _batch_norm,
@@ -326,6 +361,7 @@ OPERATIONS: dict[str, Callable[[Step], Value]] = {
     "Div": _div,
     "Dropout": _dropout,
     "Elu": _activation("elu"),
+    "Erf": _erf,
     "Flatten": _flatten,
     "Gather": _gather,
     "Gelu": _activation("gelu"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import zlib
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
@@ -75,8 +76,9 @@ class ArchitectureFamily(BaseModel):
             key = "-".join([name, *parts])
             try:
                 yield key, self._architecture(**chosen)
-            except ValidationError as error:
-                raise ValueError(f"{key}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
+            except ValueError as error:
+                text = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+                raise ValueError(f"{key}: {text.removeprefix('Value error, ')}") from None
 
     def _architecture(self, **chosen: Any) -> Architecture:
         raise NotImplementedError
@@ -149,14 +151,12 @@ class CNNFamily(ArchitectureFamily):
 
 
 class TransformerFamily(ArchitectureFamily):
-    """Transformers that normalise before attention and feed-forward layers, of images or of sequences.
+    """Transformers that normalise before attention and feed-forward layers (Dosovitskiy et al. 2021, equations 1 to 4).
 
-    An image is cut into patches, each a token by a linear map (ViT, Dosovitskiy et al. 2021, equations 1 to 4); of a
-    sequence every item is.
+    An image is cut into patches, each a token by a linear map, or read as a sequence of its rows.
 
     Fields:
-        input_shape: `(channels, height, width)` of images, or `(tokens, features)`.
-        patch: side of a patch, in pixels.
+        patch: side of a patch, in pixels, or "row" for all of a row.
         causal: a token attends to itself and to those before it.
         width: features of a token; the feed-forward layers have `expansion` times as many.
         read: what the linear layer at the end is given: a "class" token, the "mean" of all tokens, or the "last".
@@ -165,9 +165,9 @@ class TransformerFamily(ArchitectureFamily):
     fixed = ArchitectureFamily.fixed | {"causal"}
 
     family: Literal["transformer"]
-    input_shape: tuple[PositiveInt, PositiveInt, PositiveInt] | tuple[PositiveInt, PositiveInt]
+    input_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
     causal: bool = False
-    patch: Choices[PositiveInt] = (1,)
+    patch: Choices[PositiveInt | Literal["row"]]
     depth: Choices[PositiveInt]
     width: Choices[PositiveInt]
     heads: Choices[PositiveInt]
@@ -189,17 +189,11 @@ class TransformerFamily(ArchitectureFamily):
             kind = LayerNorm if chosen["norm"] == "layer" else RMSNorm
             return found.put(kind(channels=width, eps=EPSILON, inputs=reads))
 
-        if len(self.input_shape) == 3:
-            channels, *sides = self.input_shape
-            side = chosen["patch"]
-            found.put(
-                Conv2d(in_channels=channels, out_channels=width, kernel_size=(side, side), stride=side, padding=0),
-                ToTokens(),
-            )
-            tokens = (sides[0] // side) * (sides[1] // side)
-        else:
-            tokens = self.input_shape[0]
-            linear(self.input_shape[1], width)
+        channels, _, columns = self.input_shape
+        patch, stride = ((1, columns), 1) if chosen["patch"] == "row" else ((chosen["patch"],) * 2, chosen["patch"])
+        cut = Conv2d(in_channels=channels, out_channels=width, kernel_size=patch, stride=stride, padding=0)
+        tokens = math.prod(cut.output_shape(self.input_shape)[1:])
+        found.put(cut, ToTokens())
         if read == "class":
             found.put(ClassToken(features=width))
             tokens += 1

@@ -90,14 +90,22 @@ def test_a_transformer_is_read_as_its_name_says() -> None:
         }
         (last,) = [op for op in arch.operations if op.op in ("take-token", "mean-tokens")]
         assert getattr(last, "token", None) == {"class": 0, "mean": None, "last": tokens - 1}[name.split("-")[2]]
-    rows = family | {"draws": 1, "input_shape": (8, 5), "causal": True, "heads": (2,), "read": ("last",)}
+    rows = family | {
+        "draws": 1,
+        "input_shape": (3, 8, 5),
+        "patch": ("row",),
+        "causal": True,
+        "heads": (2,),
+        "read": ("last",),
+    }
     (arch,) = dict(TransformerFamily.model_validate(rows).drawn("rows")).values()
-    assert arch.tensors[0].shape == (8, 5)
+    assert arch.tensors[0].shape == (8, 3, 1, 5)
+    assert {shape for op, shape in zip(arch.operations, arch.shapes, strict=True) if op.op == "to-tokens"} == {(8, 8)}
     assert [op.causal for op in arch.operations if op.op == "attention"] == [True, True]
-    assert Networks(arch, torch.randn(3, arch.num_params)).forward(torch.randn(2, 8, 5)).shape == (3, 2, 10)
+    assert Networks(arch, torch.randn(3, arch.num_params)).forward(torch.randn(2, 3, 8, 5)).shape == (3, 2, 10)
 
 
-@pytest.mark.parametrize("name", ["digits-resnets", "digits-transformers"])
+@pytest.mark.parametrize("name", ["digits-resnets", "digits-transformers", "wild-cnns"])
 def test_a_standard_zoo_has_many_architectures_each_in_every_split(name: str) -> None:
     entry = catalogue_entry(name)
     architectures = entry.recipe.architectures

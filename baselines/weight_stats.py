@@ -36,7 +36,8 @@ class WeightStats(Method):
     """Gradient-boosted trees on the statistics.
 
     Several architectures share the columns: tensors are numbered from the input on, in pairs of weight and bias, and
-    what an architecture does not have is missing (NaN), which trees can split on.
+    what an architecture does not have is missing (NaN), which trees can split on. Of deeper networks than those of
+    training the tensors that these have are read.
 
     Fields:
         trees, lr, leaves: of scikit-learn's HistGradientBoosting; training stops early on val.
@@ -54,7 +55,7 @@ class WeightStats(Method):
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
         """Boost trees on train, early stopping on val."""
-        self.columns = 7 * max(len(arch.tensors) for arch in task.architectures)
+        self.columns = 7 * max(len(networks.arch.tensors) for networks in train.groups if len(networks))
         self.output, self.output_dim = task.output, task.output_dim
         booster = HistGradientBoostingRegressor if task.output == "values" else HistGradientBoostingClassifier
         self.model = booster(
@@ -77,7 +78,9 @@ class WeightStats(Method):
         groups = [networks for networks in groups if len(networks)]
         if not groups:
             return np.empty((0, self.columns))
-        blocks = [statistics(require_finite(networks, self.name)).double().numpy() for networks in groups]
+        blocks = [
+            statistics(require_finite(networks, self.name)).double().numpy()[:, : self.columns] for networks in groups
+        ]
         return np.concatenate(
             [np.pad(block, ((0, 0), (0, self.columns - block.shape[1])), constant_values=np.nan) for block in blocks]
         )

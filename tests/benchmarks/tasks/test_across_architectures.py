@@ -93,11 +93,13 @@ def test_the_traits_of_known_networks() -> None:
         assert width(arch) == 2 * features
 
 
-@pytest.mark.parametrize("policy", POLICIES[:2])
-def test_a_method_learns_from_some_and_is_asked_about_others(zoo: wb.Zoo, policy: str, tmp_path: Path) -> None:
-    (result,) = wb.run(
-        "weight-norms", task="property", zoo=zoo, target="sum_of_squares", split=policy, out=tmp_path / "runs"
-    )
+@pytest.mark.parametrize(
+    ("method", "policy"), [("weight-norms", POLICIES[0]), ("weight-norms", POLICIES[1]), ("weight-stats", POLICIES[0])]
+)
+def test_a_method_learns_from_some_and_is_asked_about_others(
+    zoo: wb.Zoo, method: str, policy: str, tmp_path: Path
+) -> None:
+    (result,) = wb.run(method, task="property", zoo=zoo, target="sum_of_squares", split=policy, out=tmp_path / "runs")
     assert result.status == "ok", result.error
     parts = zoo.with_splits(policy).splits
     assert (result.zoo.n_train, result.zoo.n_val, result.zoo.n_test) == tuple(len(split) for split in parts.values())

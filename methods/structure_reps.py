@@ -30,7 +30,7 @@ from .contract.network_checks import require_finite
 from .contract.parameter_ranges import NonNegativeFinite, PositiveFinite
 from .contract.task_view import TaskView
 from .graphs.graph_topology import GraphTopology, kernel_length
-from .graphs.graph_view import MAX_EDGES
+from .graphs.graph_view import MAX_EDGES, seen_layout
 from .graphs.neural_graph import layout_of
 from .graphs.neuron_nodes import group_nodes
 from .training.training_flops import epoch_flops
@@ -230,7 +230,7 @@ class StructureReps(Method):
         """The nodes' means, `[B, n, width]` per group of hidden neurons."""
         if not len(networks):
             return [torch.empty(0, group.size, self.width) for group in neuron_groups(networks.arch)]
-        if self._topology(networks.arch).layout is not layout_of(networks.arch):
+        if seen_layout(networks.arch) is not layout_of(networks.arch):
             raise BadInput(
                 f"{self.name} embeds the neurons of networks of up to {MAX_EDGES:,} edges, not of {networks.arch}"
             )

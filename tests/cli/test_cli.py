@@ -6,6 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from helpers.recorded import read_results
 
 import weightbench as wb
 from weightbench.benchmarks.running.suite import load_suite
+from weightbench.cli import time_limit
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -196,6 +198,21 @@ def test_a_budget_ends_a_run_and_is_read_strictly(small_zoo: Path, tmp_path: Pat
         code, _, err = cli("run", *asked, "--budget", text, "--out", tmp_path / "runs")
         assert code == 2
         assert f"--budget {text}" in err
+
+
+def test_a_budget_that_ends_in_a_finaliser_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late:
+        def __del__(self) -> None:
+            time.sleep(60)
+
+    def work() -> None:
+        Late()
+        time.sleep(60)
+
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+    monkeypatch.setattr(time_limit, "AGAIN_S", 0.2)
+    with pytest.raises(time_limit.BudgetSpent), time_limit.within("1s"):
+        work()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from weightbench.runtime.errors import BadInput
 
 SECONDS = {"s": 1, "m": 60, "h": 3600}
+AGAIN_S = 5.0  # after which what was raised in a finaliser, where Python drops it, is raised again
 
 
 class BudgetSpent(KeyboardInterrupt):
@@ -36,7 +37,7 @@ def within(budget: str | None) -> Iterator[None]:
 
     seconds = parsed_budget(budget)
     earlier = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN_S)
     try:
         yield
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import zlib
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
@@ -80,8 +81,9 @@ class ArchitectureFamily(BaseModel):
                 text = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
                 raise ValueError(f"{key}: {text.removeprefix('Value error, ')}") from None
 
+    @abstractmethod
     def _architecture(self, **chosen: Any) -> Architecture:
-        raise NotImplementedError
+        """That of one choice for every field. Raises ValueError for choices that do not go together."""
 
 
 class CNNFamily(ArchitectureFamily):

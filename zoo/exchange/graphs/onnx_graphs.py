@@ -7,20 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
-from ....runtime.errors import BadInput
-from ....runtime.validation import first_error
 from ...networks.architecture import Architecture
 from ..reading.state_dict_files import MAX_PARAMS
 from .graph_builder import GraphBuilder
 from .onnx_constants import FOLDS, folded
 from .onnx_files import onnx_package, read_model, read_tensor
 from .onnx_operations import OPERATIONS, Gate, Operand, Step
+from .refusals import refused_as
 from .values import INPUT, Batch, Value
 
 STANDARD_DOMAINS = ("", "ai.onnx")
-MISFITS = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError)  # what wrong attributes lead to
 LEAST_OPSET = 7  # broadcasting as numpy's since then
 FLOAT, INT32, INT64, FLOAT16, DOUBLE = 1, 6, 7, 10, 11  # of an input
 
@@ -31,14 +28,8 @@ def read_onnx(path: Path, notes: dict[str, None]) -> tuple[Architecture, np.ndar
     Raises BadInput that names the file and, by its name, the operation that cannot be read.
     """
     graph = _OnnxGraph(path, notes)
-    try:
+    with refused_as(str(path)):
         arch, params = graph.translated()
-    except ValidationError as error:
-        raise BadInput(f"{path}: {first_error(error)[1].removeprefix('Value error, ')}") from None
-    except BadInput:
-        raise
-    except MISFITS as error:
-        raise BadInput(f"{path}: {error}") from None
     if graph.builder.input_order is not None:
         shape = list(arch.input_shape)
         notes[f"inputs are read as {shape}, their axes in another order than in the files"] = None
@@ -75,14 +66,8 @@ class _OnnxGraph:
                     if name not in stored:
                         raise ValueError(f"{_called(node)}: reads {name}, which nothing computes")
                     self.known[name] = self._tensor(stored[name])
-            try:
+            with refused_as(f"{self.path}: {_called(node)}"):
                 found = self._computed(node)
-            except ValidationError as error:
-                raise BadInput(f"{self.path}: {_called(node)}: {': '.join(first_error(error))}") from None
-            except BadInput:
-                raise
-            except MISFITS as error:
-                raise BadInput(f"{self.path}: {_called(node)}: {str(error) or type(error).__name__}") from None
             if node.output[0]:
                 self.known[node.output[0]] = found
         output = self.known.get(self.graph.output[0].name)

@@ -10,14 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationError
 from torch import Tensor, nn
 
 from ....runtime.errors import BadInput
-from ....runtime.validation import first_error
 from ...networks.architecture import Architecture
 from ..reading.archives import first_line
 from .graph_builder import GraphBuilder
+from .refusals import refused_as
 from .torch_operations import OPERATIONS, Call, Operand, Parameter
 from .values import INPUT, Batch, Value
 
@@ -39,14 +38,8 @@ def trace_module(module: nn.Module, example: Tensor) -> tuple[Architecture, np.n
                 program = torch.export.export(module, (example,), strict=False).run_decompositions({})
         except Exception as error:  # whatever the module and the tracer raise
             raise BadInput(f"{name}: torch.export cannot trace it ({first_line(error)})") from None
-    try:
+    with refused_as(name):
         return _Trace(name, program, example).translated()
-    except ValidationError as error:
-        raise BadInput(f"{name}: {first_error(error)[1].removeprefix('Value error, ')}") from None
-    except BadInput:
-        raise
-    except ValueError as error:
-        raise BadInput(f"{name}: {error}") from None
 
 
 GETITEM = "getitem"
@@ -121,9 +114,5 @@ class _Trace:
             given = node.args[number] if number < len(node.args) else named
             arguments[argument.name] = torch.fx.node.map_arg(given, lambda found: self.known[found])
         shape = tuple(node.meta["val"].shape) if isinstance(node.meta.get("val"), Tensor) else ()
-        try:
+        with refused_as(f"{self.name}: {op} ({node.name})"):
             return OPERATIONS[op](Call(self.builder, arguments, shape))
-        except ValidationError as error:
-            raise BadInput(f"{self.name}: {op} ({node.name}): {': '.join(first_error(error))}") from None
-        except (ValueError, LookupError) as error:
-            raise BadInput(f"{self.name}: {op} ({node.name}): {error}") from None

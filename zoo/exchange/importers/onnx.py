@@ -10,11 +10,10 @@ from pathlib import Path
 import pandas as pd
 
 from ....runtime.errors import BadInput
-from ...storage.manifest import SourceInfo
 from ..graphs.onnx_files import onnx_package
 from ..graphs.onnx_graphs import read_onnx
 from ..reading.archives import files_below
-from ..reading.network_listing import ImportedNetwork, NetworkListing
+from ..reading.network_listing import UNKNOWN_SOURCE, ImportedNetwork, NetworkListing
 from ..reading.network_reader import NetworkReader
 
 
@@ -41,7 +40,7 @@ def find(folder: Path, reader: NetworkReader) -> NetworkListing:
         read=read,
         columns={"id": "name of the network", "file": "path in the folder it was imported from"},
         reader=reader,
-        source=SourceInfo(name="unknown", sha256=None, license="not stated", citation="Not stated", classes=[]),
+        source=UNKNOWN_SOURCE,
         split_rule="Splits were drawn network by network",
         largest_file=max((folder / file).stat().st_size for file in files),
     )

@@ -14,9 +14,8 @@ import pandas as pd
 import torch
 
 from ....runtime.errors import BadInput
-from ...storage.manifest import SourceInfo
 from ..reading.archives import files_below
-from ..reading.network_listing import ARCHITECTURE, ImportedNetwork, NetworkListing
+from ..reading.network_listing import ARCHITECTURE, UNKNOWN_SOURCE, ImportedNetwork, NetworkListing
 from ..reading.network_reader import NetworkReader, read_architectures
 from ..reading.state_dict_files import (
     OTHER_SUFFIXES,
@@ -70,7 +69,7 @@ def find(folder: Path, reader: NetworkReader) -> NetworkListing:
         read=read,
         columns={"id": "name of the network", "file": "path in the folder it was imported from"},
         reader=reader,
-        source=SourceInfo(name="unknown", sha256=None, license="not stated", citation="Not stated", classes=[]),
+        source=UNKNOWN_SOURCE,
         split_rule="Splits were drawn network by network",
         labels=folder / LABELS if (folder / LABELS).is_file() else None,
         reads_architecture=bool(reader.architectures),

@@ -17,6 +17,7 @@ from .network_reader import NetworkReader
 # Columns that have a meaning, all text.
 FILE, GROUP, SPLIT, ARCHITECTURE = "file", "group", "split", "architecture"
 MAX_CLASSES = 10_000
+UNKNOWN_SOURCE = SourceInfo(name="unknown", sha256=None, license="not stated", citation="Not stated", classes=[])
 
 
 class ImportedNetwork(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
@@ -88,9 +89,9 @@ class BaseOperation(BaseModel):
         """Its output's shape for inputs of these, without the batch axes. Raises ValueError for what does not fit."""
         return shapes[0]
 
+    @abstractmethod
     def apply(self, tensors: dict[str, Tensor], *inputs: Tensor) -> Tensor:
         """Its output `[B, n, *output_shape]` for B networks: tensors `[B, *shape]` by role, inputs `[B, n, *shape]`."""
-        raise NotImplementedError
 
     def apply_in_training(self, tensors: dict[str, Tensor], *inputs: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Its output while it is trained, and by role what running statistics become `[B, *shape]`."""

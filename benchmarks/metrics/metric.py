@@ -40,12 +40,14 @@ class Items:
         statistic: from `[..., k]` to `[...]`.
         strata: `[N]` for a score that is the mean of one score per stratum (per run, say); networks at -1 do not count.
         bounds: between which every score lies, where it does.
+        min_units: an interval takes more units than others' do to reach its level: this many.
     """
 
     columns: np.ndarray
     statistic: Callable[[np.ndarray], np.ndarray] = mean_of
     strata: np.ndarray | None = None
     bounds: tuple[float, float] | None = None
+    min_units: int = 0
 
     @property
     def parts(self) -> list[np.ndarray]:

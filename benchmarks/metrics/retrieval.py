@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.metrics import average_precision_score
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.preprocessing import StandardScaler
 
@@ -18,7 +17,8 @@ from ...runtime.errors import BadInput
 from .metric import Answers, Evaluation, Items, Metric, mean_of_pseudo_values, pseudo_values
 
 RECALL_AT = (1, 5, 10)
-QUERIES = 512  # whose distances are computed at once
+MIN_UNITS = 100  # units are searched among each other: intervals of fewer are too wide
+QUERIES = 128  # ranked at once
 
 
 class MeanAveragePrecision(Metric):
@@ -72,7 +72,7 @@ def _items(found: Ranked) -> Items:
     if np.isnan(found.precisions).all():
         raise BadInput("no test network has another of its kind in another run: there is nothing to retrieve")
     values = pseudo_values(float(np.nanmean(found.precisions)), found.left_out)
-    return Items(100 * values[:, None], mean_of_pseudo_values, bounds=(0, 100))
+    return Items(100 * values[:, None], mean_of_pseudo_values, bounds=(0, 100), min_units=MIN_UNITS)
 
 
 def _standardised(embeddings: np.ndarray) -> np.ndarray:
@@ -83,31 +83,54 @@ def _standardised(embeddings: np.ndarray) -> np.ndarray:
 def ranked(embeddings: np.ndarray, labels: np.ndarray, owners: np.ndarray) -> Ranked:
     """Every network as a query: rows of another owner are ranked, and those of the query's label are relevant."""
     scaled = embeddings.astype(float)
-    precisions, ranks = np.full(len(scaled), np.nan), np.zeros(len(scaled), int)
-    changes, lost = np.zeros(len(scaled)), np.zeros(len(scaled))
-    for start in range(0, len(scaled), QUERIES):
-        for row, distances in enumerate(euclidean_distances(scaled[start : start + QUERIES], scaled), start):
-            others = np.flatnonzero(owners != owners[row])
-            relevant = labels[others] == labels[row]
-            if not relevant.any():
-                continue
-            precisions[row] = average_precision_score(relevant, -distances[others])
-            order = np.argsort(distances[others], kind="stable")
-            ranks[row] = int(relevant[order].argmax())
-            before, after = _precisions_without_each(relevant[order])
-            changes[others[order]] += after - before
-            lost[others[order]] += relevant[order] & (relevant.sum() == 1)
+    count = len(scaled)
+    precisions, ranks = np.full(count, np.nan), np.zeros(count, int)
+    changes, lost = np.zeros(count), np.zeros(count)
+    for start in range(0, count, QUERIES):
+        queries = np.arange(start, min(start + QUERIES, count))
+        distances = euclidean_distances(scaled[queries], scaled)
+        distances[owners[queries, None] == owners] = np.inf
+        order = np.argsort(distances, axis=1, kind="stable")
+        distances = np.take_along_axis(distances, order, axis=1)
+        relevant = (labels[order] == labels[queries, None]) & np.isfinite(distances)
+        total = relevant.sum(1)
+        asked = total > 0
+        queries, order, distances, relevant, total = (a[asked] for a in (queries, order, distances, relevant, total))
+        precisions[queries] = _average_precisions(relevant, distances)
+        first = relevant.argmax(1)
+        ranks[queries] = first
+        changes += np.bincount(order.ravel(), _changes_without_each(relevant).ravel(), count)
+        lost += np.bincount(order[total == 1, first[total == 1]], minlength=count)
     known = np.nan_to_num(precisions)
-    queries = np.sum(~np.isnan(precisions)) - ~np.isnan(precisions) - lost
-    return Ranked(precisions, ranks, (known.sum() - known + changes) / np.maximum(queries, 1))
+    others = np.sum(~np.isnan(precisions)) - ~np.isnan(precisions) - lost
+    return Ranked(precisions, ranks, (known.sum() - known + changes) / np.maximum(others, 1))
 
 
-def _precisions_without_each(relevant: np.ndarray) -> tuple[float, np.ndarray]:
-    """The average precision of a ranked list `[n]`, and without each of its rows; 0 where no relevant row is left."""
-    place, found, total = np.arange(1, len(relevant) + 1), np.cumsum(relevant), relevant.sum()
+def _average_precisions(relevant: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Average precision of ranked lists `[lists, n]` with something relevant each; rows of one distance are one step.
+
+    Of many lists at once; of each it is scikit-learn's `average_precision_score`.
+    """
+    place = np.arange(1, relevant.shape[1] + 1)
+    last = np.ones(relevant.shape, bool)
+    last[:, :-1] = distances[:, 1:] != distances[:, :-1]
+    ends = np.minimum.accumulate(np.where(last, place, place[-1])[:, ::-1], axis=1)[:, ::-1]
+    found = np.take_along_axis(relevant.cumsum(1), ends - 1, axis=1)
+    precisions: np.ndarray = (relevant * found / ends).sum(1) / relevant.sum(1)
+    return precisions
+
+
+def _changes_without_each(relevant: np.ndarray) -> np.ndarray:
+    """What each row of ranked lists `[lists, n]` changes in the average precision if it is left out.
+
+    A list without anything relevant left has a precision of 0.
+    """
+    place, found, total = np.arange(1, relevant.shape[1] + 1), relevant.cumsum(1), relevant.sum(1, keepdims=True)
     terms = relevant * found / place
-    ahead = np.cumsum(terms) - terms
+    ahead = terms.cumsum(1) - terms
     # A row behind the one left out moves up by a place, and has one relevant row less before it if that was one.
     closer = relevant / np.maximum(place - 1, 1)
-    behind, behind_each = ((values.sum() - np.cumsum(values)) for values in (closer * found, closer))
-    return terms.sum() / total, (ahead + behind - relevant * behind_each) / np.maximum(total - relevant, 1)
+    behind, behind_each = ((a.sum(1, keepdims=True) - a.cumsum(1)) for a in (closer * found, closer))
+    left = (ahead + behind - relevant * behind_each) / np.maximum(total - relevant, 1)
+    changes: np.ndarray = left - terms.sum(1, keepdims=True) / total
+    return changes

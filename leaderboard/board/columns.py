@@ -150,7 +150,7 @@ COLUMNS = (
     Column(
         "low",
         "lower end of the 95 % interval over units (images, or runs) and seeds; over units alone, and marked so, with "
-        f"fewer than {MIN_SEEDS} seeds; none, but how many there are, with fewer than {MIN_UNITS} units",
+        f"fewer than {MIN_SEEDS} seeds; none, but how many there are, with fewer than {MIN_UNITS} units (of mAP, 100)",
         lambda row: row.low,
         title="95 % interval",
         text=_interval,

@@ -29,7 +29,7 @@ class Intervals:
     Attributes:
         scores: `[rows]`, mean over seeds.
         low, high: `[rows]`, the 95 % interval: over units and seeds, or with fewer than `MIN_SEEDS` seeds over units
-            alone. NaN where there are fewer than `MIN_UNITS` units.
+            alone. NaN where there are fewer than `MIN_UNITS` units, or than the metric needs.
         errors: `[rows, rows]`, the standard error of the difference of two rows' scores, from the same.
         freedom: `[rows, rows]`, its degrees of freedom.
         seeds: `[rows]`, how many.
@@ -70,7 +70,7 @@ def estimated(rows: Sequence[Sequence[Items]], units: Units) -> Intervals:
     values = np.split(_unit_values(cells, units), np.cumsum(seeds)[:-1], axis=1)
     scores = np.array([table.mean() for table in values])
     independent = units.count / units.shared
-    if independent < MIN_UNITS:
+    if independent < max(MIN_UNITS, cells[0].min_units):
         none, nothing = np.full(len(rows), np.nan), np.full((len(rows), len(rows)), np.nan)
         return Intervals(scores, none, none, nothing, nothing, seeds)
     means = np.stack([table.mean(1) for table in values], axis=1)

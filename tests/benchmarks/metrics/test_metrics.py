@@ -46,6 +46,20 @@ def test_what_precision_loses_without_a_network_is_counted() -> None:
         assert found.left_out[gone] == pytest.approx(np.mean(precisions))
 
 
+@given(st.integers(0, 2**32 - 1))
+def test_precision_is_that_of_scikit_learn_whatever_is_as_far_as_something_else(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    places, kinds, runs = random.integers(0, 5, (30, 1)), random.integers(0, 9, 30), random.integers(0, 15, 30)
+    found = ranked(places, kinds, runs).precisions
+    for query, others in enumerate(runs != runs[:, None]):
+        relevant = kinds[others] == kinds[query]
+        if relevant.any():
+            nearness = -abs(places - places[query])[others, 0]
+            assert found[query] == pytest.approx(average_precision_score(relevant, nearness))
+        else:
+            assert np.isnan(found[query])
+
+
 def test_units_are_what_is_independent() -> None:
     """Copies of an image, epochs of a run, and pairs of runs, of which each run is in two."""
     table = pd.DataFrame(

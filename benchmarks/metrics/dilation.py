@@ -14,7 +14,7 @@ from scipy.ndimage import maximum_filter
 
 from ...runtime.errors import BadInput
 from ..records.truth import Truth
-from .metric import Answers, Evaluation, Items, Metric
+from .metric import Answers, Items, Metric
 
 SCORED = 1000  # networks of a test split, at most
 PIXEL_LOW, PIXEL_HIGH = -0.5, 1.5
@@ -75,10 +75,3 @@ class DilationError(Metric):
     def quality(self, predicted: np.ndarray, targets: np.ndarray) -> float:
         """Of rendered pixels `[N, pixels]` against dilated ones."""
         return self.value(np.square(predicted - targets).mean(1))
-
-    def evaluate(self, answers: Answers) -> Evaluation:
-        """The score on the zoo, and under its name that on the zoo that is tested on too."""
-        found = super().evaluate(answers)
-        if (other := answers.elsewhere(self)) is not None:
-            found.scores[self.name + answers.ending] = super().evaluate(other).scores[self.name]
-        return found

@@ -6,8 +6,9 @@ Intervals and tests are of the same values, and training chooses by the same sco
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -93,6 +94,11 @@ class Units:
         return len(np.unique(self.codes[self.codes >= 0]))
 
 
+def ending_of(zoo: str) -> str:
+    """Of the names of arrays and scores about a zoo that is tested on too, ".fashion-mnist-inrs"."""
+    return "." + zoo.partition("@")[0]
+
+
 @dataclass(frozen=True)
 class Answers:
     """The stored predictions of a cell beside the truth.
@@ -121,31 +127,27 @@ class Answers:
         found: np.ndarray = column_values(self.truth.table, name).to_numpy()[self.networks]
         return found
 
-    def elsewhere(self, metric: Metric) -> Answers | None:
-        """Those about the zoo that is tested on too, whose arrays have its name at the end, in the truth's order."""
-        if self.truth.also is None:
-            return None
-        ending = self.ending
-        arrays = {name.removesuffix(ending): a for name, a in self.arrays.items() if name.endswith(ending)}
-        options = self.options.model_copy(update={"also": None})
-        return Answers(arrays, self.truth.also, options, metric.asks_about(self.truth.also))
-
-    @property
-    def ending(self) -> str:
-        """Of the names of arrays and scores about the zoo that is tested on too, ".fashion-mnist-inrs"."""
-        return "." + str(self.options.also).partition("@")[0]
+    def elsewhere(self, metric: Metric) -> dict[str, Answers]:
+        """Those about each zoo that is tested on too, in the order of its truth, by what its arrays' names end with."""
+        found = {}
+        options = self.options.model_copy(update={"also": None, "split": None})
+        for other, truth in zip(self.options.others, self.truth.also, strict=True):
+            ending = ending_of(other)
+            arrays = {name.removesuffix(ending): a for name, a in self.arrays.items() if name.endswith(ending)}
+            found[ending] = Answers(arrays, truth, options, metric.asks_about(truth))
+        return found
 
 
 class Evaluation(NamedTuple):
     """The scores of a cell by name, the metric's own among them, and the items of that one with their units.
 
-    `late`: the same of networks from the late half of training alone, where the zoo holds earlier ones too.
+    `others`: items and units of other scores by their names: of the late half of training, of other zoos.
     """
 
     scores: dict[str, float]
     items: Items
     units: Units
-    late: tuple[Items, Units] | None = None
+    others: Mapping[str, tuple[Items, Units]] = MappingProxyType({})
 
 
 class Metric(ABC):
@@ -179,8 +181,14 @@ class Metric(ABC):
 
     def evaluate(self, answers: Answers) -> Evaluation:
         """Every score of stored predictions, and the values of each network. Raises BadInput as `read` does."""
-        items = self.items(*self.read(answers))
-        return Evaluation({self.name: items.score}, items, self.units(answers))
+        items, others = self.items(*self.read(answers)), self.elsewhere(answers)
+        scores = {self.name: items.score} | {name: found.score for name, (found, _) in others.items()}
+        return Evaluation(scores, items, self.units(answers), others)
+
+    def elsewhere(self, answers: Answers) -> dict[str, tuple[Items, Units]]:
+        """The values of each network of the zoos that are tested on too, by the name of the score there."""
+        found = answers.elsewhere(self)
+        return {self.name + end: (self.items(*self.read(there)), self.units(there)) for end, there in found.items()}
 
     def units(self, answers: Answers) -> Units:
         """The units of `items`: networks of one image or one run are one; where the truth names neither, each is."""

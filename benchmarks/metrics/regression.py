@@ -60,16 +60,18 @@ class Regression(Metric):
         return self.of(predicted, true) if np.ptp(predicted) > 0 and np.ptp(true) > 0 else 0.0
 
     def evaluate(self, answers: Answers) -> Evaluation:
-        """All three scores: each says what the others cannot see; and the headline one of the late half."""
+        """All three scores: each says what the others cannot see; and the headline one of the late half, and of other
+        zoos."""
         read = self.read(answers)
         scores = {metric.name: metric.value(*read) for metric in (PearsonR(), R2(), KendallTau())}
-        evaluation = Evaluation(scores, self.items(*read), self._units(answers, read[-1]))
+        others = self.elsewhere(answers)
+        scores |= {name: found.score for name, (found, _) in others.items()}
         found = self._late(answers, *read)
-        if found is None:
-            return evaluation
-        late, units = found
-        scores[self.name + LATE] = self.value(*late)
-        return evaluation._replace(late=(self.items(*late), units))
+        if found is not None:
+            late, units = found
+            scores[self.name + LATE] = self.value(*late)
+            others[self.name + LATE] = (self.items(*late), units)
+        return Evaluation(scores, self.items(*read), self._units(answers, read[-1]), others)
 
     def _units(self, answers: Answers, strata: np.ndarray | None) -> Units:
         return self.units(answers) if strata is None else Units(strata, "run")

@@ -24,8 +24,8 @@ class _Part(BaseModel):
 class Options(_Part):
     """What may be chosen about a task; boards never mix them.
 
-    `split` is None where a zoo has one set of splits only, `target` where the task has a fixed one. `also` names a
-    second zoo that is tested on too, as a `ZooIdentity` reads.
+    `split` is None where a zoo has one set of splits only, `target` where the task has a fixed one. `also` names
+    the zoos that are tested on too, each as a `ZooIdentity` reads, with commas between them.
     """
 
     split: str | None = None
@@ -33,10 +33,15 @@ class Options(_Part):
     protocol: ProtocolName = "supervised"
     also: str | None = None
 
+    @property
+    def others(self) -> list[str]:
+        """The zoos of `also`."""
+        return self.also.split(",") if self.also else []
+
     def __str__(self) -> str:
         """For titles, after a task's name: " of test_accuracy (within-run, representation)"."""
         protocol = self.protocol if self.protocol != "supervised" else None
-        said = [self.split, protocol, f"also on {self.also}" if self.also else None]
+        said = [self.split, protocol, f"also on {', '.join(self.others)}" if self.also else None]
         found = ", ".join(text for text in said if text)
         return (f" of {self.target}" if self.target else "") + (f" ({found})" if found else "")
 

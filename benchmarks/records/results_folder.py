@@ -80,12 +80,11 @@ class ResultsFolder:
         return None
 
     def truth_paths(self, spec: CellSpec) -> list[Path]:
-        """Where the truth lies about the zoo of a cell, in its splits, and about the one that is tested on too."""
+        """Where the truth lies about the zoo of a cell, in its splits, and about those that are tested on too."""
         zoo, options = spec.zoo, spec.task.options
         policy = f"-{options.split}" if options.split else ""
         names = [f"{ZooIdentity(zoo.name, zoo.version, zoo.recipe_sha256)}{policy}"]
-        if options.also is not None:
-            names.append(str(ZooIdentity.parse(options.also)))
+        names += [str(ZooIdentity.parse(other)) for other in options.others]
         return [self.path / TRUTHS / f"{name}.parquet" for name in names]
 
     def truth(self, spec: CellSpec) -> Truth:

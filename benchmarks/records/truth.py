@@ -88,11 +88,11 @@ class Truth:
         classes: for each column of classes, which class each logit stands for.
         neurons: for each architecture the sizes of its groups of hidden neurons that can be moved.
         images: `[N, *image_shape]` in [0, 1], in the table's order; None where the networks encode none.
-        also: the truth about the zoo that is tested on too.
+        also: the truths about the zoos that are tested on too, in the order of the options.
     """
 
-    def __init__(self, path: Path, also: Path | None = None) -> None:
-        self.also = Truth(also) if also else None
+    def __init__(self, path: Path, *also: Path) -> None:
+        self.also = [Truth(other) for other in also]
         try:
             found = pq.read_table(path)
             metadata = found.schema.metadata

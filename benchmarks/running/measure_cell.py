@@ -97,8 +97,7 @@ def run_cell(
 
 def keep_truth(cell: Cell) -> None:
     """Write what the cell's predictions are scored against."""
-    tasks = [task for task in (cell.task, cell.task.elsewhere) if task is not None]
-    for path, task in zip(cell.folder.truth_paths(cell.spec), tasks, strict=True):
+    for path, task in zip(cell.folder.truth_paths(cell.spec), [cell.task, *cell.task.elsewhere], strict=True):
         write_truth(path, task.zoo)
 
 
@@ -169,7 +168,7 @@ def _fold(cell: Cell, number: int, device: str, encoders: dict[int, Encoder]) ->
     with checkpoint.kept_in(stem.with_name(f"{stem.name}-fold{number}") if number else stem) as place:
         protocol, fit_s = _fitted(cell, number, device, encoders, place)
         arrays, predict_s, peak = _predicted(protocol, task, seed=cell.seed, device=device)
-        if (other := task.elsewhere) is not None:
+        for other in task.elsewhere:
             found, _, _ = _predicted(protocol, other, seed=cell.seed, device=device)
             arrays |= {f"{name}.{other.zoo.name}": values for name, values in found.items()}
         audited = number == 0 and not cell.method.reads

@@ -33,8 +33,8 @@ def status(suite: Suite, folder: ResultsFolder, *, seeds: Sequence[int] | None =
         raise BadInput(f"{folder}: no such folder; `weightbench run --suite NAME --out {folder}` writes results there")
     found = []
     for request in requests_of(suite):
-        zoos = {str(request.zoo), *(options.also for options in request.options)} - {None}
-        absent = [name for name in zoos if name and not (locate(name) / MANIFEST).exists()]
+        zoos = {str(request.zoo), *(other for options in request.options for other in options.others)}
+        absent = [name for name in zoos if not (locate(name) / MANIFEST).exists()]
         if not absent:
             found += [_state(cell) for cell in plan([request], seeds or suite.seeds, folder)]
             continue

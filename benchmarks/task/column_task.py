@@ -17,12 +17,12 @@ from ..metrics.scoring import metric_of
 from ..records.predictions import Arrays
 from ..records.result import Options
 from ..records.truth import class_names, column_values
-from .learned_task import LearnedTask
+from .other_zoos import OtherZoosTask
 
 FEWEST_NETWORKS = {"train": 5, "val": 2, "test": 2}  # below that no correlation, and no fifth to hold out
 
 
-class ColumnTask(LearnedTask):
+class ColumnTask(OtherZoosTask):
     """The base of every task whose target stands in the table.
 
     Class attributes:
@@ -43,8 +43,8 @@ class ColumnTask(LearnedTask):
     fixed_target: ClassVar[str | None] = None
     kinds: ClassVar[tuple[str, ...]] = ("classes", "numbers")
 
-    def __init__(self, zoo: Zoo, options: Options | None = None) -> None:
-        super().__init__(zoo, options)
+    def __init__(self, zoo: Zoo, options: Options | None = None, *others: Zoo) -> None:
+        super().__init__(zoo, options, *others)
         self.target: str = self.options.target or self.fixed_target or ""
         self.classes = class_names(self.zoo, self.target)
         if "train" in self.splits:
@@ -65,6 +65,13 @@ class ColumnTask(LearnedTask):
         if self.fixed_target in (None, "label"):  # records of classification name no target
             return super()._target(given) if self.fixed_target else given
         return self.fixed_target if given in (None, self.fixed_target) else super()._target(given)
+
+    def _accept(self, zoo: Zoo) -> None:
+        if self.classes is not None:
+            raise BadInput(f"task {self.name} tells classes of one zoo: leave --also out")
+        missing = [name for name in self.target.split(" - ") if name not in zoo.manifest.columns]
+        if missing:
+            raise BadInput(f"zoo {zoo.name} has no column {missing[0]}, which is asked for")
 
     def _check(self) -> None:
         """Raises BadInput, in one line, for a target that cannot be learned or scored."""

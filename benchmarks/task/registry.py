@@ -50,7 +50,8 @@ def load_task(
             "across-depths", "across-widths" or "across-families" on any of several architectures.
         target: the column asked for, where the task leaves that open.
         protocol: "supervised", or "representation": the method embeds, the suite's linear model reads.
-        also: a second zoo, by name or folder, that is tested on too, out of domain, where the task can.
+        also: zoos, by name or folder, with commas between them, that are tested on too, out of domain, where the task
+            can; the zoo itself, named there, is left out.
 
     Example:
         >>> import weightbench as wb

@@ -89,7 +89,7 @@ class Task(ABC):
         return None
 
     def _also(self, given: str | None) -> str | None:
-        """The resolved zoo that is tested on too, a `ZooIdentity`; resolving it again changes nothing."""
+        """The resolved zoos that are tested on too, see `Options`; resolving them again changes nothing."""
         if given is not None:
             raise BadInput(f"task {self.name} is tested on one zoo, not on {given!r} too: leave that out")
         return None
@@ -134,9 +134,9 @@ class Task(ABC):
             yield self if zoo is self.zoo else type(self)(zoo, self.options)
 
     @property
-    def elsewhere(self) -> Task | None:
-        """The same task on the zoo that is tested on too. Raises BadInput where that is not on this machine."""
-        return None
+    def elsewhere(self) -> Sequence[Task]:
+        """The same task on the zoos that are tested on too. Raises BadInput where one is not on this machine."""
+        return []
 
     def ready(self) -> None:  # noqa: B027  # most tasks need nothing
         """Get the data that the evidence needs. Raises BadInput where they are missing."""

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from ...benchmarks.metrics.metric import Units
+from ...benchmarks.metrics.regression import LATE
 from ...benchmarks.records.result import MethodPart, Options, Result, shown_unit
 from ...benchmarks.records.results_folder import Record, ResultsFolder
 from ..evidence.analysis import analysed, evaluated
@@ -163,13 +165,18 @@ def _board(records: list[Record], versions: dict[str, str]) -> Board:
         analysis = analysed([row.succeeded for row in scored])
         for place, row in enumerate(scored):
             row.scores, row.points = analysis.scores[place], analysis.points[place].tolist()
+            row.between = {
+                name: (rounded(found.low[place]), rounded(found.high[place]))
+                for name, found in analysis.others.items()
+                if np.isfinite(found.low[place])
+            }
             row.warn_of_claims()
             for other in row.rejected:
                 other.scores = [evaluated(record, record.truth).scores for record in other.succeeded]
         for row in rows:
             row.units = analysis.units
         _add_intervals(scored, analysis.intervals, task.higher_is_better)
-        clock = against_clock(scored, analysis.late, higher_is_better=task.higher_is_better)
+        clock = against_clock(scored, analysis.others.get(task.metric + LATE), higher_is_better=task.higher_is_better)
     names = [
         name + (f" @{row.first.code}" if row.apart else "")
         for name, row in zip(row_names([row.first for row in rows]), rows, strict=True)

@@ -339,6 +339,12 @@ COLUMNS = (
         tables=False,
         opened=False,
     ),
+    Column(
+        "between",
+        "95 % intervals of the other scores, in parentheses behind them: of those on other zoos (--also)",
+        lambda row: row.other_intervals,
+    ),
 )
-CSV_ORDER = [column.key for column in COLUMNS if column is not OTHER_SCORES] + [OTHER_SCORES.key]
+LAST = [OTHER_SCORES.key, "between"]
+CSV_ORDER = [column.key for column in COLUMNS if column.key not in LAST] + LAST
 ABOUT = {key: column.about for key in CSV_ORDER for column in COLUMNS if column.key == key}

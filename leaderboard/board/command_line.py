@@ -37,12 +37,10 @@ def command(results: list[Result]) -> str:
     elif folder is None:
         folder = "DIR"
         comments.append(f"DIR: not the whole {zoo.name}@{zoo.version}, but a zoo of recipe {zoo.recipe_sha256[:8]}")
-    also = options.also
-    if also is not None and not _is_named(*ZooIdentity.parse(also)):
-        comments.append(f"ALSO_DIR: {also}")
-        also = "ALSO_DIR"
+    others = [other if _is_named(*ZooIdentity.parse(other)) else "ALSO_DIR" for other in options.others]
+    comments += [f"ALSO_DIR: {known}" for known, other in zip(options.others, others, strict=True) if other != known]
     words = ["weightbench", "run", file, "--task", task or first.task.name, "--zoo", folder]
-    for option, value in (dict(options) | {"also": also}).items():
+    for option, value in (dict(options) | {"also": ",".join(others) or None}).items():
         if value not in (None, "supervised"):
             words += [f"--{option}", str(value)]
     words += ["--seeds", ",".join(str(result.seed) for result in results)]

@@ -60,6 +60,7 @@ class Row:
         scores: of the records that succeeded, by name.
         points: true and predicted values of the first seed.
         low, high: the interval; None where there are too few units.
+        between: the intervals of other scores that have one, by name.
         group: the tie group; None where there are too few units or seeds.
         rejected: the other trials of the random search that chose this one.
     """
@@ -72,6 +73,7 @@ class Row:
     points: list[list[float]] = field(default_factory=list)
     low: float | None = None
     high: float | None = None
+    between: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
     group: int | None = None
     rejected: list[Row] = field(default_factory=list)
 
@@ -146,6 +148,11 @@ class Row:
             if name not in (self.first.task.metric, self.first.task.metric + LATE)
         ]
         return {name: rounded(np.mean([every[name] for every in self.scores])) for name in names} or None
+
+    @property
+    def other_intervals(self) -> dict[str, tuple[float | None, float | None]] | None:
+        """Those of the other scores that have one; None where none has."""
+        return {name: self.between[name] for name in self.other_scores or {} if name in self.between} or None
 
     @property
     def over(self) -> str | None:

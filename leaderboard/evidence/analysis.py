@@ -25,7 +25,6 @@ from ...runtime.files import cache_dir, digest, file_sha256, write_atomically
 from . import intervals
 from .intervals import Intervals, estimated
 
-LATE = "late_"  # begins the names of cached statistics of the late half of training
 POINTS = 150  # of a row's picture of predicted against true values
 
 
@@ -50,14 +49,15 @@ class Analysis:
         points: for each row true and predicted values of its first seed, `[rows, points, 2]`; no points for others.
         intervals: of the headline score.
         units: what is independent on the test split.
-        late: of the score of the late half of training; None where the zoo holds no other networks.
+        others: of other scores by their names: of the late half of training, where the zoo holds other networks too,
+            and of the zoos that are tested on too.
     """
 
     scores: list[list[dict[str, float]]]
     points: np.ndarray
     intervals: Intervals
     units: Units
-    late: Intervals | None
+    others: dict[str, Intervals]
 
 
 def analysed(rows: Sequence[Sequence[Record]]) -> Analysis:
@@ -83,27 +83,31 @@ def analysed(rows: Sequence[Sequence[Record]]) -> Analysis:
         names = json.loads(stored["names"].tobytes())
         scores = _split([dict(zip(names, values, strict=True)) for values in stored["of_records"].tolist()], rows)
         kept = Intervals(**{name: stored[name] for name in Intervals.__annotations__})
-        late = {name: stored[LATE + name] for name in Intervals.__annotations__ if LATE + name in stored}
+        others = {
+            name: Intervals(**{field: stored[f"{name}/{field}"] for field in Intervals.__annotations__})
+            for name in json.loads(stored["others"].tobytes())
+        }
         units = Units(stored["codes"], stored["unit"].tobytes().decode(), stored["shared"].item())
-        return Analysis(scores, stored["points"], kept, units, Intervals(**late) if late else None)
+        return Analysis(scores, stored["points"], kept, units, others)
     truth = first.truth
     found = [[evaluated(record, truth) for record in row] for row in rows]
     scores = [[one.scores for one in row] for row in found]
     points = np.stack([_points(row[0], truth) for row in rows])
     units = found[0][0].units
     statistics = estimated([[one.items for one in row] for row in found], units)
-    late_units = [one.late[1] for row in found for one in row if one.late]
-    late_statistics = (
-        estimated([[one.late[0] for one in row if one.late] for row in found], late_units[0]) if late_units else None
-    )
+    others = {
+        name: estimated([[one.others[name][0] for one in row] for row in found], named)
+        for name, (_, named) in found[0][0].others.items()
+    }
     names = list(scores[0][0])
     table = [[every[name] for name in names] for row in scores for every in row]
     arrays = {"of_records": np.asarray(table), "names": _bytes(json.dumps(names)), "points": points} | vars(statistics)
-    arrays |= {LATE + name: values for name, values in vars(late_statistics).items()} if late_statistics else {}
-    arrays |= {"codes": units.codes, "unit": _bytes(units.name), "shared": np.asarray(units.shared)}
+    arrays |= {f"{name}/{field}": values for name, one in others.items() for field, values in vars(one).items()}
+    arrays |= {"others": _bytes(json.dumps(list(others))), "codes": units.codes}
+    arrays |= {"unit": _bytes(units.name), "shared": np.asarray(units.shared)}
     with contextlib.suppress(OSError):  # a cache that cannot be written costs time only
         write_atomically(file, save({name: np.ascontiguousarray(values) for name, values in arrays.items()}))
-    return Analysis(scores, points, statistics, units, late_statistics)
+    return Analysis(scores, points, statistics, units, others)
 
 
 @cache

@@ -41,8 +41,7 @@ def truth_told(result: Result, ids: list[str], arrays: Arrays, truth: Truth) -> 
     """How stored predictions are the truth itself; "" where they may be a method's."""
     metric = metric_for(result.task)
     answers = metric.answers(ids, arrays, truth, result.task.options)
-    other = answers.elsewhere(metric)
-    return _told(answers) or (_told(other) if other else "")
+    return next(filter(None, map(_told, (answers, *answers.elsewhere(metric).values()))), "")
 
 
 def _told(answers: Answers) -> str:

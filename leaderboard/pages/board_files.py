@@ -84,6 +84,7 @@ def csv(boards: list[Board]) -> str:
             zoo=f"{board.zoo}@{board.zoo_version}",
             recipe=board.recipe_sha256[:8],
             more=board.rows["more"].map(_listed),
+            between=board.rows["between"].map(_intervals),
         )[columns].astype(object)
         for board in boards
     ]
@@ -93,6 +94,10 @@ def csv(boards: list[Board]) -> str:
 
 def _listed(more: dict[str, float] | None) -> str | None:
     return ", ".join(f"{name} {value:.8g}" for name, value in more.items()) if more else None
+
+
+def _intervals(between: dict[str, tuple[float, float]] | None) -> str | None:
+    return ", ".join(f"{name} {low:.8g} to {high:.8g}" for name, (low, high) in between.items()) if between else None
 
 
 def _no_formula(value: object) -> object:

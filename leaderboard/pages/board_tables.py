@@ -43,9 +43,12 @@ def table(board: Board) -> tuple[list[str], list[list[str]]]:
 
 
 def other_scores_shown(row: pd.Series, names: list[str]) -> list[str]:
-    """The other scores of a row as text."""
-    found = row[OTHER_SCORES.key]
-    return [number(found[name]) if found else OTHER_SCORES.missing(row) for name in names]
+    """The other scores of a row as text, with their intervals where they have some."""
+    found, between = row[OTHER_SCORES.key], row["between"] or {}
+    if not found:
+        return [OTHER_SCORES.missing(row)] * len(names)
+    ends = {name: " to ".join(map(number, interval)) for name, interval in between.items()}
+    return [number(found[name]) + (f" ({ends[name]})" if name in ends else "") for name in names]
 
 
 def failures(board: Board) -> list[str]:

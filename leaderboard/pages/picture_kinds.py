@@ -14,9 +14,10 @@ from sklearn.metrics import confusion_matrix
 from sklearn.preprocessing import StandardScaler
 
 from ...benchmarks.metrics.dilation import dequantise, dilated
+from ...benchmarks.metrics.metric import ending_of
 from ...benchmarks.metrics.scoring import metric_for
 from ...benchmarks.records.result import shown_unit
-from ...benchmarks.records.truth import column_values
+from ...benchmarks.records.truth import Truth, column_values
 from ...runtime.drawing import COLOURS, INK, contact_sheet, plain
 from ...zoo.recipes.catalogue import builds
 from ...zoo.storage.manifest import read_manifest
@@ -195,9 +196,9 @@ def edited(shown: list[ShownResult]) -> Figure | None:
     shown = [one for one in shown if "pixels" in one.arrays]
     if not shown:
         return None
-    rows, (truth, also) = _edits(shown, ""), (shown[0].truth, shown[0].result.task.options.also)
-    if truth.also is not None and also is not None:
-        rows += _edits(shown, "." + also.partition("@")[0])
+    rows = _edits(shown, "", shown[0].truth)
+    for other, truth in zip(shown[0].result.task.options.others, shown[0].truth.also, strict=True):
+        rows += _edits(shown, ending_of(other), truth)
     width, height = 0.62 * IMAGES + 2.8, 0.66 * len(rows) + 0.4
     figure = Figure(figsize=(width, height))
     axes = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
@@ -211,10 +212,8 @@ def edited(shown: list[ShownResult]) -> Figure | None:
     return figure
 
 
-def _edits(shown: list[ShownResult], ending: str) -> list[tuple[str, np.ndarray]]:
-    """The rows of a contact sheet with their labels; `ending` names the zoo that is tested on too."""
-    truth = shown[0].truth.also if ending else shown[0].truth
-    assert truth is not None
+def _edits(shown: list[ShownResult], ending: str, truth: Truth) -> list[tuple[str, np.ndarray]]:
+    """The rows of a contact sheet with their labels; `ending` names a zoo that is tested on too, or nothing."""
     assert truth.images is not None
     items = truth.table["item"] if "item" in truth.table else truth.table.index.to_series()
     kept = len(shown[0].arrays["pixels" + ending])

@@ -43,8 +43,8 @@ def checked_record(path: Path, runs: ResultsFolder) -> Record:
     _match(path, "method.name", result.method.name, NAME)
     _match(path, "zoo.version", result.zoo.version, VERSION)
     _match(path, "method.version", result.method.version, METHOD_VERSION)
-    if result.task.options.also is not None:
-        _match(path, "task.options.also", result.task.options.also, zoo_identity.PATTERN)
+    for other in result.task.options.others:
+        _match(path, "task.options.also", other, zoo_identity.PATTERN)
     for place, value in (
         ("zoo.recipe_sha256", result.zoo.recipe_sha256),
         ("zoo.manifest_sha256", result.zoo.manifest_sha256),

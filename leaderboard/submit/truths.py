@@ -66,14 +66,12 @@ class Truths:
         return found + ([Truth(*own)] if len(own) == len(official) and own != official else [])
 
     def _zoos(self, result: Result) -> list[Zoo | None]:
-        """The zoo of a result, with the splits of its options, and the one that is tested on too."""
+        """The zoo of a result, with the splits of its options, and those that are tested on too."""
         from ...benchmarks.task.registry import task_class
 
-        zoo, also = self.zoo_of(result), result.task.options.also
-        found = [task_class(result.task.name)(zoo, result.task.options).zoo if zoo else None]
-        if also:
-            found.append(self._opened(ZooIdentity.parse(also)))
-        return found
+        zoo, options = self.zoo_of(result), result.task.options
+        found = [task_class(result.task.name)(zoo, options).zoo if zoo else None]
+        return found + [self._opened(ZooIdentity.parse(other)) for other in options.others]
 
     def zoo_of(self, result: Result) -> Zoo | None:
         """Exactly this zoo, version and recipe, if it is on this machine."""

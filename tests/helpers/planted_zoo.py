@@ -49,26 +49,31 @@ def table(found: Networks) -> pd.DataFrame:
 
 
 def write_zoo(
-    folder: Path, groups: dict[str, Networks], *, extra: dict[str, object] | None = None, one_run: bool = False
+    folder: Path,
+    groups: dict[str, Networks],
+    *,
+    name: str = "planted",
+    extra: dict[str, object] | None = None,
+    one_run: bool = False,
 ) -> Zoo:
     """A zoo of the given networks, one architecture each, split in order; `extra` columns are scalars or full arrays.
 
     Ten networks each are a run (or all are one), "across-runs" in the files and "within-run" in a column.
     """
     files, counts, within = [], dict.fromkeys(SHARES, 0), dict.fromkeys(SHARES, 0)
-    for name, found in groups.items():
+    for group, found in groups.items():
         frame = table(found).assign(**(extra or {}))
-        frame.insert(0, "id", [f"{name}-{i:04d}" for i in range(len(found))])
+        frame.insert(0, "id", [f"{group}-{i:04d}" for i in range(len(found))])
         frame["run"] = 0 if one_run else np.arange(len(found)) // 10
         frame["within_run"] = np.tile(["train"] * 7 + ["val"] + ["test"] * 2, len(found) // 10)
         start = 0
         for split, share in SHARES.items():
             stop = start + round(share * len(found))
-            path = f"data/{split}-{name}.parquet"
+            path = f"data/{split}-{group}.parquet"
             writer = TableWriter(folder / path)
             writer.append(frame.iloc[start:stop], {"params": found.params[start:stop].numpy()})
             writer.close()
-            files.append(describe_file(folder, path, split, name, stop - start))
+            files.append(describe_file(folder, path, split, group, stop - start))
             counts[split] += stop - start
             start = stop
         for split in SHARES:
@@ -76,10 +81,10 @@ def write_zoo(
     source = SourceInfo(name="none", sha256="", license="MIT", citation="", classes=[])
     manifest = Manifest(
         schema=1,
-        name="planted",
+        name=name,
         version="1.0.0",
         description="planted",
-        architectures={name: found.arch for name, found in groups.items()},
+        architectures={group: found.arch for group, found in groups.items()},
         splits=counts,
         other_splits={"within-run": within},
         files=files,

@@ -65,7 +65,11 @@ def run(
         str, typer.Option(help="supervised: predict; representation: embed, for the suite's own linear model.")
     ] = "supervised",
     also: Annotated[
-        str | None, typer.Option(help="A second zoo that is tested on too, out of domain; inr-dilation takes one.")
+        str | None,
+        typer.Option(
+            help="Zoos that are tested on too, out of domain: names or folders, with commas. inr-dilation and tasks of "
+            "values take some."
+        ),
     ] = None,
     suite: Annotated[str | None, typer.Option(help="A suite's name or TOML file, instead of all above.")] = None,
     seeds: Annotated[str | None, typer.Option(help="For instance 0,1,2.  [default: the suite's, or 0]")] = None,

@@ -201,7 +201,8 @@ def test_networks_of_a_kind_are_retrieved(mixed, tmp_path: Path, protocol: str) 
     assert result.score > 60  # at random about 50
     (row,) = wb.boards(tmp_path).popitem()[1].to_dict("records")
     assert row["score"] == pytest.approx(result.score)
-    assert row["low"] < row["score"] < row["high"]
+    assert row["units"] < 100
+    assert row["low"] is None  # mean average precision needs more
 
 
 TEXTS = {"train_accuracy": "good", "test_accuracy": np.array(["good", "bad"])[np.arange(100) % 2]}

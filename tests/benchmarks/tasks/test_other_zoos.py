@@ -1,4 +1,4 @@
-"""Dilation tested on a second zoo: its own score beside the first, from predictions, whatever process or clone."""
+"""Tasks tested on other zoos too: a score of each beside the first, from predictions, whatever process or clone."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import json
 import pickle
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from helpers import planted_zoo
 from helpers.recorded import read_results
 from PIL import Image
+from scipy.stats import pearsonr
 
 import weightbench as wb
 from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
@@ -67,11 +70,43 @@ def test_both_zoos_have_a_score_from_their_own_images(small_zoo: Path, other: wb
     assert plain.score == result.score
 
 
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> list[wb.Zoo]:
+    """Zoos of other architectures each."""
+    folder = tmp_path_factory.mktemp("planted")
+    sizes = {"narrow": (4, 6, 3), "wide": (4, 12, 3), "deep": (4, 6, 6, 3)}
+    return [
+        planted_zoo.write_zoo(folder / name, {"x": planted_zoo.networks(shape, 400, seed)}, name=name)
+        for seed, (name, shape) in enumerate(sizes.items())
+    ]
+
+
+def test_values_of_other_architectures_have_scores_and_intervals(planted: list[wb.Zoo], tmp_path: Path) -> None:
+    """One list of zoos beside each of them, which leaves itself out."""
+    everywhere = ",".join(str(zoo.folder) for zoo in planted)
+    for zoo in planted:
+        run = {"task": "property", "target": "sum_of_squares", "zoo": zoo.folder, "also": everywhere, "out": tmp_path}
+        (result,) = wb.run("weight-stats", **run)
+        others = [other for other in planted if other is not zoo]
+        assert result.task.options.others == [
+            str(ZooIdentity(other.name, "1.0.0", other.manifest.recipe_sha256)) for other in others
+        ]
+        path = next(tmp_path.rglob(f"property/{zoo.name}/**/seed-0.safetensors"))
+        _, arrays = read_predictions(path, result.predictions.sha256)
+        (rows,) = (rows for title, rows in wb.boards(tmp_path).items() if title.endswith(f" on {zoo.name}@1.0.0"))
+        for other in others:
+            true, found = other["test"].table["sum_of_squares"], arrays[f"values.{other.name}"][:, 0]
+            name = f"pearson-r.{other.name}"
+            assert result.scores[name] == pytest.approx(pearsonr(found, true).statistic)
+            low, high = rows["between"][0][name]
+            assert -1 < low < rows["more"][0][name] < high < 1
+
+
 def test_a_task_goes_to_other_processes_with_both_zoos(small_zoo: Path, other: wb.Zoo) -> None:
     task = load_task("inr-dilation", small_zoo, also=str(other.folder))
     again = pickle.loads(pickle.dumps(task))
     assert again.options == task.options
-    assert again.elsewhere.zoo.folder == other.folder
+    assert [there.zoo.folder for there in again.elsewhere] == [other.folder]
 
 
 def test_submission_scores_both_anew(small_zoo: Path, other: wb.Zoo, tmp_path: Path, cli) -> None:
@@ -115,7 +150,7 @@ def test_a_record_cannot_name_a_path(also: str, small_zoo: Path, other: wb.Zoo, 
 @pytest.mark.parametrize(
     ("task", "also", "message"),
     [
-        ("inr-classification", "SMALL", "is tested on one zoo"),
+        ("neuron-alignment", "PLANTED", "is tested on one zoo"),
         ("inr-dilation", "fashion-mnist-inr", "did you mean fashion-mnist-inrs"),
         ("inr-dilation", "fashion-mnist-inrs", "weightbench zoo build fashion-mnist-inrs"),
         ("inr-dilation", "nowhere/zoo", "nowhere/zoo"),
@@ -123,12 +158,42 @@ def test_a_record_cannot_name_a_path(also: str, small_zoo: Path, other: wb.Zoo, 
     ],
 )
 def test_wrong_zoos_are_one_line(task: str, also: str, message: str, small_zoo: Path, tmp_path: Path, cli) -> None:
-    from helpers import planted_zoo
-
     if also == "PLANTED":
         also = str(planted_zoo.write_zoo(tmp_path / "zoo", {"x": planted_zoo.networks((4, 6, 3), 100)}).folder)
-    arguments = ("--task", task, "--zoo", small_zoo, "--also", small_zoo if also == "SMALL" else also)
-    code, out, err = cli("run", "mlp", *arguments, "--out", tmp_path / "runs")
+    arguments = ("--task", task, "--zoo", small_zoo, "--also", also, "--out", tmp_path / "runs")
+    code, out, err = cli("run", "mlp", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"method": "mlp"}, "method mlp is tied to one architecture, but "),
+        ({"target": "sign"}, "task property tells classes of one zoo: leave --also out"),
+        ({"target": "only_here"}, "zoo wide has no column only_here, which is asked for"),
+        ({"split": "cross-fitted"}, "split cross-fitted is of one zoo, with several fits: leave it or --also out"),
+        ({"split": "within-run"}, "split within-run is of one zoo"),
+        ({"twice": True}, "--also names two zoos of one name"),
+    ],
+)
+def test_what_cannot_be_asked_of_other_zoos_is_one_line(
+    asked: dict, message: str, planted: list[wb.Zoo], tmp_path: Path, cli
+) -> None:
+    narrow, wide, _ = planted
+    asked = {"method": "weight-stats", "target": "sum_of_squares", "split": "across-runs", "twice": False} | asked
+    if asked["target"] == "only_here":
+        found = {"x": planted_zoo.networks((4, 6, 3), 100)}
+        narrow = planted_zoo.write_zoo(tmp_path / "zoo", found, extra={"only_here": np.arange(100)})
+    also = [wide.folder]
+    if asked["twice"]:
+        found = {"x": planted_zoo.networks((4, 5, 3), 100)}
+        also.append(planted_zoo.write_zoo(tmp_path / "again", found, name="wide").folder)
+    options = ("--target", asked["target"], "--split", asked["split"], "--also", ",".join(map(str, also)))
+    arguments = ("--task", "property", "--zoo", narrow.folder, *options, "--out", tmp_path / "runs")
+    code, out, err = cli("run", asked["method"], *arguments)
     assert (code, out) == (2, "")
     assert message in err
     assert err.count("\n") == 1

@@ -1,1 +1,1 @@
-"""Boards and results as files: Markdown, CSV, HTML, pictures."""
+"""Boards as files: Markdown, CSV, HTML."""

@@ -17,6 +17,7 @@ from .board_tables import escaped, facts, failures, identities, markdown_table, 
 from .html_page import page
 from .markdown_overview import markdown_overview, with_overview
 from .reproduction_page import reproduction
+from .transfer_table import Transfer, transfers
 
 KEYS = ["task", "options", "zoo", "recipe", "spec", "device"]
 
@@ -37,6 +38,8 @@ def markdown(boards: list[Board], ranked: list[Ranking] | None = None) -> str:
             lines += [f'<a id="{addresses[place]}"></a>', "", *_section(boards[place])]
     for ranking in rankings(boards) if ranked is None else ranked:
         lines += [f"## Average rank: {ranking.title}, {escaped(ranking.device)}", "", *_ranking(ranking), ""]
+    for transfer in transfers(boards):
+        lines += [f"## Transfer: {escaped(transfer.title)}", "", *_transfer(transfer), ""]
     if boards:
         lines += ["## Columns", "", *(f"- **{name}**: {text}" for name, text in ABOUT.items()), ""]
     if printed_only := unmeasured(boards):
@@ -65,6 +68,11 @@ def _ranking(ranking: Ranking) -> list[str]:
     if ranking.left_out:
         lines.append(f"Not on all: {escaped(', '.join(ranking.left_out))}.")
     return lines
+
+
+def _transfer(transfer: Transfer) -> list[str]:
+    header = ["method", "learned from", *(f"tested on {zoo}" for zoo in transfer.zoos)]
+    return [f"{escaped(transfer.measure)}; 95 % intervals in parentheses.", "", *markdown_table(header, transfer.rows)]
 
 
 def _reported(printed: ReportedTable, caveat: str = "") -> list[str]:

@@ -47,8 +47,15 @@ def other_scores_shown(row: pd.Series, names: list[str]) -> list[str]:
     found, between = row[OTHER_SCORES.key], row["between"] or {}
     if not found:
         return [OTHER_SCORES.missing(row)] * len(names)
-    ends = {name: " to ".join(map(number, interval)) for name, interval in between.items()}
-    return [number(found[name]) + (f" ({ends[name]})" if name in ends else "") for name in names]
+    return [with_interval(found[name], between.get(name)) for name in names]
+
+
+def with_interval(score: float | None, interval: tuple[float | None, float | None] | None) -> str:
+    """A score as text, its interval behind it where there is one: "0.45 (0.30 to 0.58)"."""
+    if score is None or pd.isna(score):
+        return "-"
+    ends = [number(end) for end in interval or () if pd.notna(end)]
+    return number(score) + (f" ({' to '.join(ends)})" if ends else "")
 
 
 def failures(board: Board) -> list[str]:

@@ -171,7 +171,7 @@ def picture(
     form: Annotated[str, typer.Option("--format", help="png or svg.")] = "png",
 ) -> None:
     """Draw results: learning curves, predicted against true, embeddings, edited INRs; those of one board together."""
-    from weightbench.leaderboard.pages.result_pictures import draw_results
+    from weightbench.leaderboard.pictures.result_pictures import draw_results
 
     for path in draw_results(results, out, form):
         print(path)

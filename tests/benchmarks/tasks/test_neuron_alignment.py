@@ -16,7 +16,7 @@ import weightbench as wb
 from weightbench.benchmarks.metrics.alignment import trained_pairs
 from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
 from weightbench.benchmarks.task.network_pairs import Pairs, copies, line_scores
-from weightbench.leaderboard.pages.result_pictures import draw_results
+from weightbench.leaderboard.pictures.result_pictures import draw_results
 from weightbench.methods.contract.method import Method
 from weightbench.zoo.build.build_zoo import build_zoo
 from weightbench.zoo.build.provenance import evaluator_of

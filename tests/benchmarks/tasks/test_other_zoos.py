@@ -18,7 +18,9 @@ import weightbench as wb
 from weightbench.benchmarks.records.predictions import read_predictions, write_predictions
 from weightbench.benchmarks.records.zoo_identity import ZooIdentity
 from weightbench.benchmarks.task.registry import load_task
-from weightbench.leaderboard.pages.result_pictures import draw_results
+from weightbench.leaderboard.board.board import load_boards
+from weightbench.leaderboard.pages.board_files import board_files
+from weightbench.leaderboard.pictures.result_pictures import draw_results
 from weightbench.zoo.build.build_zoo import build_zoo
 
 STANDARD = Path(__file__).parents[3] / "zoo" / "standard" / "digits-inrs.toml"
@@ -100,6 +102,16 @@ def test_values_of_other_architectures_have_scores_and_intervals(planted: list[w
             assert result.scores[name] == pytest.approx(pearsonr(found, true).statistic)
             low, high = rows["between"][0][name]
             assert -1 < low < rows["more"][0][name] < high < 1
+    text = board_files(load_boards(tmp_path))["README.md"]
+    table = text.partition("## Transfer: property of sum")[2].split("\n## ")[0].strip().splitlines()[-5:]
+    assert table[0] == "| method | learned from | tested on deep | tested on narrow | tested on wide |"
+    for zoo, line in zip(("deep", "narrow", "wide"), table[2:], strict=True):
+        (rows,) = (rows for title, rows in wb.boards(tmp_path).items() if title.endswith(f" on {zoo}@1.0.0"))
+        own, there = rows["score"][0], rows["more"][0]
+        shown = [own if name == zoo else there[f"pearson-r.{name}"] for name in ("deep", "narrow", "wide")]
+        method, learned_from, *scores = line.strip("| ").split(" | ")
+        assert (method, learned_from) == ("weight-stats", zoo)
+        assert [text.partition(" (")[0] for text in scores] == [f"{score:.2f}" for score in shown]
 
 
 def test_a_task_goes_to_other_processes_with_both_zoos(small_zoo: Path, other: wb.Zoo) -> None:

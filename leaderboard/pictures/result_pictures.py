@@ -12,7 +12,7 @@ from ...runtime.errors import BadInput, unknown
 from ...runtime.files import make_folder
 from ..board.row_names import row_names
 from ..evidence.analysis import evaluated
-from .board_tables import slug
+from ..pages.board_tables import slug
 from .shown_result import ShownResult
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Pictures of results: what predictions and truth show, drawn."""

@@ -49,9 +49,8 @@ def _transfer(title: str, measure: str, identities: list[str], boards: list[Boar
         for _, row in board.rows.iterrows()
     }
     methods = list(dict.fromkeys(method for method, _ in lines))
-    return Transfer(
-        title, measure, zoos, [lines[key] for method in methods for zoo in zoos if (key := (method, zoo)) in lines]
-    )
+    order = sorted(lines, key=lambda key: (methods.index(key[0]), zoos.index(key[1])))
+    return Transfer(title, measure, zoos, [lines[key] for key in order])
 
 
 def _score(row: pd.Series, board: Board, zoo: str) -> str:

@@ -256,7 +256,7 @@ class Architecture(BaseModel):
         if self.beyond_chain is not None:
             more = dict.fromkeys(op.op for op in self.operations if not op.in_chain)
             kind = "transformer" if "attention" in more else kind
-            return f"{kind} with {', '.join(more) or 'branches'}, {self.num_params:,} parameters"
+            return f"{kind} with {', '.join(more) or 'branches'}"
         first = self.input_shape[0]
         widths = "-".join(str(n) for n in (first, *(layer.weight_shape[0] for layer in self.layers)))
         activations = {op.name for op in self.operations if isinstance(op, Activation)}

@@ -19,6 +19,7 @@ class Filters:
 
     Arguments:
         zoos: names, "name@version", or the paths of zoo folders.
+        longest: the seconds that training and prediction took at most.
     """
 
     tasks: Sequence[str] = ()
@@ -27,6 +28,7 @@ class Filters:
     split: str | None = None
     target: str | None = None
     protocol: str | None = None
+    longest: float | None = None
 
     def fits(self, result: Result) -> bool:
         """Whether a cell is asked for."""
@@ -38,6 +40,7 @@ class Filters:
             and self.split in (None, options.split)
             and self.target in (None, options.target)
             and self.protocol in (None, options.protocol)
+            and (self.longest is None or recorded_seconds(result) <= self.longest)
         )
 
     @property

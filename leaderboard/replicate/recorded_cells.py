@@ -34,7 +34,7 @@ class RecordedCells:
 
     def __init__(self, out: ResultsFolder, folders: Sequence[Path], foreign: Collection[str]) -> None:
         self.out, self.folders, self.foreign = out, folders, foreign
-        self.zoos: dict[tuple[str, str, str], Zoo] = {}
+        self.zoos: dict[tuple[str | None, ...], Zoo] = {}  # and their splits, so that cells share what they read
 
     def cell(self, record: Record) -> Cell:
         """The cell of a record. Raises BadInput that says why it cannot be run again here, or any more."""
@@ -43,8 +43,10 @@ class RecordedCells:
             raise BadInput(f"its run {result.status}: {result.error}")
         pick_device(result.environment.get("device"))
         method = self._method(record)
-        request = Request([method], task_class(result.task.name), self._zoo(result.zoo), [result.task.options])
+        split = result.task.options.split
+        request = Request([method], task_class(result.task.name), self._zoo(result.zoo, split), [result.task.options])
         (cell,) = plan([request], [result.seed], self.out)
+        self.zoos[*_identity(result.zoo), split] = cell.task.zoo
         if (today := cell.spec.task.version) != result.task.version:
             raise BadInput(f"task {result.task.name} has version {today} today, not {result.task.version}")
         if cell.spec.hash != result.spec.hash:
@@ -67,9 +69,11 @@ class RecordedCells:
             raise BadInput(f"method {about.name} has parameters that its record does not know: {', '.join(changed)}")
         return method
 
-    def _zoo(self, about: ZooPart) -> Zoo:
-        """Exactly this zoo: of a folder, of the cache, or built or downloaded as `run` does."""
-        key = (about.name, about.version, about.recipe_sha256)
+    def _zoo(self, about: ZooPart, split: str | None) -> Zoo:
+        """Exactly this zoo: of a folder, of the cache, or made as `run` does; in this split where that is known."""
+        key = _identity(about)
+        if (*key, split) in self.zoos:
+            return self.zoos[*key, split]
         if key not in self.zoos:
             own = Path(about.reference or "")
             folder = find_build(*key, [*self.folders, *([own] if (own / MANIFEST).exists() else [])])
@@ -84,6 +88,10 @@ class RecordedCells:
             f"zoo {about.name}@{about.version} of recipe {about.recipe_sha256[:8]} is not on this machine: "
             f"say --zoo with its folder{build}"
         )
+
+
+def _identity(about: ZooPart) -> tuple[str, str, str]:
+    return about.name, about.version, about.recipe_sha256
 
 
 @dataclass

@@ -36,6 +36,7 @@ def replicate(
     split: Annotated[str | None, typer.Option(help="Cells of this split: within-run or across-runs.")] = None,
     target: Annotated[str | None, typer.Option(help="Cells with this target.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Cells of this protocol: supervised or representation.")] = None,
+    longest: Annotated[str | None, typer.Option(help="Cells whose recorded times are no longer (60s, 5m).")] = None,
     sample: Annotated[int | None, typer.Option(metavar="N", min=1, help="Draw so many of the cells.")] = None,
     seed: Annotated[
         str, typer.Option(metavar="TEXT", help="What --sample draws by: a number or a text, as a commit's hash.")
@@ -68,7 +69,8 @@ def replicate(
         from weightbench.leaderboard.submit.submission import home_folder
 
         results = [home_folder("replicate") / "results"]
-    filters = Filters(task or (), zoo or (), method or (), split, target, protocol)
+    most = parsed_budget(longest, "--longest") if longest else None
+    filters = Filters(task or (), zoo or (), method or (), split, target, protocol, most)
     records = in_order(records_in(results, filters), sample, seed)
     verdicts: list[Verdict] = []
     skipped: list[tuple[Record, str]] = []

@@ -17,11 +17,11 @@ class BudgetSpent(KeyboardInterrupt):
     """The time is over: work stops as by Ctrl-C, with what is finished kept."""
 
 
-def parsed_budget(text: str) -> float:
-    """Seconds from "90s", "9m" or "1.5h". Raises BadInput."""
+def parsed_budget(text: str, option: str = "--budget") -> float:
+    """Seconds from "90s", "9m" or "1.5h". Raises BadInput, which names the option."""
     found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
     if not found or not float(found[1]):
-        raise BadInput(f"--budget {text}: a number and s, m or h, for instance 9m")
+        raise BadInput(f"{option} {text}: a number and s, m or h, for instance 9m")
     return float(found[1]) * SECONDS[found[2]]
 
 

@@ -146,6 +146,18 @@ def test_a_budget_takes_what_fits_the_cheapest_first(runs: Path, replicate) -> N
     assert "skipped 3 cells: the budget has no time left for it" in out
 
 
+def test_cells_that_took_longer_are_left_out(runs: Path, replicate) -> None:
+    def cost(record: dict) -> None:
+        record["cost"]["fit_s"] = 100.0 if record["method"]["name"] == "mlp" else 10.0
+
+    rewritten(runs, cost)
+    code, out, _ = replicate(runs, "--longest", "60s", "--json")
+    assert code == 0
+    found = [cell["cell"] for cell in json.loads(out)]
+    assert len(found) == 4
+    assert not any("mlp" in cell for cell in found)
+
+
 def test_filters_are_those_of_other_commands(runs: Path, small_zoo: Path, replicate) -> None:
     assert "2 of 2 cells" in replicate(runs, "--method", "mlp", "--task", "inr-classification", "--zoo", small_zoo)[1]
     assert "4 of 4 cells" in replicate(runs, "--method", "mlp", "--method", "weight-norms")[1]
@@ -155,7 +167,7 @@ def test_filters_are_those_of_other_commands(runs: Path, small_zoo: Path, replic
         assert "no recorded cell fits" in err
 
 
-@pytest.mark.parametrize("arguments", [["nowhere"], ["--budget", "soon"], ["--sample", "0"]])
+@pytest.mark.parametrize("arguments", [["nowhere"], ["--budget", "soon"], ["--longest", "a minute"], ["--sample", "0"]])
 def test_bad_input_ends_with_two(arguments: list[str], runs: Path, replicate) -> None:
     assert replicate(runs, *arguments)[0] == 2
 

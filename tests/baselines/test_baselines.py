@@ -24,7 +24,7 @@ INR = wb.Architecture.mlp((2, 6, 5, 1), "sine", omega_0=30.0)
 CNN = wb.Architecture.cnn((1, 9, 9), (3, 4), 2, activation="tanh", padding=1)
 FEATURE_METHODS = ["graph-metrics"]
 FUNCTIONAL = ["inr-decode", "vanilla-probe", "probegen"]
-ORDERED = ["mlp", "set-nn", "cnn-on-weights"]
+ORDERED = ["mlp", "set-nn", "neuron-set", "cnn-on-weights"]
 BRIEF = {"epochs": 1, "batch_size": 8, "width": 8, "depth": 2, "probes": 4, "trees": 3}
 
 
@@ -46,6 +46,30 @@ def test_the_order_of_neurons_shows(name: str) -> None:
     module = brief(name).build(task).double().eval()
     plain = module(networks)
     assert (module(permuted(networks)) - plain).abs().max() > 1e-3 * plain.std()
+
+
+def test_set_nn_sees_the_layers_between_hidden_ones_alone() -> None:
+    torch.manual_seed(0)
+    task = RandomTask(wb.Architecture.mlp((2, 6, 5, 4, 1), "sine"), dtype=torch.float64)
+    networks = task.splits["test"].networks
+    module = brief("set-nn").build(task).double().eval()
+    plain = module(networks)
+    for number, tensor in enumerate(networks.arch.tensors):
+        changed = networks.params.clone()
+        changed[:, tensor.start : tensor.stop] += 1
+        moved = (module(wb.Networks(networks.arch, changed)) - plain).abs().max() > 1e-6
+        assert moved == (2 <= number < len(networks.arch.tensors) - 2)
+    # The set has no order: rows of a hidden matrix may be exchanged alone.
+    rows = networks.arch.tensors[2]
+    exchanged = networks.params.clone()
+    matrix = exchanged[:, rows.start : rows.stop].view(-1, 5, 6)
+    exchanged[:, rows.start : rows.stop] = matrix[:, [1, 0, 2, 4, 3]].flatten(1)
+    torch.testing.assert_close(module(wb.Networks(networks.arch, exchanged)), plain)
+
+
+def test_set_nn_refuses_networks_of_one_hidden_layer() -> None:
+    with pytest.raises(wb.BadInput, match="mlp 4-6-3 relu has none: try neuron-set"):
+        wb.load_method("set-nn").check(RandomTask(wb.Architecture.mlp((4, 6, 3))))
 
 
 @settings(max_examples=30, deadline=None, derandomize=True)
@@ -74,11 +98,16 @@ def test_features_do_not_see_the_order(features, arch: wb.Architecture) -> None:
     assert (plain - moved).abs().max() < 1e-9
 
 
+ODD = [
+    (name, arch)
+    for name in (*FEATURE_METHODS, *ORDERED, "vanilla-probe")
+    for arch in (INR, CNN, wb.Architecture.mlp((2, 1, 1), "relu"), wb.Architecture.mlp((3, 2)))
+    if name != "set-nn" or len(arch.layers) > 2  # it refuses others
+]
+
+
 @pytest.mark.parametrize("output", ["logits", "values"])
-@pytest.mark.parametrize("name", [*FEATURE_METHODS, *ORDERED, "vanilla-probe"])
-@pytest.mark.parametrize(
-    "arch", [INR, CNN, wb.Architecture.mlp((2, 1, 1), "relu"), wb.Architecture.mlp((3, 2))], ids=str
-)
+@pytest.mark.parametrize(("name", "arch"), ODD, ids=str)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_odd_architectures_and_batches(name: str, arch: wb.Architecture, output: str) -> None:
     """CNNs, one neuron, one layer; batches of none and one; classes and values."""

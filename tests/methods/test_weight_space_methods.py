@@ -124,7 +124,7 @@ def test_a_network_that_is_not_finite_shows_and_spoils_no_other(name: str, param
     torch.testing.assert_close(output[[0, 1, 3]], plain[[0, 1, 3]])
 
 
-@pytest.mark.parametrize("name", ["mlp", "set-nn", "cnn-on-weights", "dwsnet", "nfn-np", "nfn-hnp"])
+@pytest.mark.parametrize("name", ["mlp", "neuron-set", "cnn-on-weights", "dwsnet", "nfn-np", "nfn-hnp"])
 def test_readers_of_weights_take_other_activations(name: str, tmp_path: Path) -> None:
     """Statistics and batches are of all networks; another layout is refused, and so is editing."""
     relu, tanh = wb.Architecture.mlp((3, 5, 2)), wb.Architecture.mlp((3, 5, 2), "tanh")

@@ -30,7 +30,7 @@ def read_onnx(path: Path, notes: dict[str, None]) -> tuple[Architecture, np.ndar
     graph = _OnnxGraph(path, notes)
     with refused_as(str(path)):
         arch, params = graph.translated()
-    if graph.builder.input_order is not None:
+    if graph.builder.placed.input_order is not None:
         shape = list(arch.input_shape)
         notes[f"inputs are read as {shape}, their axes in another order than in the files"] = None
     return arch, params
@@ -73,7 +73,7 @@ class _OnnxGraph:
         output = self.known.get(self.graph.output[0].name)
         if not isinstance(output, Value):
             raise ValueError(f"its output {self.graph.output[0].name} is not computed from its input")
-        return self.builder.finish(output)
+        return self.builder.placed.finish(output)
 
     def _computed(self, node: Any) -> Operand:
         inputs = [self.known[name] for name in node.input]

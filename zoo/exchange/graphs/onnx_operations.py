@@ -245,7 +245,7 @@ def _add(step: Step) -> Value | Gate:
     number = 0 if isinstance(step.inputs[0], Value) else 1
     x = step.value(number)
     shifted = x.scaled(ONE, step.beside(1 - number, x))
-    return shifted if x.node == INPUT else step.builder.applied(shifted)
+    return shifted if x.node == INPUT else step.builder.placed.applied(shifted)
 
 
 def _sub(step: Step) -> Value:

@@ -97,7 +97,7 @@ class _Trace:
                 output = self.known.get(outputs[0]) if len(outputs) == 1 else None
                 if not isinstance(output, Value):
                     raise ValueError(f"has {len(outputs)} outputs, expected one computed value")
-                return self.builder.finish(output)
+                return self.builder.placed.finish(output)
             else:
                 raise ValueError(f"{node.op} {node.target}: no network of a zoo has such operations")
         raise ValueError("has no output")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -76,6 +78,83 @@ class Encoder(nn.Module):
         return x + self.linear2(F.gelu(self.linear1(self.norm2(x)), approximate="tanh"))
 
 
+class SelfAttention(nn.Module):
+    """torch's own, whose queries, keys and values are one layer."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__()
+        self.attention, self.given = nn.MultiheadAttention(8, 2, batch_first=True), given
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.attention(x, x, x, **self.given)[0]
+
+
+class Packed(nn.Module):
+    """One layer for queries, keys and values, and the softmax written out."""
+
+    def __init__(self, heads: int = 2, split: str = "split", scale: float | None = None) -> None:
+        super().__init__()
+        self.qkv, self.out, self.heads, self.split = nn.Linear(8, 24), nn.Linear(8, 8), heads, split
+        self.scale = (8 // heads) ** -0.5 if scale is None else scale
+
+    def parts(self, x: Tensor) -> list[Tensor]:
+        n, tokens, _ = x.shape
+        y = self.qkv(x)
+        match self.split:
+            case "split":
+                return [z.view(n, tokens, self.heads, -1).transpose(1, 2) for z in y.split(8, dim=2)]
+            case "chunk":
+                return [z.view(n, tokens, self.heads, -1).transpose(1, 2) for z in y.chunk(3, -1)]
+            case "slice":
+                places = (slice(0, 8), slice(8, 16), slice(16, 24))
+                return [y[:, :, at].view(n, tokens, self.heads, -1).transpose(1, 2) for at in places]
+        return y.reshape(n, tokens, 3, self.heads, 8 // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.parts(x)
+        found = (q @ k.transpose(-2, -1) * self.scale).softmax(-1) @ v
+        return self.out(found.transpose(1, 2).reshape(x.shape))
+
+
+class OneHead(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k, self.v = (nn.Linear(8, 8) for _ in range(3))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return ((self.q(x) / 8**0.5) @ self.k(x).mT).softmax(-1) @ self.v(x)
+
+
+class Rotary(Packed):
+    def forward(self, x: Tensor) -> Tensor:
+        q, k, v = self.parts(x)
+        angles = torch.arange(5.0)[:, None] * torch.tensor([1.0, 0.1, 1.0, 0.1])
+        q, k = (z * angles.cos() + torch.cat([-z[..., 2:], z[..., :2]], -1) * angles.sin() for z in (q, k))
+        return self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape))
+
+
+class LearnedQueries(nn.Module):
+    """Cross-attention: queries that are no tokens of the input."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.q, self.k = nn.Parameter(torch.randn(1, 3, 8)), nn.Linear(8, 8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(self.q.expand(len(x), -1, -1), self.k(x), self.k(x))
+
+
+class Mixes(nn.Module):
+    """Right for one input, not for two."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(40, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.transpose(0, 1).reshape(len(x), -1))
+
+
 class ViT(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -130,6 +209,31 @@ MODULES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
         (2, 6),
     ),
     "one layer twice": (nn.Sequential(*[nn.Linear(4, 4), nn.Softplus()] * 2), (2, 4)),
+    "multi-head attention": (SelfAttention(), (2, 5, 8)),
+    "multi-head attention, without weights": (SelfAttention(need_weights=False), (3, 5, 8)),
+    "later tokens masked": (
+        SelfAttention(need_weights=False, attn_mask=nn.Transformer.generate_square_subsequent_mask(5)),
+        (2, 5, 8),
+    ),
+    "encoder layer": (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (2, 5, 8)),
+    "encoder": (
+        nn.Sequential(
+            nn.TransformerEncoder(
+                nn.TransformerEncoderLayer(8, 4, 16, 0.1, "gelu", batch_first=True, norm_first=True),
+                2,
+                norm=nn.LayerNorm(8),
+                enable_nested_tensor=False,
+            ),
+            nn.Flatten(),
+            nn.Linear(40, 3),
+        ),
+        (2, 5, 8),
+    ),
+    "packed": (Packed(), (2, 5, 8)),
+    "packed, one head": (Packed(1, "chunk"), (2, 5, 8)),
+    "packed, sliced": (Packed(4, "slice"), (2, 5, 8)),
+    "packed, unbound": (Packed(2, "unbind"), (2, 5, 8)),
+    "one head": (OneHead(), (2, 5, 8)),
     "a vector": (nn.Sequential(nn.Linear(4, 3), nn.Softmax(-1)), (4,)),
 }
 
@@ -170,19 +274,28 @@ def test_torchvisions_names_are_kept() -> None:
     assert chain == wb.Architecture.mlp((4, 8, 2), "tanh")
 
 
+KINDS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "resnet": (ResNet, (3, 33, 33)),
+    "mlp": (
+        lambda: nn.Sequential(nn.Flatten(), nn.Linear(27, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2)),
+        (3, 9),
+    ),
+    "encoder": (lambda: nn.Sequential(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), Packed()), (5, 8)),
+}
+
+
 @pytest.mark.parametrize("kind", ["pt", "safetensors"])
-@pytest.mark.parametrize("name", ["resnet", "mlp"])
+@pytest.mark.parametrize("name", KINDS)
 def test_a_traced_module_describes_folders_of_its_state_dicts(name: str, kind: str, cli, tmp_path: Path) -> None:
-    modules = []
+    modules, (make, shape) = [], KINDS[name]
     for number in range(5):
         torch.manual_seed(number)
-        flat = nn.Sequential(nn.Flatten(), nn.Linear(27, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 2))
-        modules.append(ResNet() if name == "resnet" else flat)
+        modules.append(make())
         vary(modules[-1])
         (tmp_path / "nets").mkdir(exist_ok=True)
         file = tmp_path / f"nets/net{number}.{kind}"
         (torch.save if kind == "pt" else save_file)(modules[-1].state_dict(), file)
-    x = torch.randn(3, 3, 33, 33) if name == "resnet" else torch.randn(3, 3, 9)
+    x = torch.randn(3, *shape)
     arch = wb.import_network(modules[0], x).arch
     (tmp_path / "arch.json").write_text(arch.model_dump_json())
     given = ("zoo", "import", "state-dicts", tmp_path / "nets", "--name", "mine", "--out", tmp_path / "zoo")
@@ -218,7 +331,29 @@ class Asks(nn.Module):
     ("module", "shape", "message"),
     [
         (nn.LSTM(3, 4), (2, 5, 3), "LSTM: lstm, zeros: no network of a zoo has such operations"),
-        (nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), (2, 3, 8), "moves the batch axis"),
+        (
+            nn.TransformerEncoderLayer(8, 2, 16),
+            (2, 3, 8),
+            r"scaled_dot_product_attention \(.*\): attends to \[3, 2, 1, 4\]",
+        ),
+        (
+            SelfAttention(need_weights=False, attn_mask=torch.randn(3, 3)),
+            (2, 3, 8),
+            r"scaled_dot_product_attention \(.*\): masks or biases what tokens attend to",
+        ),
+        (
+            Packed(scale=1.0),
+            (2, 5, 8),
+            r"matmul \(matmul_1\): attends with scale 1, expected 1 / sqrt\(features\), 0.5",
+        ),
+        (
+            SelfAttention(attn_mask=torch.ones(3, 3).triu(1).bool()),
+            (2, 3, 8),
+            "SelfAttention: baddbmm, masked_fill, zeros_like: no network of a zoo has such operations",
+        ),
+        (Rotary(), (2, 5, 8), r"Rotary: .*: no network of a zoo has such operations"),
+        (LearnedQueries(), (2, 5, 8), r"scaled_dot_product_attention \(.*\): its query is no computed value"),
+        (Mixes(), (2, 5, 8), "Mixes: computes something else for two inputs than for each: it works across the batch"),
         (nn.Conv1d(2, 3, 3), (2, 2, 9), "conv1d: no network of a zoo has such operations"),
         (nn.Conv2d(2, 3, 3, stride=(1, 2)), (2, 2, 9, 9), r"conv2d \(conv2d\): stride \[1, 2\]: expected equal ones"),
         (nn.MaxPool2d(2, ceil_mode=True), (2, 2, 9, 9), "pools incomplete squares"),

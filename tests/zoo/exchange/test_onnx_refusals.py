@@ -72,7 +72,7 @@ CASES: dict[str, tuple[Any, str]] = {
     ),
     "two values multiplied": (
         model([node("MatMul", ["x", "x"], ["h"]), DENSE], ["n", 6, 6], W),
-        "MatMul h: multiplies two computed values",
+        "MatMul y: reads a product of two computed values [6, 6], which is no attention",
     ),
     "an erf of its own": (
         model([node("Erf", ["x"], ["h"]), DENSE], ["n", 6], W),

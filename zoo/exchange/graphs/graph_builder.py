@@ -13,7 +13,7 @@ import numpy as np
 
 from ...networks.operations.operation import Shape, neuron_axis
 from .placed_operations import PlacedOperations
-from .values import INPUT, ONE, ZERO, Batch, Value, uniform
+from .values import INPUT, ONE, ZERO, Batch, Value, in_order, uniform
 
 
 class GraphBuilder:
@@ -21,19 +21,21 @@ class GraphBuilder:
 
     Attributes:
         batch: the first axis of values that have one.
+        batch_moved: whether its places change, so that only what is computed for one input is known.
         placed: the operations so far.
     """
 
     def __init__(self) -> None:
         self.batch = Batch(1, open=False)
+        self.batch_moved = False
         self.placed = PlacedOperations()
 
     def linear(self, value: Value, weight: np.ndarray, bias: np.ndarray | None, *, id: str | None = None) -> Value:
         """Weight `[out, in]` on the last axis: of a vector, or of each token."""
         if weight.ndim != 2 or value.shape[-1:] != weight.shape[1:]:
             raise ValueError(f"a weight {list(weight.shape[::-1])} does not fit a value {list(value.shape)}")
-        core = value.core
-        node, order = self.placed.vector(value) if len(core) == 1 else (self.placed.arranged(value, core), None)
+        rows = value.rows
+        node, order = self.placed.vector(value) if len(rows) == 1 else (self.placed.arranged(value, rows), None)
         if order is not None:
             weight = weight[:, np.argsort(order)]
         fields = {"in_features": weight.shape[1], "out_features": weight.shape[0], "bias": bias is not None}
@@ -103,10 +105,10 @@ class GraphBuilder:
 
     def layer_norm(self, value: Value, tensors: Sequence[np.ndarray], eps: float, *, id: str | None = None) -> Value:
         """Weight and bias of the last axis: of a vector, or of each token."""
-        if len(value.core) > 2:
+        if len(value.rows) > 2:
             raise ValueError(f"normalises the last axis of {list(value.shape)}: vectors and tokens alone")
         fields = {"channels": tensors[0].size, "eps": eps}
-        node = self.placed.put("layer-norm", fields, tensors, self.placed.arranged(value, value.core), id=id)
+        node = self.placed.put("layer-norm", fields, tensors, self.placed.arranged(value, value.rows), id=id)
         return Value(node, value.shape, value.batched)
 
     def softmax(self, value: Value, axis: int, *, log: bool = False) -> Value:
@@ -182,6 +184,27 @@ class GraphBuilder:
         )
         return Value(node, value.shape[1:], value.batched)
 
+    def part(self, value: Value, axis: int, places: slice | int) -> Value:
+        """Some places of an axis, without the batch: a token, or a part of the features that a linear layer computes.
+
+        Queries, keys and values are often computed by one layer, side by side: of that layer a part is made.
+        """
+        if places == slice(0, value.shape[axis], 1):
+            return value
+        held = (*value.shape,) if value.node == INPUT else self.placed.shape(value.node)
+        if isinstance(places, int) and axis == 0 and len(value.shape) == 2 and (len(held) == 3 or held == value.shape):
+            return self.take_token(value, places)
+        at = (slice(None),) * axis + (places,)
+        order = value.listed()[at]
+        scale, shift = (np.broadcast_to(numbers, value.shape)[at] for numbers in (value.scale, value.shift))
+        features = np.unique(order % held[-1])
+        if value.node == INPUT or len(held) > 2 or order.size * held[-1] != value.places * len(features):
+            raise ValueError(f"takes a part of {list(value.shape)}: of a linear layer's features, or one token alone")
+        node, added = self.placed.cut(value.node, features)
+        shift = scale * added[order % held[-1]] + shift
+        order = order // held[-1] * len(features) + np.searchsorted(features, order % held[-1])
+        return self._fronted(Value(node, order.shape, value.batched, in_order(order), scale, shift))
+
     def mean_tokens(self, value: Value) -> Value:
         """The mean over the tokens, `[features]` of `[tokens, features]`."""
         node = self.placed.put("mean-tokens", {}, [], self.placed.arranged(value, value.shape))
@@ -196,18 +219,20 @@ class GraphBuilder:
         return Value(node, (value.shape[0] + 1, value.shape[1]), value.batched)
 
     def attention(self, queries: Value, keys: Value, values: Value, *, causal: bool = False) -> Value:
-        """Of `[heads, tokens, features]` each, as heads are split off tokens."""
-        if any(len(value.shape) != 3 for value in (queries, keys, values)):
-            raise ValueError(f"attends to {list(keys.shape)}: expected [heads, tokens, features]")
+        """Of `[heads, tokens, features]` each, as heads are split off tokens; or of one head, without that axis."""
+        ranks = {len(value.shape) for value in (queries, keys, values)}
+        if ranks not in ({2}, {3}) or len({value.shape[:-2] for value in (queries, keys, values)}) > 1:
+            raise ValueError(f"attends to {list(keys.shape)}: expected [heads, tokens, features], as of the queries")
+        shape = (*queries.shape[:-1], values.shape[-1])
         places = []
         for value in (queries, keys, values):
-            heads, tokens, features = value.shape
-            joined = value.transposed((1, 0, 2)).reshaped((tokens, heads * features), value.batched)
+            heads, tokens, features = value.shape if len(value.shape) == 3 else (1, *value.shape)
+            joined = value.reshaped((heads, tokens, features), value.batched).transposed((1, 0, 2))
+            joined = joined.reshaped((tokens, heads * features), value.batched)
             places.append(self.placed.arranged(joined, joined.shape))
         node = self.placed.put("attention", {"heads": heads, "causal": causal}, [], *places)
-        tokens, features = queries.shape[1], values.shape[2]
-        split = Value(node, (tokens, heads, features), queries.batched)
-        return split.transposed((1, 0, 2))
+        split = Value(node, (shape[-2], heads, shape[-1]), queries.batched)
+        return split.transposed((1, 0, 2)).reshaped(shape, queries.batched)
 
     def full(self, value: Value) -> Shape:
         """A value's shape with the batch axis that it has."""
@@ -228,23 +253,28 @@ class GraphBuilder:
         value = self.placed.applied(value)
         if value.batched and target and target[0] == self.batch.size:
             return value.reshaped(tuple(target[1:]))
-        if self.batch.size != 1 or self.batch.open:
+        joined = len(value.shape) > 1 and tuple(target) == value.shape  # the batch with the axis after it, as a whole
+        if value.batched and (self.batch.size != 1 or (self.batch.open and not joined)):
             raise ValueError(f"reshapes {list(self.full(value))} to {list(target)}, across the inputs of a batch")
-        if target and target[0] == 1:
-            return value.reshaped(tuple(target[1:]))
-        return value.reshaped(tuple(target), batched=False)
+        self.batch_moved |= value.batched
+        return self._fronted(value.reshaped(tuple(target), batched=False))
 
     def moved(self, value: Value, axes: Sequence[int]) -> Value:
         """The axes of the full shape in another order."""
         if sorted(axes) != list(range(len(self.full(value)))):
             raise ValueError(f"puts the axes of {list(self.full(value))} into the order {list(axes)}")
-        if not value.batched:
-            return value.transposed(tuple(axes))
-        if axes[0] == 0:
+        if value.batched and axes[0] == 0:
             return value.transposed(tuple(axis - 1 for axis in axes[1:]))
-        if self.batch.size != 1 or self.batch.open:
-            raise ValueError("moves the batch axis")
-        return value.reshaped((1, *value.shape), batched=False).transposed(tuple(axes))
+        if self.batch.size != 1:
+            raise ValueError("moves the batch axis: export the network for one input")
+        self.batch_moved = True
+        whole = value.reshaped(self.full(value), batched=False)
+        return self._fronted(whole.transposed(tuple(axes)))
+
+    def _fronted(self, value: Value) -> Value:
+        """With the batch axis, where it is one input's and comes first."""
+        alone = not value.batched and self.batch.size == 1 and len(value.shape) > 1 and value.shape[0] == 1
+        return value.reshaped(value.shape[1:]) if alone else value
 
     def _of_image(
         self,

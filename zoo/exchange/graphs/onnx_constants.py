@@ -48,11 +48,28 @@ def reshaped(shape: Sequence[int], target: Sequence[int], *, keep_zero: bool = F
     return tuple(found)
 
 
+def shape_of(shape: Sequence[int], attributes: Attributes) -> np.ndarray:
+    """What the operation Shape gives: since opset 15 also some of the axes."""
+    return np.array(shape[attributes.get("start", 0) : attributes.get("end")], np.int64)
+
+
 def axes_of(inputs: Sequence[Any], attributes: Attributes) -> list[int] | None:
     """The axes that a node names, as an attribute or, since opset 13, as its second input."""
     if "axes" in attributes:
         return [int(axis) for axis in attributes["axes"]]
     return [int(axis) for axis in np.ravel(inputs[1])] if len(inputs) > 1 and inputs[1] is not None else None
+
+
+def slices_of(inputs: Sequence[Any], attributes: Attributes) -> list[tuple[int, slice]]:
+    """The axes that the operation Slice cuts, and where."""
+    given = [np.ravel(values).tolist() for values in inputs[1:]] or [attributes["starts"], attributes["ends"]]
+    starts, ends = given[0], given[1]
+    axes = given[2] if len(given) > 2 else attributes.get("axes", range(len(starts)))
+    steps = given[3] if len(given) > 3 else [1] * len(starts)
+    return [
+        (axis, slice(start, end if end > -(2**31) else None, step))
+        for axis, start, end, step in zip(axes, starts, ends, steps, strict=True)
+    ]
 
 
 def _elementwise(function: Callable[[Any, Any], Any]) -> Callable[[Arrays, Attributes], np.ndarray]:
@@ -71,6 +88,18 @@ def _divided(a: np.ndarray, b: np.ndarray) -> np.ndarray:
             raise ValueError("divides by zero")
         return np.asarray(a // b)
     return np.asarray(a / b)
+
+
+def _remainder(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    if (b == 0).any():
+        raise ValueError("divides by zero")
+    return np.asarray(np.mod(a, b))
+
+
+def _root(inputs: Arrays, attributes: Attributes) -> np.ndarray:
+    _check(inputs[0].size)
+    with np.errstate(all="ignore"):
+        return np.asarray(np.sqrt(inputs[0]), inputs[0].dtype)
 
 
 def _gather(inputs: Arrays, attributes: Attributes) -> np.ndarray:
@@ -98,14 +127,10 @@ def _cast(inputs: Arrays, attributes: Attributes) -> np.ndarray:
 
 
 def _slice(inputs: Arrays, attributes: Attributes) -> np.ndarray:
-    data, *rest = inputs
-    given = [np.ravel(values).tolist() for values in rest] or [attributes["starts"], attributes["ends"]]
-    starts, ends = given[0], given[1]
-    axes = given[2] if len(given) > 2 else attributes.get("axes", range(len(starts)))
-    steps = given[3] if len(given) > 3 else [1] * len(starts)
+    data = inputs[0]
     cut = [slice(None)] * data.ndim
-    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
-        cut[axis] = slice(start, end if end > -(2**31) else None, step)
+    for axis, places in slices_of(inputs, attributes):
+        cut[axis] = places
     found: np.ndarray = data[tuple(cut)]
     return found
 
@@ -133,11 +158,13 @@ FOLDS: dict[str, Callable[[Arrays, Attributes], Any]] = {
     "Div": _elementwise(_divided),
     "Gather": _gather,
     "Identity": lambda inputs, attributes: inputs[0],
+    "Mod": _elementwise(_remainder),
     "Mul": _elementwise(np.multiply),
     "Neg": lambda inputs, attributes: -inputs[0],
     "Reshape": _reshape,
-    "Shape": lambda inputs, attributes: np.array(inputs[0].shape, np.int64),
+    "Shape": lambda inputs, attributes: shape_of(inputs[0].shape, attributes),
     "Slice": _slice,
+    "Sqrt": _root,
     "Squeeze": lambda inputs, attributes: inputs[0].reshape(squeezed(inputs[0].shape, axes_of(inputs, attributes))),
     "Sub": _elementwise(np.subtract),
     "Transpose": lambda inputs, attributes: inputs[0].transpose(attributes.get("perm")),

@@ -10,8 +10,9 @@ import numpy as np
 
 from ...networks.architecture import Architecture
 from ..reading.state_dict_files import MAX_PARAMS
+from .attention_scores import Scores
 from .graph_builder import GraphBuilder
-from .onnx_constants import FOLDS, folded
+from .onnx_constants import FOLDS, folded, shape_of
 from .onnx_files import onnx_package, read_model, read_tensor
 from .onnx_operations import OPERATIONS, Gate, Operand, Step
 from .refusals import refused_as
@@ -33,6 +34,8 @@ def read_onnx(path: Path, notes: dict[str, None]) -> tuple[Architecture, np.ndar
     if graph.builder.placed.input_order is not None:
         shape = list(arch.input_shape)
         notes[f"inputs are read as {shape}, their axes in another order than in the files"] = None
+    if graph.builder.batch.open and graph.builder.batch_moved:
+        notes["files move the batch axis: what they compute for one input was read"] = None
     return arch, params
 
 
@@ -68,26 +71,25 @@ class _OnnxGraph:
                     self.known[name] = self._tensor(stored[name])
             with refused_as(f"{self.path}: {_called(node)}"):
                 found = self._computed(node)
-            if node.output[0]:
-                self.known[node.output[0]] = found
+            several = found if isinstance(found, list) else [found]
+            self.known |= {name: value for name, value in zip(node.output, several, strict=False) if name}
         output = self.known.get(self.graph.output[0].name)
         if not isinstance(output, Value):
             raise ValueError(f"its output {self.graph.output[0].name} is not computed from its input")
         return self.builder.placed.finish(output)
 
-    def _computed(self, node: Any) -> Operand:
+    def _computed(self, node: Any) -> Operand | list[Value]:
         inputs = [self.known[name] for name in node.input]
         attributes = {entry.name: self._attribute(entry) for entry in node.attribute}
         if node.op_type == "Constant":
             return self._constant(attributes)
         if node.op_type == "Shape" and isinstance(inputs[0], Value):
-            value = inputs[0]
-            return np.array(self.builder.full(value), np.int64)
-        if not any(isinstance(operand, Value | Gate) for operand in inputs):
+            return shape_of(self.builder.full(inputs[0]), attributes)
+        if not any(isinstance(operand, Value | Gate | Scores) for operand in inputs):
             return self._counted(folded(node.op_type, [x for x in inputs if isinstance(x, np.ndarray)], attributes))
         if node.op_type not in OPERATIONS:
             raise ValueError("reads a computed value, which no network of a zoo does")
-        return OPERATIONS[node.op_type](Step(self.builder, inputs, attributes, self.opset))
+        return OPERATIONS[node.op_type](Step(self.builder, inputs, attributes, self.opset, len(node.output)))
 
     def _constant(self, attributes: dict[str, Any]) -> np.ndarray:
         for name, dtype in (("value_float", np.float32), ("value_int", np.int64)):

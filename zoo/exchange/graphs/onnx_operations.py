@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .attention_scores import Scores, scores
 from .graph_builder import GraphBuilder
-from .onnx_constants import axes_of, reshaped, squeezed, unsqueezed
+from .onnx_constants import axes_of, reshaped, slices_of, squeezed, unsqueezed
 from .values import INPUT, MAX_PLACES, ONE, ZERO, Value, uniform
 
 
@@ -21,7 +22,7 @@ class Gate:
     offset: bool = False
 
 
-Operand = Value | Gate | np.ndarray | None
+Operand = Value | Gate | Scores | np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -31,16 +32,20 @@ class Step:
     Arguments:
         inputs: values, constants, or None for one that is left out.
         opset: version of the operations.
+        results: how many it has.
     """
 
     builder: GraphBuilder
     inputs: Sequence[Operand]
     attributes: dict[str, Any]
     opset: int
+    results: int = 1
 
     def value(self, number: int = 0) -> Value:
         """A computed input."""
         found = self.inputs[number]
+        if isinstance(found, Scores):
+            raise ValueError(f"reads a product of two computed values {list(found.shape)}, which is no attention")
         if not isinstance(found, Value):
             raise ValueError(f"input {number} is a constant, expected a computed value")
         return found
@@ -52,7 +57,7 @@ class Step:
             raise ValueError(f"input {number} is computed, expected a constant")
         return found
 
-    def beside(self, number: int, value: Value) -> np.ndarray:
+    def beside(self, number: int, value: Value | Scores) -> np.ndarray:
         """A constant that meets a value elementwise, without the batch axis, in float64."""
         found = self.constant(number)
         if found.size > MAX_PLACES:
@@ -87,15 +92,17 @@ def _gemm(step: Step) -> Value:
     return step.builder.linear(step.value(), weight if alpha == 1 else weight * alpha, bias)
 
 
-def _matmul(step: Step) -> Value:
+def _matmul(step: Step) -> Value | Scores:
     a, b = step.inputs
     if isinstance(a, Value) and isinstance(b, Value):
-        raise ValueError("multiplies two computed values")
-    if isinstance(a, Value):
-        weight = step.constant(1)
+        return scores(a, b)
+    if isinstance(a, Scores) and isinstance(b, Value):
+        return a.attend(step.builder, b)
+    if isinstance(b, np.ndarray):
+        weight = b
         while weight.ndim > 2 and len(weight) == 1:
             weight = weight[0]
-        return step.builder.linear(a, weight.T, None)
+        return step.builder.linear(step.value(), weight.T, None)
     x, weight = step.value(1), step.constant(0)
     if x.shape[1:] not in ((), (1,)):
         raise ValueError(f"multiplies a constant by a value {list(x.shape)}, expected a vector")
@@ -193,8 +200,11 @@ def _layer_norm(step: Step) -> Value:
     return step.builder.layer_norm(x, [weight, bias], step.attributes.get("epsilon", 1e-5))
 
 
-def _softmax(log: bool) -> Callable[[Step], Value]:
-    def apply(step: Step) -> Value:
+def _softmax(log: bool) -> Callable[[Step], Value | Scores]:
+    def apply(step: Step) -> Value | Scores:
+        x = step.inputs[0]
+        if isinstance(x, Scores) and not log:
+            return x.softmax(step.attributes.get("axis", -1 if step.opset >= 13 else 1))
         x = step.value()
         axis = step.builder.axis(x, step.attributes.get("axis", -1 if step.opset >= 13 else 1))
         if step.opset < 13 and any(size > 1 for size in x.shape[axis + 1 :]):
@@ -233,10 +243,13 @@ def _erf(step: Step) -> Gate:
     return Gate(replace(x, scale=ONE))
 
 
-def _add(step: Step) -> Value | Gate:
+def _add(step: Step) -> Value | Gate | Scores:
     for gate, one in (step.inputs, step.inputs[::-1]):
         if isinstance(gate, Gate) and isinstance(one, np.ndarray) and uniform(one) and one.flat[0] == 1:
             return replace(gate, offset=True)
+    for number, found in enumerate(step.inputs):
+        if isinstance(found, Scores):
+            return found.masked(step.beside(1 - number, found))
     if all(isinstance(operand, Value) for operand in step.inputs):
         total = step.value(0)
         for number in range(1, len(step.inputs)):
@@ -266,8 +279,11 @@ def _gelu(step: Step, x: Operand, gate: Operand) -> Value | None:
     return step.builder.activation(gate.x, "gelu").scaled(2 * x.scale, ZERO)
 
 
-def _mul(step: Step) -> Value:
+def _mul(step: Step) -> Value | Scores:
     a, b = step.inputs
+    for number, found in enumerate(step.inputs):
+        if isinstance(found, Scores):
+            return found.scaled(step.beside(1 - number, found))
     for x, gate in ((a, b), (b, a)):
         if (found := _gelu(step, x, gate)) is not None:
             return found
@@ -277,10 +293,11 @@ def _mul(step: Step) -> Value:
     return step.value(number).scaled(step.beside(1 - number, step.value(number)), ZERO)
 
 
-def _div(step: Step) -> Value:
-    x = step.value()
+def _div(step: Step) -> Value | Scores:
     with np.errstate(divide="ignore"):
-        return x.scaled(1 / step.beside(1, x), ZERO)
+        if isinstance(step.inputs[0], Scores):
+            return step.inputs[0].scaled(1 / step.beside(1, step.inputs[0]))
+        return step.value().scaled(1 / step.beside(1, step.value()), ZERO)
 
 
 def _concat(step: Step) -> Value:
@@ -319,16 +336,20 @@ def _transpose(step: Step) -> Value:
     return step.builder.moved(x, step.attributes.get("perm", range(len(step.builder.full(x)))[::-1]))
 
 
-def _dropout(step: Step) -> Value:
+def _same(step: Step) -> Value | Scores:
+    return step.inputs[0] if isinstance(step.inputs[0], Scores) else step.value()
+
+
+def _dropout(step: Step) -> Value | Scores:
     if len(step.inputs) > 2 and step.inputs[2] is not None and step.constant(2).any():
         raise ValueError("drops values at random (training_mode)")
-    return step.value()
+    return _same(step)
 
 
-def _cast(step: Step) -> Value:
+def _cast(step: Step) -> Value | Scores:
     if step.attributes.get("to") not in (1, 10, 11, 16):  # float, float16, double, bfloat16
         raise ValueError("rounds to whole numbers")
-    return step.value()
+    return _same(step)
 
 
 def _pad(step: Step) -> Value:
@@ -345,13 +366,44 @@ def _gather(step: Step) -> Value:
             raise ValueError(f"takes parts of a constant {list(data.shape)}: expected rows of a table")
         return step.builder.embedding(step.value(1), data)
     x, number = step.value(), step.constant(1)
-    if number.size != 1 or step.builder.axis(x, step.attributes.get("axis", 0)) != 0:
-        raise ValueError(f"takes parts of {list(x.shape)}: one token alone")
-    found = step.builder.take_token(x, int(number.flat[0]))
-    return found if number.ndim == 0 else found.reshaped((1, *found.shape))
+    axis = step.builder.axis(x, step.attributes.get("axis", 0))
+    if number.size != 1:
+        raise ValueError(f"takes parts of {list(x.shape)}: one place alone")
+    place = int(number.flat[0])
+    if number.ndim:
+        return _kept(step, x, axis, place)
+    return step.builder.part(x, axis, place)
 
 
-OPERATIONS: dict[str, Callable[[Step], Value | Gate]] = {
+def _kept(step: Step, x: Value, axis: int, place: int) -> Value:
+    """One place of an axis, which stays, of length one."""
+    found = step.builder.part(x, axis, place)
+    return found.reshaped((*x.shape[:axis], 1, *x.shape[axis + 1 :]), x.batched)
+
+
+def _slice(step: Step) -> Value:
+    x = step.value()
+    for axis, places in slices_of([x, *(step.constant(i) for i in range(1, len(step.inputs)))], step.attributes):
+        if axis % len(step.builder.full(x)) or not x.batched or places.indices(1) != (0, 1, 1):
+            axis = step.builder.axis(x, axis)
+            start, stop, stride = places.indices(x.shape[axis])
+            x = step.builder.part(x, axis, slice(start, stop, stride))
+    return x
+
+
+def _split(step: Step) -> list[Value]:
+    x = step.value()
+    axis = step.builder.axis(x, step.attributes.get("axis", 0))
+    length, count = x.shape[axis], step.results
+    sizes = [-(-length // count)] * count
+    given = step.constant(1).tolist() if len(step.inputs) > 1 else step.attributes.get("split", sizes)
+    ends = np.cumsum(given).tolist()
+    return [
+        step.builder.part(x, axis, slice(max(0, end - size), end, 1)) for size, end in zip(given, ends, strict=True)
+    ]
+
+
+OPERATIONS: dict[str, Callable[[Step], Value | Gate | Scores | list[Value]]] = {
     "Add": _add,
     "AveragePool": _pool("avg"),
     "BatchNormalization": _batch_norm,
@@ -368,7 +420,7 @@ OPERATIONS: dict[str, Callable[[Step], Value | Gate]] = {
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,
     "GlobalMaxPool": _global_max,
-    "Identity": lambda step: step.value(),
+    "Identity": _same,
     "LayerNormalization": _layer_norm,
     "LeakyRelu": _activation("leaky-relu"),
     "LogSoftmax": _softmax(True),
@@ -383,8 +435,10 @@ OPERATIONS: dict[str, Callable[[Step], Value | Gate]] = {
     "Reshape": _reshape,
     "Sigmoid": _activation("sigmoid"),
     "Sin": _activation("sine"),
+    "Slice": _slice,
     "Softmax": _softmax(False),
     "Softplus": _activation("softplus"),
+    "Split": _split,
     "Squeeze": _squeeze,
     "Sub": _sub,
     "Sum": _add,

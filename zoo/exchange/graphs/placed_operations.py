@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from ...networks.architecture import Architecture, Operation
 from ...networks.operations import operation as operations
 from ...networks.operations.joining import Add
+from ...networks.operations.layers import Linear
 from ...networks.operations.operation import BaseOperation, Shape, neuron_axis
 from ..reading.network_reader import NUMBERED
 from ..reading.state_dict_files import MAX_PARAMS
@@ -49,6 +50,7 @@ class PlacedOperations:
         self.nodes: list[PlacedOperation] = []
         self._ids: set[str | None] = set()
         self._shifts: dict[int, np.ndarray] = {}  # nodes that only add a number per channel
+        self._cuts: dict[tuple[int, bytes], int] = {}  # layers that are parts of others, by those and their features
         self._parameters = 0
 
     def put(
@@ -73,6 +75,28 @@ class PlacedOperations:
         shape = operation.output_shape(*map(self.shape, sources))
         self.nodes.append(PlacedOperation(operation, sources, arrays, shape))
         return len(self.nodes) - 1
+
+    def cut(self, node: int, features: np.ndarray) -> tuple[int, np.ndarray]:
+        """A layer of some features of a linear one, and what is still to be added to all features of that `[out]`.
+
+        Equal parts of a layer are called by their number. Raises ValueError for an operation that is no linear layer.
+        """
+        found = self.nodes[node]
+        added = np.zeros(found.shape[-1])
+        if node in self._shifts:
+            added, node = self._shifts[node], found.sources[0]
+            found = self.nodes[node]
+        if not isinstance(found.operation, Linear):
+            raise ValueError("takes a part of what no linear layer computes")
+        key = (node, features.tobytes())
+        if key not in self._cuts:
+            first, size, whole = int(features[0]), len(features), found.operation.out_features
+            equal = not first % size and not whole % size and features[-1] - first == size - 1
+            name = f"{found.operation.id}.{first // size}" if equal and found.operation.id else None
+            fields = found.operation.model_dump(include={"in_features", "bias"}) | {"out_features": size}
+            arrays = [values[features] for values in found.arrays]
+            self._cuts[key] = self.put("linear", fields, arrays, *found.sources, id=name)
+        return self._cuts[key], added
 
     def shape(self, node: int) -> Shape:
         """Of what an operation gives, or of the input."""

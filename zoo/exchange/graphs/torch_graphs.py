@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ....runtime.errors import BadInput
 from ...networks.architecture import Architecture
+from ...networks.networks import Networks
 from ..reading.archives import first_line
 from .graph_builder import GraphBuilder
 from .refusals import refused_as
@@ -35,14 +36,41 @@ def trace_module(module: nn.Module, example: Tensor) -> tuple[Architecture, np.n
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 # Without decompositions this only replaces what changes values in place.
-                program = torch.export.export(module, (example,), strict=False).run_decompositions({})
+                one = example[:1] if example.ndim > 1 else example
+                program = torch.export.export(module, (one,), strict=False).run_decompositions({})
         except Exception as error:  # whatever the module and the tracer raise
             raise BadInput(f"{name}: torch.export cannot trace it ({first_line(error)})") from None
-    with refused_as(name):
-        return _Trace(name, program, example).translated()
+        with refused_as(name):
+            trace = _Trace(name, program, one)
+            found = trace.translated()
+            _compare(module, example, trace.builder.placed.input_order, *found)
+    return found
+
+
+def _compare(
+    module: nn.Module, example: Tensor, order: np.ndarray | None, arch: Architecture, params: np.ndarray
+) -> None:
+    """One input was traced: whether two at once get the same. Raises ValueError for a module that mixes them."""
+    shape = (2, *example.shape[1:]) if example.ndim > 1 else example.shape
+    generator = torch.Generator().manual_seed(0)
+    if example.is_floating_point():
+        x = torch.randn(shape, generator=generator).to(example)
+    else:
+        x = torch.randint(int(example.min()), int(example.max()) + 1, shape, generator=generator).to(example)
+    with torch.no_grad():
+        expected = module(x).cpu()
+    rows = x.cpu().reshape(2 if example.ndim > 1 else 1, -1)
+    rows = rows if order is None else rows[:, order.ravel()]
+    found = Networks(arch, torch.from_numpy(params)[None]).forward(rows.float().reshape(-1, *arch.input_shape))
+    most = SLACK * float(expected.abs().max())
+    if expected.numel() != found.numel() or not torch.allclose(
+        found.reshape(expected.shape), expected.float(), atol=most, rtol=0, equal_nan=True
+    ):
+        raise ValueError("computes something else for two inputs than for each: it works across the batch")
 
 
 GETITEM = "getitem"
+SLACK = 0.01  # between a module's outputs and those of what was read: far more than rounding
 
 
 def _name(node: Any) -> str:
@@ -68,7 +96,7 @@ class _Trace:
 
     def __init__(self, name: str, program: Any, example: Tensor) -> None:
         self.name, self.program, self.builder = name, program, GraphBuilder()
-        self.builder.batch = Batch(len(example) if example.ndim > 1 else 1, open=False)
+        self.builder.batch = Batch(1, open=False)
         batched = example.ndim > 1
         self.input = Value(INPUT, tuple(example.shape[batched:]), batched)
         self.known: dict[Any, Operand] = {}
@@ -103,8 +131,12 @@ class _Trace:
         raise ValueError("has no output")
 
     def _called(self, node: Any) -> Operand:
-        if node.target is operator.getitem and node.args[1] == 0:  # of normalisations, which also give statistics
-            return self.known[node.args[0]]
+        if node.target is operator.getitem:
+            several = self.known[node.args[0]]
+            if isinstance(several, list):
+                return several[node.args[1]]
+            if node.args[1] == 0:  # of normalisations, which also give statistics
+                return several
         op = _name(node)
         if op == GETITEM:
             raise ValueError(f"{op} {node.name}: takes more than the first of several results")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..reading.network_reader import NUMBERED
+from .attention_scores import Scores, scores
 from .graph_builder import GraphBuilder
 from .values import ONE, ZERO, Value, uniform
 
@@ -21,7 +22,7 @@ class Parameter:
     values: np.ndarray
 
 
-Operand = Any  # a Value, a Parameter, a list of them, or a Python number
+Operand = Any  # a Value, Scores, a Parameter, a list of them, or a Python number
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Call:
         """A computed argument, by default the one that the call is about."""
         name = name or ("input" if "input" in self.arguments else "self")
         found = self.arguments[name]
+        if isinstance(found, Scores):
+            raise ValueError(f"reads a product of two computed values {list(found.shape)}, which is no attention")
         if not isinstance(found, Value):
             raise ValueError(f"its {name} is no computed value")
         return found
@@ -60,6 +63,13 @@ class Call:
         owner = owners.pop()
         return f"{NUMBERED}{owner}" if owner[0].isdigit() else owner
 
+    def packed(self, **roles: str) -> str | None:
+        """The same of tensors that one module has of several layers, as "in_proj_weight"."""
+        names = [(role, self.arguments.get(name)) for role, name in roles.items()]
+        owners = {given.name.removesuffix(f"_{role}") for role, given in names if isinstance(given, Parameter)}
+        owner = owners.pop() if len(owners) == 1 else ""
+        return None if not owner.endswith(".in_proj") else f"{NUMBERED}{owner}" if owner[0].isdigit() else owner
+
     def one(self, name: str, default: int = 0) -> int:
         """A number per axis of positions, which must agree."""
         found = self.arguments[name]
@@ -68,7 +78,7 @@ class Call:
             raise ValueError(f"{name} {numbers}: expected equal ones in both directions")
         return int(numbers[0])
 
-    def constant(self, operand: Operand, value: Value) -> np.ndarray:
+    def constant(self, operand: Operand, value: Value | Scores) -> np.ndarray:
         """A parameter or number that meets a value elementwise, without the batch axis."""
         found = np.asarray(operand.values if isinstance(operand, Parameter) else operand, np.float64)
         return found[0] if value.batched and found.ndim == len(value.shape) + 1 and len(found) == 1 else found
@@ -77,7 +87,19 @@ class Call:
 def _linear(call: Call) -> Value:
     weight, bias = call.tensors("weight", "bias")
     assert weight is not None
-    return call.builder.linear(call.value(), weight, bias, id=call.module(weight="weight", bias="bias"))
+    name = call.module(weight="weight", bias="bias") or call.packed(weight="weight", bias="bias")
+    return call.builder.linear(call.value(), weight, bias, id=name)
+
+
+def _matmul(call: Call) -> Value | Scores:
+    first, second = (call.arguments[name] for name in call.arguments)
+    if isinstance(first, Scores):
+        return first.attend(call.builder, call.value("mat2" if "mat2" in call.arguments else "other"))
+    if isinstance(first, Value) and isinstance(second, Value):
+        return scores(first, second)
+    if not isinstance(first, Value) or not isinstance(second, Parameter):
+        raise ValueError("multiplies what is no value by what is no parameter")
+    return call.builder.linear(first, second.values.T, None)
 
 
 def _conv2d(call: Call) -> Value:
@@ -179,10 +201,12 @@ def _activation(name: str, argument: str | None = None, only: float = 1.0) -> Ca
     return apply
 
 
-def _sum(sign: float) -> Callable[[Call], Value]:
-    def apply(call: Call) -> Value:
+def _sum(sign: float) -> Callable[[Call], Value | Scores]:
+    def apply(call: Call) -> Value | Scores:
         a, b = call.arguments["self"], call.arguments["other"]
         factor = sign * float(call.arguments.get("alpha", 1))
+        if isinstance(a, Scores):
+            return a.masked(factor * call.constant(b, a))
         if isinstance(a, Value) and isinstance(b, Value):
             return call.builder.add(a, b if factor == 1 else b.scaled(np.asarray(factor), ZERO))
         if isinstance(a, Value):
@@ -192,17 +216,22 @@ def _sum(sign: float) -> Callable[[Call], Value]:
     return apply
 
 
-def _mul(call: Call) -> Value:
+def _mul(call: Call) -> Value | Scores:
     a, b = call.arguments["self"], call.arguments["other"]
+    if isinstance(a, Scores):
+        return a.scaled(call.constant(b, a))
     if isinstance(a, Value) and isinstance(b, Value):
         return call.builder.gated(a, b)
     value, other = (a, b) if isinstance(a, Value) else (b, a)
     return value.scaled(call.constant(other, value), ZERO)
 
 
-def _div(call: Call) -> Value:
-    value = call.value()
+def _div(call: Call) -> Value | Scores:
+    given = call.arguments["self"]
     with np.errstate(divide="ignore"):
+        if isinstance(given, Scores):
+            return given.scaled(1 / call.constant(call.arguments["other"], given))
+        value = call.value()
         return value.scaled(1 / call.constant(call.arguments["other"], value), ZERO)
 
 
@@ -218,10 +247,14 @@ def _cat(call: Call) -> Value:
     return call.builder.concat([first, *rest], call.builder.axis(first, call.arguments["dim"]))
 
 
-def _softmax(log: bool) -> Callable[[Call], Value]:
-    return lambda call: call.builder.softmax(
-        call.value(), call.builder.axis(call.value(), call.arguments["dim"]), log=log
-    )
+def _softmax(log: bool) -> Callable[[Call], Value | Scores]:
+    def apply(call: Call) -> Value | Scores:
+        given, axis = call.arguments["self"], call.arguments["dim"]
+        if isinstance(given, Scores) and not log:
+            return given.softmax(axis)
+        return call.builder.softmax(call.value(), call.builder.axis(call.value(), axis), log=log)
+
+    return apply
 
 
 def _embedding(call: Call) -> Value:
@@ -232,19 +265,49 @@ def _embedding(call: Call) -> Value:
 
 def _select(call: Call) -> Value:
     value = call.value()
-    if call.builder.axis(value, call.arguments["dim"]) != 0:
-        raise ValueError(f"takes a part of {list(value.shape)}: one token alone")
-    return call.builder.take_token(value, call.arguments["index"])
+    axis = call.builder.axis(value, call.arguments["dim"])
+    return call.builder.part(value, axis, call.arguments["index"] % value.shape[axis])
+
+
+def _slice(call: Call) -> Value:
+    value, axis = call.value(), call.arguments["dim"]
+    places = slice(call.arguments["start"], call.arguments["end"], call.arguments["step"])
+    length = call.builder.full(value)[axis]
+    if len(range(length)[places]) == length:
+        return value
+    axis = call.builder.axis(value, axis)
+    return call.builder.part(value, axis, slice(*places.indices(value.shape[axis])))
+
+
+def _split(call: Call) -> list[Value]:
+    value = call.value()
+    axis = call.builder.axis(value, call.arguments["dim"])
+    length, given = value.shape[axis], call.arguments.get("split_size", call.arguments.get("split_sizes"))
+    if "chunks" in call.arguments:
+        given = -(-length // call.arguments["chunks"])
+    sizes = [given] * -(-length // given) if isinstance(given, int) else given
+    ends = np.minimum(np.cumsum(sizes), length).tolist()
+    return [
+        call.builder.part(value, axis, slice(start, end, 1)) for start, end in zip([0, *ends[:-1]], ends, strict=True)
+    ]
+
+
+def _unbind(call: Call) -> list[Value]:
+    value = call.value()
+    axis = call.builder.axis(value, call.arguments["dim"])
+    return [call.builder.part(value, axis, place) for place in range(value.shape[axis])]
 
 
 def _attention(call: Call) -> Value:
     queries, keys, values = (call.value(name) for name in ("query", "key", "value"))
-    scale, given = queries.shape[-1] ** -0.5, call.arguments["scale"]
-    if call.arguments["attn_mask"] is not None or call.arguments["dropout_p"]:
-        raise ValueError("masks or drops what tokens attend to")
-    if given is not None and not np.isclose(given, scale):
-        raise ValueError(f"scales by {given}, expected {scale}")
-    return call.builder.attention(queries, keys, values, causal=call.arguments["is_causal"])
+    if call.arguments["dropout_p"]:
+        raise ValueError("drops what tokens attend to")
+    scale = call.arguments["scale"]
+    found = Scores(queries, keys, queries.shape[-1] ** -0.5 if scale is None else scale, call.arguments["is_causal"])
+    (mask,) = call.tensors("attn_mask")
+    if mask is not None:
+        found = found.masked(np.where(mask, 0, -np.inf) if mask.dtype == bool else mask)
+    return found.softmax(-1).attend(call.builder, values)
 
 
 def _expand(call: Call) -> Value | Parameter:
@@ -277,18 +340,22 @@ def _transpose(call: Call) -> Value:
     return call.builder.moved(value, axes)
 
 
-def _same(call: Call) -> Value:
-    return call.value()
+def _same(call: Call) -> Value | Scores:
+    given = call.arguments.get("input", call.arguments.get("self"))
+    return given if isinstance(given, Scores) else call.value()
 
 
-OPERATIONS: dict[str, Callable[[Call], Value | Parameter]] = {
+OPERATIONS: dict[str, Callable[[Call], Value | Scores | Parameter | list[Value]]] = {
     "_native_batch_norm_legit_no_training": _batch_norm,
+    "_unsafe_view": _view,
     "adaptive_avg_pool2d": _adaptive_pool,
     "add": _sum(1.0),
     "alias": _same,
     "avg_pool2d": _pool("avg"),
     "batch_norm": _batch_norm,
+    "bmm": _matmul,
     "cat": _cat,
+    "chunk": _split,
     "clone": _same,
     "contiguous": _same,
     "conv2d": _conv2d,
@@ -306,6 +373,7 @@ OPERATIONS: dict[str, Callable[[Call], Value | Parameter]] = {
     "leaky_relu": _activation("leaky-relu"),
     "linear": _linear,
     "log_softmax": _softmax(True),
+    "matmul": _matmul,
     "max_pool2d": _pool("max"),
     "mean": _mean,
     "mul": _mul,
@@ -317,12 +385,16 @@ OPERATIONS: dict[str, Callable[[Call], Value | Parameter]] = {
     "sigmoid": _activation("sigmoid"),
     "silu": _activation("silu"),
     "sin": _activation("sine"),
+    "slice": _slice,
     "softmax": _softmax(False),
     "softplus": _activation("softplus", "beta"),
+    "split": _split,
+    "split_with_sizes": _split,
     "squeeze": _view,
     "sub": _sum(-1.0),
     "tanh": _activation("tanh"),
     "transpose": _transpose,
+    "unbind": _unbind,
     "unsqueeze": _view,
     "view": _view,
 }

@@ -63,6 +63,11 @@ class Value:
             shape = shape[1:]
         return shape
 
+    @property
+    def rows(self) -> Shape:
+        """The last axis, and before it those that are longer than one."""
+        return (*(size for size in self.shape[:-1] if size > 1), *self.shape[-1:])
+
     def reshaped(self, shape: Shape, batched: bool = True) -> Value:
         """The same numbers in another shape. Raises ValueError for another number of them."""
         if math.prod(shape) != self.places:
@@ -81,7 +86,7 @@ class Value:
         shape = tuple(self.shape[axis] for axis in axes)
         if [axis for axis in axes if self.shape[axis] > 1] == [i for i, size in enumerate(self.shape) if size > 1]:
             return self.reshaped(shape, self.batched)
-        order = self._listed() if self.order is None else self.order
+        order = self.listed()
         moved = (np.broadcast_to(values, self.shape).transpose(axes) for values in (self.scale, self.shift))
         scale, shift = (values.flat[0] if uniform(values) else values for values in moved)
         return replace(
@@ -100,7 +105,10 @@ class Value:
         with np.errstate(all="ignore"):  # what is not finite is refused with the weights
             return replace(self, scale=self.scale * scale, shift=self.shift * scale + shift)
 
-    def _listed(self) -> np.ndarray:
+    def listed(self) -> np.ndarray:
+        """`order`, also where it is row by row. Raises ValueError for a value of more than `MAX_PLACES`."""
+        if self.order is not None:
+            return self.order
         if self.places > MAX_PLACES:
             raise ValueError(f"{self.shape} has {self.places:,} places, more than {MAX_PLACES:,}")
         return np.arange(self.places).reshape(self.shape)

@@ -84,13 +84,16 @@ class NetworkReader:
 
     def _named(self, state: StateDict, key: str | None) -> tuple[str, Architecture, np.ndarray] | None:
         """The network whose tensors have the names and shapes of one architecture alone; None where there is none."""
-        shapes = {name: tuple(value.shape) for name, value in state.items()}
-        candidates = [(name, arch) for name, arch in self.architectures.items() if key in (None, name)]
-        fitting = [(name, arch) for name, arch in candidates if shapes == _shapes(arch, state)]
+        fitting = []
+        for name, arch in self.architectures.items():
+            parted = _parted(arch, state)
+            shapes = {tensor: tuple(value.shape) for tensor, value in parted.items()}
+            if key in (None, name) and shapes == _shapes(arch, parted):
+                fitting.append((name, arch, parted))
         if len(fitting) != 1 or self.order == "in-out":
             return None
-        ((name, arch),) = fitting
-        pieces = [state[tensor].detach().float().numpy().ravel() for tensor in _shapes(arch, state)]
+        ((name, arch, parted),) = fitting
+        pieces = [parted[tensor].detach().float().numpy().ravel() for tensor in _shapes(arch, parted)]
         return name, arch, np.concatenate(pieces)
 
     def _mlp(self, path: Path, found: list[LayerTensors]) -> Architecture:
@@ -222,9 +225,30 @@ def key_of(arch: Architecture) -> str:
 
 
 def _shapes(arch: Architecture, state: StateDict) -> dict[str, tuple[int, ...]]:
-    """By the names that a state dict has for them, in which a module's may begin with a digit."""
-    names = {tensor.name: re.sub(rf"^{NUMBERED}(?=\d)", "", tensor.name) for tensor in arch.tensors}
-    return {t.name if t.name in state else names[t.name]: t.shape for t in arch.tensors}
+    """By the names that a state dict has for them."""
+    return {t.name if t.name in state else _module_name(t.name): t.shape for t in arch.tensors}
+
+
+def _module_name(tensor: str) -> str:
+    """As a module calls it, whose name may begin with a digit."""
+    return re.sub(rf"^{NUMBERED}(?=\d)", "", tensor)
+
+
+def _parted(arch: Architecture, state: StateDict) -> StateDict:
+    """A tensor that an architecture holds in parts, "attention.0.weight" and so on, as these: queries, keys, values."""
+    parts: dict[str, dict[int, tuple[str, int]]] = {}
+    for name, shape in _shapes(arch, state).items():
+        owner, _, number = name.rpartition(".")[0].rpartition(".")
+        role = name.rpartition(".")[2]
+        whole = next((found for found in (f"{owner}.{role}", f"{owner}_{role}") if found in state), None)
+        if whole and number.isdigit() and name not in state:
+            parts.setdefault(whole, {})[int(number)] = (name, shape[0])
+    found = dict(state)
+    for whole, named in parts.items():
+        names, sizes = zip(*(named[number] for number in sorted(named)), strict=True)
+        if sum(sizes) == len(state[whole]):
+            found |= dict(zip(names, found.pop(whole).split(sizes), strict=True))
+    return found
 
 
 def _out_in(weight: Tensor) -> Tensor:

@@ -116,6 +116,15 @@ class Packed(nn.Module):
         return self.out(found.transpose(1, 2).reshape(x.shape))
 
 
+class TokenNorm(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.norm = nn.Linear(8, 4), nn.BatchNorm1d(4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.layer(x).mT).mT
+
+
 class OneHead(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -233,6 +242,7 @@ MODULES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "packed, one head": (Packed(1, "chunk"), (2, 5, 8)),
     "packed, sliced": (Packed(4, "slice"), (2, 5, 8)),
     "packed, unbound": (Packed(2, "unbind"), (2, 5, 8)),
+    "batch norm of tokens": (TokenNorm(), (2, 5, 8)),
     "one head": (OneHead(), (2, 5, 8)),
     "a vector": (nn.Sequential(nn.Linear(4, 3), nn.Softmax(-1)), (4,)),
 }

@@ -257,6 +257,24 @@ CASES: dict[str, Any] = {
             "w": weights(3, 3),
         },
     ),
+    "a token before others, and their batch norm": model(
+        [
+            node("Shape", ["x"], ["s"]),
+            node("Gather", ["s", "zero"], ["n"]),
+            node("Unsqueeze", ["n", "front"], ["n1"]),
+            node("Concat", ["n1", "ones"], ["s1"], axis=0),
+            node("ConstantOfShape", ["s1"], ["c"]),
+            node("Add", ["c", "first"], ["c1"]),
+            node("Concat", ["c1", "x"], ["t"], axis=1),
+            node("Transpose", ["t"], ["t1"], perm=[0, 2, 1]),
+            node("BatchNormalization", ["t1", "n0", "n1_", "n2", "n3"], ["t2"]),
+            node("Transpose", ["t2"], ["t3"], perm=[0, 2, 1]),
+            node("MatMul", ["t3", "w"], ["y"]),
+        ],
+        TOKENS,
+        {"zero": np.int64(0), "front": ints(0), "ones": ints(1, 1), "first": weights(6), "w": DENSE}
+        | {name if name != "n1" else "n1_": values for name, values in norm(6).items()},
+    ),
     "words": model(
         [node("Gather", ["table", "x"], ["e"]), node("Flatten", ["e"], ["f"]), node("MatMul", ["f", "w"], ["y"])],
         ["n", 3],

@@ -74,6 +74,14 @@ CASES: dict[str, tuple[Any, str]] = {
         model([node("MatMul", ["x", "x"], ["h"]), DENSE], ["n", 6, 6], W),
         "MatMul y: reads a product of two computed values [6, 6], which is no attention",
     ),
+    "a row of numbers after others": (
+        model([node("Concat", ["x", "row"], ["h"], axis=0), DENSE], [3, 6], W | {"row": weights(1, 6)}),
+        "Concat h: ",
+    ),
+    "two tokens before others": (
+        model([node("Concat", ["row", "x"], ["h"], axis=1), DENSE], ["n", 3, 6], W | {"row": weights(1, 2, 6)}),
+        "Concat h: joins a constant to [3, 6]: expected one token before others",
+    ),
     "an erf of its own": (
         model([node("Erf", ["x"], ["h"]), DENSE], ["n", 6], W),
         "Erf h: belongs to no GELU: expected x / sqrt 2",

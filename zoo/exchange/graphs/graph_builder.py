@@ -93,7 +93,12 @@ class GraphBuilder:
         return Value(node, (value.shape[0], 1, 1), value.batched)
 
     def batch_norm(self, value: Value, tensors: Sequence[np.ndarray], eps: float, *, id: str | None = None) -> Value:
-        """Weight, bias, mean and variance `[channels]` of the first axis: of a vector, or of an image."""
+        """Weight, bias, mean and variance `[channels]` of the first axis, of `[features, tokens]` too."""
+        if len(value.shape) == 2 and value.shape[1] > 1:
+            tokens = value.transposed((1, 0))
+            fields = {"channels": tensors[0].size, "eps": eps}
+            node = self.placed.put("batch-norm", fields, tensors, self.placed.arranged(tokens, tokens.shape), id=id)
+            return Value(node, tokens.shape, value.batched).transposed((1, 0))
         return self._of_channels(value, "batch-norm", {"channels": tensors[0].size, "eps": eps}, tensors, id=id)
 
     def group_norm(
@@ -211,9 +216,10 @@ class GraphBuilder:
         return Value(node, value.shape[1:], value.batched)
 
     def class_token(self, value: Value, weight: np.ndarray) -> Value:
-        """A learned token `[features]` before the others."""
-        if len(value.shape) != 2:
-            raise ValueError(f"puts a token before {list(value.shape)}")
+        """A learned token `[1, features]` before the others; `[n, 1, features]` where it is that of all inputs."""
+        weight = weight[0] if weight.ndim == 3 and uniform(weight - weight[:1]) else weight
+        if len(value.shape) != 2 or weight.shape != (1, value.shape[1]):
+            raise ValueError(f"joins a constant to {list(value.shape)}: expected one token before others")
         fields = {"features": weight.size}
         node = self.placed.put("class-token", fields, [weight.reshape(-1)], self.placed.arranged(value, value.shape))
         return Value(node, (value.shape[0] + 1, value.shape[1]), value.batched)

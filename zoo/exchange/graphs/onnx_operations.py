@@ -301,6 +301,10 @@ def _div(step: Step) -> Value | Scores:
 
 
 def _concat(step: Step) -> Value:
+    if isinstance(step.inputs[0], np.ndarray) and len(step.inputs) == 2:
+        value = step.value(1)
+        if step.builder.axis(value, step.attributes["axis"]) == 0:
+            return step.builder.class_token(value, step.constant(0))
     values = [step.value(number) for number in range(len(step.inputs))]
     return step.builder.concat(values, step.builder.axis(values[0], step.attributes["axis"]))
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..reading.network_reader import NUMBERED
 from .attention_scores import Scores, scores
 from .graph_builder import GraphBuilder
-from .values import ONE, ZERO, Value, uniform
+from .values import ONE, ZERO, Value
 
 
 @dataclass(frozen=True)
@@ -237,11 +237,8 @@ def _div(call: Call) -> Value | Scores:
 
 def _cat(call: Call) -> Value:
     first, *rest = call.arguments["tensors"]
-    if isinstance(first, Parameter) and len(rest) == 1 and uniform(first.values - first.values[:1]):
-        value = rest[0]
-        if call.builder.axis(value, call.arguments["dim"]) != 0 or first.values[0].shape != (1, *value.shape[1:]):
-            raise ValueError("joins a parameter to a value: expected one token before others")
-        return call.builder.class_token(value, first.values[0])
+    if isinstance(first, Parameter) and len(rest) == 1 and call.builder.axis(rest[0], call.arguments["dim"]) == 0:
+        return call.builder.class_token(rest[0], first.values)
     if not all(isinstance(value, Value) for value in (first, *rest)):
         raise ValueError("joins a parameter to a value: expected one token before others")
     return call.builder.concat([first, *rest], call.builder.axis(first, call.arguments["dim"]))

@@ -164,7 +164,8 @@ def rows_reordered(networks: Networks, generator: torch.Generator) -> Networks |
     Every network has a layer of its own drawn, all of whose neurons move, in one random cycle.
     """
     groups = symmetry.neuron_groups(networks.arch)
-    hidden = [(layer, group.size) for group in groups if group.size > 1 for layer in group.producers]
+    producers = [layer for group in groups if group.size > 1 for layer in group.producers]
+    hidden = [(layer, networks.weights[layer].shape[1]) for layer in producers]  # of heads, all neurons of all of them
     if not hidden:
         return None
     found = Networks(networks.arch, networks.params.detach().clone())

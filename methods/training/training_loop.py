@@ -188,6 +188,7 @@ def _shuffled(groups: list[Networks], batch_size: int) -> list[tuple[int, Tensor
     batches = [
         (group, rows)
         for group, networks in enumerate(groups)
+        if len(networks)  # an architecture may be in other splits alone
         for rows in torch.randperm(len(networks), device=networks.params.device).split(batch_size)
     ]
     if len(groups) > 1:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.branched_networks import vision_transformer
 from helpers.random_task import RandomTask
 from helpers.recorded import read_results
 
@@ -194,3 +195,25 @@ def test_without_two_hidden_neurons_there_is_nothing_to_reorder() -> None:
     for sizes in ((3, 2), (2, 1, 1)):
         networks = RandomTask(wb.Architecture.mlp(sizes, "relu")).splits["test"].networks
         assert rows_reordered(networks, torch.Generator()) is None
+
+
+def test_heads_are_reordered_neuron_by_neuron() -> None:
+    networks = RandomTask(vision_transformer(), networks=40).splits["test"].networks
+    found = rows_reordered(networks, torch.Generator().manual_seed(0))
+    assert found is not None
+    assert torch.equal(found.params.sort(1).values, networks.params.sort(1).values)
+    changed = {
+        (networks.arch.tensors[place].name, int((new != old).flatten(1).any(1).sum()))
+        for new_row, old_row in zip(found.params, networks.params, strict=True)
+        for place, tensor in enumerate(networks.arch.tensors)
+        if tensor.kind == "weight" and len(tensor.shape) > 1
+        for new, old in [
+            (
+                new_row[tensor.start : tensor.stop].view(tensor.shape),
+                old_row[tensor.start : tensor.stop].view(tensor.shape),
+            )
+        ]
+    }
+    for name in "qkv":
+        assert {rows for tensor, rows in changed if tensor == f"layer0.{name}.weight"} == {0, 8}, "both heads' or none"
+    assert (found.params != networks.params).any(1).all()

@@ -364,6 +364,21 @@ def test_files_of_different_architectures_make_one_zoo(cli, tmp_path: Path) -> N
     assert {str(arch) for arch in again.architectures} == {"mlp 4-8-3 relu"}
 
 
+def test_methods_learn_where_an_architecture_is_for_testing_alone(tmp_path: Path) -> None:
+    rows = []
+    for number, split in enumerate(["train"] * 6 + ["val", "val", "test", "test"]):
+        hidden = 5 if split == "test" else 8
+        write(tmp_path / f"nets/{number}.onnx", mlp(4, hidden, 3, seed=number))
+        rows.append(f"{number}.onnx,{split},{'odd' if number % 2 else 'even'}")
+    (tmp_path / "labels.csv").write_text("\n".join(["file,split,number", *rows]))
+    wb.import_zoo("onnx", tmp_path / "nets", name="mine", labels=tmp_path / "labels.csv", out=tmp_path / "zoo")
+    method = wb.load_method("gcn", epochs=2, width=8)
+    [result] = wb.run(method, task="property", target="number", zoo=tmp_path / "zoo", out=tmp_path / "runs")
+    assert result.error is None
+    assert result.budget is not None
+    assert result.budget["steps"] == 2
+
+
 def test_without_the_package_one_line_says_what_to_install(
     cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -145,7 +145,7 @@ class _Audit:
             for before, after, centre, output in zip(
                 plain, self._answers(self._filled(outputs)), scale.centres, outputs, strict=True
             )
-            if output is not None
+            if output is not None and len(before)
         ]
         return float(f"{np.quantile(np.concatenate(changes), quantile):.3g}") if changes else None
 

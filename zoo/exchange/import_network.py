@@ -19,7 +19,8 @@ def import_network(source: nn.Module | str | os.PathLike[str], example: Tensor |
     """One network: its architecture as a graph of operations, and its parameters.
 
     Arguments:
-        source: a module of torch, which is traced in inference mode, or the path of an ONNX file.
+        source: a module of torch, which is traced in inference mode, or the path of an ONNX file or of a folder with
+            a Hugging Face model's config.json and model.safetensors.
         example: for a module a batch of inputs `[n, *input_shape]`; their numbers do not matter.
 
     Operations are called like the module's parts, so that the architecture, as JSON, describes folders of state dicts
@@ -42,10 +43,13 @@ def import_network(source: nn.Module | str | os.PathLike[str], example: Tensor |
         if example is None or not example.ndim:
             raise BadInput(f"{type(source).__name__}: give an example of its inputs, a batch [n, *input_shape]")
         arch, params = trace_module(source, example)
+    elif (path := Path(source)).is_dir():
+        from .model_families.read_family import read_family
+
+        arch, params = read_family(path, {})
     else:
         from .graphs.onnx_graphs import read_onnx
 
-        path = Path(source)
         if not path.is_file():
             raise BadInput(f"{path}: no such file")
         arch, params = read_onnx(path, {})

@@ -1,0 +1,1 @@
+"""Families of pretrained transformers whose architecture a config.json says: one table each."""

@@ -116,6 +116,22 @@ class Packed(nn.Module):
         return self.out(found.transpose(1, 2).reshape(x.shape))
 
 
+class Wrapped(nn.Module):
+    """Gives a dictionary of one tuple."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        return {"outputs": (self.layer(x),), "loss": None}
+
+
+class OneAtATime(Wrapped):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x.view(1, 4))
+
+
 class TokenNorm(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -320,6 +336,19 @@ def test_a_traced_module_describes_folders_of_its_state_dicts(name: str, kind: s
             torch.testing.assert_close(output, expected.detach(), atol=1e-5, rtol=1e-5)
 
 
+def test_a_tensor_in_a_dictionary_is_an_output_too() -> None:
+    module, x = Wrapped(), torch.randn(5, 4)
+    expected = module(x)["outputs"][0].detach()
+    torch.testing.assert_close(wb.import_network(module, x).forward(x)[0], expected)
+
+
+def test_weights_that_are_no_numbers_are_read_as_they_are() -> None:
+    module = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
+    with torch.no_grad():
+        module[0].weight[0, 0] = torch.nan
+    assert wb.import_network(module, torch.zeros(1, 4)).params.isnan().sum() == 1
+
+
 def test_a_file_is_one_network_too(tmp_path: Path) -> None:
     file = write(tmp_path / "net.onnx", mlp(4, 8, 3))
     networks = wb.import_network(file)
@@ -363,6 +392,7 @@ class Asks(nn.Module):
         ),
         (Rotary(), (2, 5, 8), r"Rotary: .*: no network of a zoo has such operations"),
         (LearnedQueries(), (2, 5, 8), r"scaled_dot_product_attention \(.*\): its query is no computed value"),
+        (OneAtATime(), (2, 4), r"OneAtATime: reads one input, but not two at once \(.*\)"),
         (Mixes(), (2, 5, 8), "Mixes: computes something else for two inputs than for each: it works across the batch"),
         (nn.Conv1d(2, 3, 3), (2, 2, 9), "conv1d: no network of a zoo has such operations"),
         (nn.Conv2d(2, 3, 3, stride=(1, 2)), (2, 2, 9, 9), r"conv2d \(conv2d\): stride \[1, 2\]: expected equal ones"),

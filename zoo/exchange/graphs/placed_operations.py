@@ -83,7 +83,7 @@ class PlacedOperations:
         """
         found = self.nodes[node]
         added = np.zeros(found.shape[-1])
-        if node in self._shifts:
+        if node in self._shifts and found.sources[0] != INPUT:
             added, node = self._shifts[node], found.sources[0]
             found = self.nodes[node]
         if not isinstance(found.operation, Linear):

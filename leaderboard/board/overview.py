@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ...benchmarks.records.result import shown_unit
-from ...methods.contract.builtin import builtin_methods, is_control
+from ...methods.contract.builtin import builtin_methods, is_ceiling, is_control
 from .board import Board
 from .columns import COLUMNS
 
@@ -29,7 +29,6 @@ TASKS = (
     "property",
 )
 Kind = Literal["method", "baseline", "ceiling", "control"]
-CEILINGS = ("inr-decode", "refit")
 GROUPS: dict[str, tuple[Kind, ...]] = {
     "methods": ("method",),
     "baselines": ("baseline",),
@@ -240,8 +239,8 @@ def _in_order(found: list[dict[str, Cell]]) -> list[str]:
 
 def method_kind(method: str) -> Kind:
     """What a method is on boards; one of one's own is a method."""
-    if method in CEILINGS or is_control(method):
-        return "ceiling" if method in CEILINGS else "control"
+    if is_ceiling(method) or is_control(method):
+        return "ceiling" if is_ceiling(method) else "control"
     return "baseline" if ".baselines." in builtin_methods().get(method, "") else "method"
 
 

@@ -1,4 +1,7 @@
-"""The methods that come with the suite: one file each in `methods/`, `baselines/` or its `controls/`. Free of torch."""
+"""The methods that come with the suite: one file each in `methods/`, `baselines/`, its `controls/` or `ceilings/`.
+
+Free of torch.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = __package__.partition(".")[0]
-CONTROLS = "baselines.controls"
-FOLDERS = ("methods", "baselines", CONTROLS)
+CONTROLS, CEILINGS = "baselines.controls", "baselines.ceilings"
+FOLDERS = ("methods", "baselines", CONTROLS, CEILINGS)
 
 
 @cache
@@ -25,3 +28,8 @@ def builtin_methods() -> dict[str, str]:
 def is_control(name: str) -> bool:
     """Whether a method of the suite is a control, which boards never rank."""
     return builtin_methods().get(name, "").startswith(f"{PACKAGE}.{CONTROLS}.")
+
+
+def is_ceiling(name: str) -> bool:
+    """Whether a method of the suite falls back on the picture that an INR encodes; boards tell it apart."""
+    return builtin_methods().get(name, "").startswith(f"{PACKAGE}.{CEILINGS}.")

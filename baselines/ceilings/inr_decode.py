@@ -8,12 +8,12 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from ..methods.contract.network_checks import require_architecture
-from ..methods.contract.parameter_ranges import DropoutRate
-from ..methods.contract.task_view import TaskView
-from ..methods.training.neural_method import NeuralMethod
-from ..runtime.errors import BadInput
-from ..zoo.networks.networks import Networks
+from ...methods.contract.network_checks import require_architecture
+from ...methods.contract.parameter_ranges import DropoutRate
+from ...methods.contract.task_view import TaskView
+from ...methods.training.neural_method import NeuralMethod
+from ...runtime.errors import BadInput
+from ...zoo.networks.networks import Networks
 
 
 class ImageReader(nn.Module):

@@ -6,14 +6,14 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from ..methods.contract.method import Method
-from ..methods.contract.network_checks import require_finite
-from ..methods.contract.parameter_ranges import PositiveFinite
-from ..methods.contract.task_view import TaskView
-from ..runtime.errors import BadInput
-from ..runtime.progress import Advance, track
-from ..zoo.networks.networks import Networks
-from ..zoo.storage.zoo import Split
+from ...methods.contract.method import Method
+from ...methods.contract.network_checks import require_finite
+from ...methods.contract.parameter_ranges import PositiveFinite
+from ...methods.contract.task_view import TaskView
+from ...runtime.errors import BadInput
+from ...runtime.progress import Advance, track
+from ...zoo.networks.networks import Networks
+from ...zoo.storage.zoo import Split
 
 
 def dilated(images: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import subprocess
 import sys
 import time
@@ -51,6 +52,30 @@ def test_the_board_needs_no_torch(small_zoo: Path, tmp_path: Path) -> None:
     )
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "runs")], check=True)
     assert (tmp_path / "runs" / "board" / "scores.csv").exists()
+
+
+def test_a_board_fits_the_terminal_and_a_log_has_all_of_it(
+    cli, small_zoo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = wb.load_method("weight-stats", trees=2, leaves=3, lr=0.25)
+    wb.run(method, task="inr-classification", zoo=small_zoo, out=tmp_path / "runs")
+    log = cli("leaderboard", "--results", tmp_path / "runs")[1]
+    assert "method" in log
+    assert "peak, MB" in log
+    assert "more:" not in log
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "60")
+    printed = [
+        re.sub(r"\x1b\[[0-9;]*m", "", line)
+        for line in cli("leaderboard", "--results", tmp_path / "runs")[1].split("\n")
+    ]
+    board = printed[: next(i for i, line in enumerate(printed) if "columns more: on a wider terminal" in line)]
+    assert all(len(line) <= 60 for line in board), board
+    (header,) = [line for line in board if line.startswith("method")]
+    assert "score" in header
+    assert "95 % interval" in header
+    assert "peak, MB" not in header
+    assert not any("…" in line for line in board)
 
 
 def test_listings_print_tables_and_json(cli, small_zoo: Path) -> None:

@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterable
 from enum import StrEnum
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -192,22 +193,31 @@ def _as_dict(board: Board) -> dict[str, Any]:
 
 
 def _print_board(board: Board) -> None:
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
+    from weightbench.leaderboard.board.wording import how_many
     from weightbench.leaderboard.pages.board_tables import failures, table
 
-    console = Console()
+    console = Console(highlight=False)
     if not console.is_terminal:
-        console = Console(width=160)  # a log has no edge to wrap at
+        console = Console(width=1000, highlight=False)  # a log has no edge to wrap at
     header, rows = table(board)
-    title = f"\n{escape(board.title)}  [dim]{escape(board.score_label)}; {board.test_split}"
-    view = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    for number, name in enumerate(header):
-        view.add_column(name, justify="right" if number else "left", style="bold" if number == 1 else "")
+    names = max(24, console.width // 3)  # of the methods and their settings: the only column that may wrap
+    widths = [max(map(cell_len, column)) for column in zip(header, *rows, strict=True)]
+    ends = accumulate(width + 2 for width in [min(widths[0], names), *widths[1:]])
+    shown = max(2, sum(end - 2 <= console.width for end in ends))
+    view = Table(box=None, pad_edge=False)
+    view.add_column(header[0], max_width=names, overflow="fold")
+    for number, name in enumerate(header[1:shown], 1):
+        view.add_column(name, justify="right", style="bold" if number == 1 else "", no_wrap=True)
     for row in rows:
-        view.add_row(*(escape(cell) for cell in row))
+        view.add_row(*(escape(cell) for cell in row[:shown]))
+    console.print(f"\n{escape(board.title)}  [dim]{escape(board.score_label)}; {board.test_split}")
     console.print(view)
+    if more := len(header) - shown:
+        console.print(f"[dim]{how_many(more, 'column')} more: on a wider terminal, or in scores.csv")
     for line in failures(board):
         console.print(f"Failed: {line}", style="red", markup=False)

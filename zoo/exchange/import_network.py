@@ -38,7 +38,7 @@ def import_network(source: nn.Module | str | os.PathLike[str], example: Tensor |
         True
     """
     if isinstance(source, nn.Module):
-        from .graphs.torch_graphs import trace_module
+        from .graphs.torch.torch_graphs import trace_module
 
         if example is None or not example.ndim:
             raise BadInput(f"{type(source).__name__}: give an example of its inputs, a batch [n, *input_shape]")
@@ -48,7 +48,7 @@ def import_network(source: nn.Module | str | os.PathLike[str], example: Tensor |
 
         arch, params = read_family(path, {})
     else:
-        from .graphs.onnx_graphs import read_onnx
+        from .graphs.onnx.onnx_graphs import read_onnx
 
         if not path.is_file():
             raise BadInput(f"{path}: no such file")

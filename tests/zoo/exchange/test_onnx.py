@@ -14,7 +14,7 @@ from helpers.onnx_models import mlp, model, node, reference, weights, write
 from onnx import TensorProto
 
 import weightbench as wb
-from weightbench.zoo.exchange.graphs.onnx_graphs import read_onnx
+from weightbench.zoo.exchange.graphs.onnx.onnx_graphs import read_onnx
 
 IMAGE, VECTOR, TOKENS = ["n", 2, 6, 6], ["n", 6], ["n", 4, 6]
 KERNEL, DENSE = weights(3, 2, 3, 3), weights(6, 5)

@@ -12,7 +12,7 @@ import torch
 from helpers.onnx_models import model, node, reference, weights, write
 
 import weightbench as wb
-from weightbench.zoo.exchange.graphs.onnx_graphs import read_onnx
+from weightbench.zoo.exchange.graphs.onnx.onnx_graphs import read_onnx
 
 TOKENS = ["n", 4, 6]
 W = {name: weights(6, 6, seed=seed) for seed, name in enumerate("qkvo")} | {f"b{i}": weights(6, seed=i) for i in "012"}

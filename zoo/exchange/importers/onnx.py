@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..graphs.onnx_files import onnx_package
-from ..graphs.onnx_graphs import read_onnx
+from ..graphs.onnx.onnx_files import onnx_package
+from ..graphs.onnx.onnx_graphs import read_onnx
 from ..reading.archives import files_below
 from ..reading.network_listing import NetworkListing
 from ..reading.network_reader import NetworkReader

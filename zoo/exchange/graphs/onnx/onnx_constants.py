@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..reading.state_dict_files import MAX_PARAMS
+from ...reading.state_dict_files import MAX_PARAMS
+from ..values import MAX_PLACES
 from .onnx_files import onnx_package
-from .values import MAX_PLACES
 
 Arrays = Sequence[np.ndarray]
 Attributes = dict[str, Any]

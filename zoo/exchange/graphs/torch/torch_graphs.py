@@ -12,14 +12,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ....runtime.errors import BadInput
-from ...networks.architecture import Architecture
-from ...networks.networks import Networks
-from ..reading.archives import first_line
-from .graph_builder import GraphBuilder
-from .refusals import refused_as
-from .torch_operations import OPERATIONS, Call, Operand, Parameter
-from .values import INPUT, Batch, Value
+from .....runtime.errors import BadInput
+from ....networks.architecture import Architecture
+from ....networks.networks import Networks
+from ...reading.archives import first_line
+from ..graph_builder import GraphBuilder
+from ..refusals import refused_as
+from ..values import INPUT, Batch, Value
+from .torch_calls import Call, Operand, Parameter
+from .torch_operations import OPERATIONS
 
 
 def trace_module(module: nn.Module, example: Tensor) -> tuple[Architecture, np.ndarray]:

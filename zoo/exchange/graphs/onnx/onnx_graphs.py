@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from ...networks.architecture import Architecture
-from ..reading.state_dict_files import MAX_PARAMS
-from .attention_scores import Scores
-from .graph_builder import GraphBuilder
+from ....networks.architecture import Architecture
+from ...reading.state_dict_files import MAX_PARAMS
+from ..attention_scores import Scores
+from ..graph_builder import GraphBuilder
+from ..refusals import refused_as
+from ..values import INPUT, Batch, Value
 from .onnx_constants import FOLDS, folded, shape_of
 from .onnx_files import onnx_package, read_model, read_tensor
-from .onnx_operations import OPERATIONS, Gate, Operand, Step
-from .refusals import refused_as
-from .values import INPUT, Batch, Value
+from .onnx_operations import OPERATIONS
+from .onnx_steps import Gate, Operand, Step
 
 STANDARD_DOMAINS = ("", "ai.onnx")
 LEAST_OPSET = 7  # broadcasting as numpy's since then

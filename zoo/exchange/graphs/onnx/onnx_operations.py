@@ -3,78 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
-from .attention_scores import Scores, scores
-from .graph_builder import GraphBuilder
-from .onnx_constants import axes_of, reshaped, slices_of, squeezed, unsqueezed
-from .values import INPUT, MAX_PLACES, ONE, ZERO, Value, uniform
-
-
-@dataclass(frozen=True)
-class Gate:
-    """erf(x / sqrt 2), and that plus one: of what GELU, 0.5 x (1 + erf(x / sqrt 2)), is written with."""
-
-    x: Value
-    offset: bool = False
-
-
-Operand = Value | Gate | Scores | np.ndarray | None
-
-
-@dataclass(frozen=True)
-class Step:
-    """A node with its inputs.
-
-    Arguments:
-        inputs: values, constants, or None for one that is left out.
-        opset: version of the operations.
-        results: how many it has.
-    """
-
-    builder: GraphBuilder
-    inputs: Sequence[Operand]
-    attributes: dict[str, Any]
-    opset: int
-    results: int = 1
-
-    def value(self, number: int = 0) -> Value:
-        """A computed input."""
-        found = self.inputs[number]
-        if isinstance(found, Scores):
-            raise ValueError(f"reads a product of two computed values {list(found.shape)}, which is no attention")
-        if not isinstance(found, Value):
-            raise ValueError(f"input {number} is a constant, expected a computed value")
-        return found
-
-    def constant(self, number: int) -> np.ndarray:
-        """A constant input."""
-        found = self.inputs[number] if number < len(self.inputs) else None
-        if not isinstance(found, np.ndarray):
-            raise ValueError(f"input {number} is computed, expected a constant")
-        return found
-
-    def beside(self, number: int, value: Value | Scores) -> np.ndarray:
-        """A constant that meets a value elementwise, without the batch axis, in float64."""
-        found = self.constant(number)
-        if found.size > MAX_PLACES:
-            raise ValueError(f"meets a constant of {found.size:,} numbers, more than {MAX_PLACES:,}")
-        found = np.asarray(found, np.float64)
-        if value.batched and found.ndim == len(value.shape) + 1:
-            if len(found) != 1 and not (found == found[:1]).all():
-                raise ValueError("has other numbers for each input of a batch")
-            found = found[0]
-        return found
-
-    def equal(self, name: str, default: int, count: int = 2) -> int:
-        """An attribute of one number per axis, which must agree."""
-        found = list(self.attributes.get(name, [default] * count))
-        if len(set(found)) != 1:
-            raise ValueError(f"{name} {found}: expected equal ones in both directions")
-        return int(found[0])
+from ..attention_scores import Scores, scores
+from ..values import INPUT, ONE, ZERO, Value, uniform
+from .onnx_constants import axes_of
+from .onnx_moves import MOVES
+from .onnx_steps import Gate, Operand, Step
 
 
 def _gemm(step: Step) -> Value:
@@ -300,131 +238,19 @@ def _div(step: Step) -> Value | Scores:
         return step.value().scaled(1 / step.beside(1, step.value()), ZERO)
 
 
-def _concat(step: Step) -> Value:
-    if isinstance(step.inputs[0], np.ndarray) and len(step.inputs) == 2:
-        value = step.value(1)
-        if step.builder.axis(value, step.attributes["axis"]) == 0:
-            return step.builder.class_token(value, step.constant(0))
-    values = [step.value(number) for number in range(len(step.inputs))]
-    return step.builder.concat(values, step.builder.axis(values[0], step.attributes["axis"]))
-
-
-def _flatten(step: Step) -> Value:
-    x, axis = step.value(), step.attributes.get("axis", 1)
-    full = step.builder.full(x)
-    axis = axis + len(full) if axis < 0 else axis
-    return step.builder.viewed(x, [int(np.prod(full[:axis], dtype=int)), int(np.prod(full[axis:], dtype=int))])
-
-
-def _reshape(step: Step) -> Value:
-    x, target = step.value(), [int(size) for size in step.constant(1).ravel()]
-    return step.builder.viewed(
-        x, reshaped(step.builder.full(x), target, keep_zero=bool(step.attributes.get("allowzero")))
-    )
-
-
-def _squeeze(step: Step) -> Value:
-    return step.builder.viewed(
-        step.value(), squeezed(step.builder.full(step.value()), axes_of(step.inputs, step.attributes))
-    )
-
-
-def _unsqueeze(step: Step) -> Value:
-    return step.builder.viewed(
-        step.value(), unsqueezed(step.builder.full(step.value()), axes_of(step.inputs, step.attributes) or [])
-    )
-
-
-def _transpose(step: Step) -> Value:
-    x = step.value()
-    return step.builder.moved(x, step.attributes.get("perm", range(len(step.builder.full(x)))[::-1]))
-
-
-def _same(step: Step) -> Value | Scores:
-    return step.inputs[0] if isinstance(step.inputs[0], Scores) else step.value()
-
-
-def _dropout(step: Step) -> Value | Scores:
-    if len(step.inputs) > 2 and step.inputs[2] is not None and step.constant(2).any():
-        raise ValueError("drops values at random (training_mode)")
-    return _same(step)
-
-
-def _cast(step: Step) -> Value | Scores:
-    if step.attributes.get("to") not in (1, 10, 11, 16):  # float, float16, double, bfloat16
-        raise ValueError("rounds to whole numbers")
-    return _same(step)
-
-
-def _pad(step: Step) -> Value:
-    pads = step.constant(1) if len(step.inputs) > 1 else np.asarray(step.attributes.get("pads", 1))
-    if pads.any():
-        raise ValueError(f"pads by {pads.tolist()}, apart from a convolution or pooling")
-    return step.value()
-
-
-def _gather(step: Step) -> Value:
-    data = step.inputs[0]
-    if isinstance(data, np.ndarray):
-        if data.ndim != 2 or step.attributes.get("axis", 0) != 0:
-            raise ValueError(f"takes parts of a constant {list(data.shape)}: expected rows of a table")
-        return step.builder.embedding(step.value(1), data)
-    x, number = step.value(), step.constant(1)
-    axis = step.builder.axis(x, step.attributes.get("axis", 0))
-    if number.size != 1:
-        raise ValueError(f"takes parts of {list(x.shape)}: one place alone")
-    place = int(number.flat[0])
-    if number.ndim:
-        return _kept(step, x, axis, place)
-    return step.builder.part(x, axis, place)
-
-
-def _kept(step: Step, x: Value, axis: int, place: int) -> Value:
-    """One place of an axis, which stays, of length one."""
-    found = step.builder.part(x, axis, place)
-    return found.reshaped((*x.shape[:axis], 1, *x.shape[axis + 1 :]), x.batched)
-
-
-def _slice(step: Step) -> Value:
-    x = step.value()
-    for axis, places in slices_of([x, *(step.constant(i) for i in range(1, len(step.inputs)))], step.attributes):
-        if axis % len(step.builder.full(x)) or not x.batched or places.indices(1) != (0, 1, 1):
-            axis = step.builder.axis(x, axis)
-            start, stop, stride = places.indices(x.shape[axis])
-            x = step.builder.part(x, axis, slice(start, stop, stride))
-    return x
-
-
-def _split(step: Step) -> list[Value]:
-    x = step.value()
-    axis = step.builder.axis(x, step.attributes.get("axis", 0))
-    length, count = x.shape[axis], step.results
-    sizes = [-(-length // count)] * count
-    given = step.constant(1).tolist() if len(step.inputs) > 1 else step.attributes.get("split", sizes)
-    ends = np.cumsum(given).tolist()
-    return [
-        step.builder.part(x, axis, slice(max(0, end - size), end, 1)) for size, end in zip(given, ends, strict=True)
-    ]
-
-
 OPERATIONS: dict[str, Callable[[Step], Value | Gate | Scores | list[Value]]] = {
+    **MOVES,
     "Add": _add,
     "AveragePool": _pool("avg"),
     "BatchNormalization": _batch_norm,
-    "Cast": _cast,
-    "Concat": _concat,
     "Conv": _conv,
     "Div": _div,
-    "Dropout": _dropout,
     "Elu": _activation("elu"),
     "Erf": _erf,
-    "Flatten": _flatten,
-    "Gather": _gather,
     "Gelu": _activation("gelu"),
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,
     "GlobalMaxPool": _global_max,
-    "Identity": _same,
     "LayerNormalization": _layer_norm,
     "LeakyRelu": _activation("leaky-relu"),
     "LogSoftmax": _softmax(True),
@@ -433,20 +259,13 @@ OPERATIONS: dict[str, Callable[[Step], Value | Gate | Scores | list[Value]]] = {
     "Mul": _mul,
     "Neg": lambda step: step.value().scaled(-ONE, ZERO),
     "PRelu": _prelu,
-    "Pad": _pad,
     "ReduceMean": _reduce_mean,
     "Relu": _activation("relu"),
-    "Reshape": _reshape,
     "Sigmoid": _activation("sigmoid"),
     "Sin": _activation("sine"),
-    "Slice": _slice,
     "Softmax": _softmax(False),
     "Softplus": _activation("softplus"),
-    "Split": _split,
-    "Squeeze": _squeeze,
     "Sub": _sub,
     "Sum": _add,
     "Tanh": _activation("tanh"),
-    "Transpose": _transpose,
-    "Unsqueeze": _unsqueeze,
 }

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ....runtime.errors import BadInput
-from ..reading.archives import first_line
-from ..reading.state_dict_files import MAX_PARAMS
+from .....runtime.errors import BadInput
+from ...reading.archives import first_line
+from ...reading.state_dict_files import MAX_PARAMS
 
 MAX_FILE_BYTES = 2**30  # of one file; the largest network of a zoo has 400 MB
 FLOATS = (np.float16, np.float32, np.float64)

@@ -1,0 +1,1 @@
+"""Files of ONNX as graphs: parsed, never run."""

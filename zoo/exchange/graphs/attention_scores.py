@@ -8,7 +8,7 @@ import numpy as np
 
 from ...networks.operations.operation import Shape
 from .graph_builder import GraphBuilder
-from .values import ONE, Value, uniform
+from .values import ONE, Value, fits, uniform
 
 MASKED = -1e4  # added to a score, leaves nothing of its weight
 
@@ -48,15 +48,19 @@ class Scores:
 
     def masked(self, numbers: np.ndarray) -> Scores:
         """With numbers added. Raises ValueError unless they mask nothing, or all later tokens."""
-        if not self.normalised and not numbers.any():
-            return self
         tokens = self.shape[-2:]
+        if fits(numbers, self.shape) and not numbers.any():
+            return self
         if not self.normalised and tokens[0] == tokens[1] and numbers.shape[-2:] == tokens:
             later = np.triu(np.ones(tokens, bool), 1)
             flat = numbers.reshape(-1, *tokens)
-            if (flat[:, later] <= MASKED).all() and not flat[:, ~later].any():
+            if fits(numbers, self.shape) and (flat[:, later] <= MASKED).all() and not flat[:, ~later].any():
                 return replace(self, causal=True)
         raise ValueError("masks or biases what tokens attend to, other than all later ones")
+
+    def filled(self, where: np.ndarray, number: np.ndarray) -> Scores:
+        """With a number in place of some: the same as added, where it is low enough to mask them."""
+        return self.masked(np.where(where, number, 0.0))
 
     def softmax(self, axis: int) -> Scores:
         """Over the keys; `axis` is counted in the full shape."""

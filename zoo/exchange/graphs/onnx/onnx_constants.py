@@ -1,4 +1,4 @@
-"""Nodes of an ONNX graph that read constants alone: the arithmetic of shapes, and weights that are moved."""
+"""Nodes of an ONNX graph that read constants alone: the arithmetic of shapes, masks, and weights that are moved."""
 
 from __future__ import annotations
 
@@ -48,6 +48,12 @@ def reshaped(shape: Sequence[int], target: Sequence[int], *, keep_zero: bool = F
     return tuple(found)
 
 
+def flattened(shape: Sequence[int], axis: int) -> tuple[int, int]:
+    """A shape of two axes, split before `axis`."""
+    axis = axis + len(shape) if axis < 0 else axis
+    return math.prod(shape[:axis]), math.prod(shape[axis:])
+
+
 def shape_of(shape: Sequence[int], attributes: Attributes) -> np.ndarray:
     """What the operation Shape gives: since opset 15 also some of the axes."""
     return np.array(shape[attributes.get("start", 0) : attributes.get("end")], np.int64)
@@ -72,12 +78,16 @@ def slices_of(inputs: Sequence[Any], attributes: Attributes) -> list[tuple[int, 
     ]
 
 
-def _elementwise(function: Callable[[Any, Any], Any]) -> Callable[[Arrays, Attributes], np.ndarray]:
+def _elementwise(
+    function: Callable[[Any, Any], Any], dtype: type | None = None
+) -> Callable[[Arrays, Attributes], np.ndarray]:
+    """Of two; `dtype` where it is not that of the first."""
+
     def apply(inputs: Arrays, attributes: Attributes) -> np.ndarray:
         a, b = inputs
         _check(math.prod(np.broadcast_shapes(a.shape, b.shape)))
         with np.errstate(all="ignore"):
-            return np.asarray(function(a, b), a.dtype)
+            return np.asarray(function(a, b), dtype or a.dtype)
 
     return apply
 
@@ -109,6 +119,11 @@ def _gather(inputs: Arrays, attributes: Attributes) -> np.ndarray:
     return found
 
 
+def _gather_elements(inputs: Arrays, attributes: Attributes) -> np.ndarray:
+    _check(inputs[1].size)
+    return np.take_along_axis(inputs[0], inputs[1].astype(np.int64), attributes.get("axis", 0))
+
+
 def _full(inputs: Arrays, attributes: Attributes) -> np.ndarray:
     shape = tuple(int(size) for size in inputs[0].ravel())
     if any(size < 0 for size in shape):
@@ -124,6 +139,35 @@ def _cast(inputs: Arrays, attributes: Attributes) -> np.ndarray:
     _check(inputs[0].size)
     with np.errstate(all="ignore"):
         return inputs[0].astype(dtype)
+
+
+def _where(inputs: Arrays, attributes: Attributes) -> np.ndarray:
+    _check(math.prod(np.broadcast_shapes(*(values.shape for values in inputs))))
+    found: np.ndarray = np.where(inputs[0], inputs[1], inputs[2])
+    return found
+
+
+def _expand(inputs: Arrays, attributes: Attributes) -> np.ndarray:
+    shape = np.broadcast_shapes(inputs[0].shape, tuple(int(size) for size in inputs[1].ravel()))
+    _check(math.prod(shape))
+    return np.broadcast_to(inputs[0], shape)
+
+
+def _triangle(inputs: Arrays, attributes: Attributes) -> np.ndarray:
+    _check(inputs[0].size)
+    if inputs[0].ndim < 2:
+        raise ValueError(f"takes a triangle of {list(inputs[0].shape)}")
+    diagonal = int(inputs[1].flat[0]) if len(inputs) > 1 else 0
+    return np.triu(inputs[0], diagonal) if attributes.get("upper", 1) else np.tril(inputs[0], diagonal)
+
+
+def _range(inputs: Arrays, attributes: Attributes) -> np.ndarray:
+    start, limit, step = (values.flat[0] for values in inputs)
+    if step == 0:
+        raise ValueError("counts in steps of zero")
+    _check(math.ceil((float(limit) - float(start)) / float(step)))
+    found: np.ndarray = np.arange(start, limit, step).astype(inputs[0].dtype)
+    return found
 
 
 def _slice(inputs: Arrays, attributes: Attributes) -> np.ndarray:
@@ -152,15 +196,27 @@ def _check(size: int, most: int = MAX_PLACES) -> None:
 
 FOLDS: dict[str, Callable[[Arrays, Attributes], Any]] = {
     "Add": _elementwise(np.add),
+    "And": _elementwise(np.logical_and),
     "Cast": _cast,
     "Concat": _concat,
     "ConstantOfShape": _full,
     "Div": _elementwise(_divided),
+    "Equal": _elementwise(np.equal, bool),
+    "Expand": _expand,
+    "Flatten": lambda inputs, attributes: inputs[0].reshape(flattened(inputs[0].shape, attributes.get("axis", 1))),
     "Gather": _gather,
+    "GatherElements": _gather_elements,
+    "Greater": _elementwise(np.greater, bool),
+    "GreaterOrEqual": _elementwise(np.greater_equal, bool),
     "Identity": lambda inputs, attributes: inputs[0],
+    "Less": _elementwise(np.less, bool),
+    "LessOrEqual": _elementwise(np.less_equal, bool),
     "Mod": _elementwise(_remainder),
     "Mul": _elementwise(np.multiply),
     "Neg": lambda inputs, attributes: -inputs[0],
+    "Not": lambda inputs, attributes: inputs[0] == 0,
+    "Pow": _elementwise(np.power),
+    "Range": _range,
     "Reshape": _reshape,
     "Shape": lambda inputs, attributes: shape_of(inputs[0].shape, attributes),
     "Slice": _slice,
@@ -168,7 +224,9 @@ FOLDS: dict[str, Callable[[Arrays, Attributes], Any]] = {
     "Squeeze": lambda inputs, attributes: inputs[0].reshape(squeezed(inputs[0].shape, axes_of(inputs, attributes))),
     "Sub": _elementwise(np.subtract),
     "Transpose": lambda inputs, attributes: inputs[0].transpose(attributes.get("perm")),
+    "Trilu": _triangle,
     "Unsqueeze": lambda inputs, attributes: inputs[0].reshape(
         unsqueezed(inputs[0].shape, axes_of(inputs, attributes) or [])
     ),
+    "Where": _where,
 }

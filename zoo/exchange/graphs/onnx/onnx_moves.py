@@ -8,7 +8,7 @@ import numpy as np
 
 from ..attention_scores import Scores
 from ..values import Value
-from .onnx_constants import axes_of, reshaped, slices_of, squeezed, unsqueezed
+from .onnx_constants import axes_of, flattened, reshaped, slices_of, squeezed, unsqueezed
 from .onnx_steps import Step
 
 
@@ -23,9 +23,7 @@ def _concat(step: Step) -> Value:
 
 def _flatten(step: Step) -> Value:
     x, axis = step.value(), step.attributes.get("axis", 1)
-    full = step.builder.full(x)
-    axis = axis + len(full) if axis < 0 else axis
-    return step.builder.viewed(x, [int(np.prod(full[:axis], dtype=int)), int(np.prod(full[axis:], dtype=int))])
+    return step.builder.viewed(x, flattened(step.builder.full(x), axis))
 
 
 def _reshape(step: Step) -> Value:

@@ -152,6 +152,22 @@ def _softmax(log: bool) -> Callable[[Step], Value | Scores]:
     return apply
 
 
+def _where(step: Step) -> Scores:
+    for number, other in ((1, 2), (2, 1)):
+        found = step.inputs[number]
+        if isinstance(found, Scores):
+            return found.filled(step.beside(0, found) == (other == 1), step.beside(other, found))
+    raise ValueError("chooses between computed values, or by one")
+
+
+def _is_nan(step: Step) -> np.ndarray:
+    """Of attention, where a token is masked from all others: with the masks that are read, none is."""
+    found = step.inputs[0]
+    if not isinstance(found, Scores) or not found.normalised:
+        raise ValueError("asks whether computed values are numbers")
+    return np.zeros((), bool)
+
+
 def _activation(name: str) -> Callable[[Step], Value]:
     def apply(step: Step) -> Value:
         alpha = step.attributes.get("alpha")
@@ -238,7 +254,7 @@ def _div(step: Step) -> Value | Scores:
         return step.value().scaled(1 / step.beside(1, step.value()), ZERO)
 
 
-OPERATIONS: dict[str, Callable[[Step], Value | Gate | Scores | list[Value]]] = {
+OPERATIONS: dict[str, Callable[[Step], Value | Gate | Scores | np.ndarray | list[Value]]] = {
     **MOVES,
     "Add": _add,
     "AveragePool": _pool("avg"),
@@ -251,6 +267,7 @@ OPERATIONS: dict[str, Callable[[Step], Value | Gate | Scores | list[Value]]] = {
     "Gemm": _gemm,
     "GlobalAveragePool": _global_average,
     "GlobalMaxPool": _global_max,
+    "IsNaN": _is_nan,
     "LayerNormalization": _layer_norm,
     "LeakyRelu": _activation("leaky-relu"),
     "LogSoftmax": _softmax(True),
@@ -268,4 +285,5 @@ OPERATIONS: dict[str, Callable[[Step], Value | Gate | Scores | list[Value]]] = {
     "Sub": _sub,
     "Sum": _add,
     "Tanh": _activation("tanh"),
+    "Where": _where,
 }

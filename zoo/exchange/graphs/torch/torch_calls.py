@@ -80,5 +80,7 @@ class Call:
 
     def constant(self, operand: Operand, value: Value | Scores) -> np.ndarray:
         """A parameter or number that meets a value elementwise, without the batch axis."""
+        if isinstance(operand, Value | Scores):
+            raise ValueError("meets a second computed value, expected a parameter or number")
         found = np.asarray(operand.values if isinstance(operand, Parameter) else operand, np.float64)
         return found[0] if value.batched and found.ndim == len(value.shape) + 1 and len(found) == 1 else found

@@ -19,7 +19,8 @@ from ...reading.archives import first_line
 from ..graph_builder import GraphBuilder
 from ..refusals import refused_as
 from ..values import INPUT, Batch, Value
-from .torch_calls import Call, Operand, Parameter
+from .torch_calls import Call, Operand
+from .torch_constants import constants_of
 from .torch_operations import OPERATIONS
 
 
@@ -110,25 +111,17 @@ class _Trace:
         self.builder.batch = Batch(1, open=False)
         batched = example.ndim > 1
         self.input = Value(INPUT, tuple(example.shape[batched:]), batched)
-        self.known: dict[Any, Operand] = {}
+        self.known: dict[Any, Operand] = constants_of(program)
 
     def translated(self) -> tuple[Architecture, np.ndarray]:
         """Every node in turn. Raises ValueError, and BadInput where a node is to blame."""
-        strangers = {_name(node) for node in self.program.graph.nodes if node.op == "call_function"} - OPERATIONS.keys()
-        if strangers := strangers - {GETITEM}:
+        nodes = [node for node in self.program.graph.nodes if node not in self.known]
+        strangers = {_name(node) for node in nodes if node.op == "call_function"} - {*OPERATIONS, GETITEM}
+        if strangers:
             raise ValueError(f"{', '.join(sorted(strangers))}: no network of a zoo has such operations")
-        signature = self.program.graph_signature
-        stored = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
-        constants = signature.inputs_to_lifted_tensor_constants
-        for node in self.program.graph.nodes:
+        for node in nodes:
             if node.op == "placeholder":
-                if node.name in stored or node.name in constants:
-                    name = stored.get(node.name, "")
-                    tensor = self.program.state_dict.get(name) if name in self.program.state_dict else None
-                    tensor = self.program.constants[name or constants[node.name]] if tensor is None else tensor
-                    self.known[node] = Parameter(name, tensor.detach().cpu().numpy())
-                else:
-                    self.known[node] = self.input
+                self.known[node] = self.input
             elif node.op == "call_function":
                 self.known[node] = self._called(node)
             elif node.op == "output":

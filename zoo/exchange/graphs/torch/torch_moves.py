@@ -55,20 +55,15 @@ def _unbind(call: Call) -> list[Value]:
     return [call.builder.part(value, axis, place) for place in range(value.shape[axis])]
 
 
-def _expand(call: Call) -> Value | Parameter:
-    given = call.arguments["self"]
-    if isinstance(given, Parameter):
-        return Parameter("", np.broadcast_to(given.values, call.shape))
-    if call.builder.full(given) != call.shape:
-        raise ValueError(f"repeats {list(call.builder.full(given))} to {list(call.shape)}")
-    return given  # type: ignore[no-any-return]
+def _expand(call: Call) -> Value:
+    value = call.value()
+    if call.builder.full(value) != call.shape:
+        raise ValueError(f"repeats {list(call.builder.full(value))} to {list(call.shape)}")
+    return value
 
 
-def _view(call: Call) -> Value | Parameter:
-    given = call.arguments["self"]
-    if isinstance(given, Parameter):
-        return Parameter("", given.values.reshape(call.shape))
-    return call.builder.viewed(given, call.shape)
+def _view(call: Call) -> Value:
+    return call.builder.viewed(call.value(), call.shape)
 
 
 def _permute(call: Call) -> Value:
@@ -90,7 +85,7 @@ def _same(call: Call) -> Value | Scores:
     return given if isinstance(given, Scores) else call.value()
 
 
-MOVES: dict[str, Callable[[Call], Value | Scores | Parameter | list[Value]]] = {
+MOVES: dict[str, Callable[[Call], Value | Scores | list[Value]]] = {
     "_unsafe_view": _view,
     "alias": _same,
     "cat": _cat,

@@ -31,6 +31,14 @@ def _matmul(call: Call) -> Value | Scores:
     return call.builder.linear(first, second.values.T, None)
 
 
+def _baddbmm(call: Call) -> Scores:
+    first, second, added = (call.arguments[name] for name in ("batch1", "batch2", "self"))
+    if not isinstance(first, Value) or not isinstance(second, Value):
+        raise ValueError("multiplies what is no value by what is no value")
+    found = scores(first, second).scaled(np.asarray(float(call.arguments["alpha"])))
+    return found.masked(float(call.arguments["beta"]) * call.constant(added, found))
+
+
 def _conv2d(call: Call) -> Value:
     weight, bias = call.tensors("weight", "bias")
     assert weight is not None
@@ -130,6 +138,24 @@ def _activation(name: str, argument: str | None = None, only: float = 1.0) -> Ca
     return apply
 
 
+def _masked_fill(call: Call) -> Scores:
+    return _filled(call, "self", "mask", "value")
+
+
+def _where(call: Call) -> Scores:
+    if isinstance(call.arguments["other"], Scores):
+        return _filled(call, "other", "condition", "self")
+    return _filled(call, "self", "condition", "other", unless=True)
+
+
+def _filled(call: Call, name: str, where: str, number: str, *, unless: bool = False) -> Scores:
+    found = call.arguments[name]
+    if not isinstance(found, Scores):
+        raise ValueError("chooses between computed values, or by one")
+    places = call.constant(call.arguments[where], found) != unless
+    return found.filled(places, call.constant(call.arguments[number], found))
+
+
 def _sum(sign: float) -> Callable[[Call], Value | Scores]:
     def apply(call: Call) -> Value | Scores:
         a, b = call.arguments["self"], call.arguments["other"]
@@ -188,16 +214,18 @@ def _attention(call: Call) -> Value:
     found = Scores(queries, keys, queries.shape[-1] ** -0.5 if scale is None else scale, call.arguments["is_causal"])
     (mask,) = call.tensors("attn_mask")
     if mask is not None:
-        found = found.masked(np.where(mask, 0, -np.inf) if mask.dtype == bool else mask)
+        numbers = call.constant(call.arguments["attn_mask"], found)
+        found = found.filled(numbers == 0, np.asarray(-np.inf)) if mask.dtype == bool else found.masked(numbers)
     return found.softmax(-1).attend(call.builder, values)
 
 
-OPERATIONS: dict[str, Callable[[Call], Value | Scores | Parameter | list[Value]]] = {
+OPERATIONS: dict[str, Callable[[Call], Value | Scores | list[Value]]] = {
     **MOVES,
     "_native_batch_norm_legit_no_training": _batch_norm,
     "adaptive_avg_pool2d": _adaptive_pool,
     "add": _sum(1.0),
     "avg_pool2d": _pool("avg"),
+    "baddbmm": _baddbmm,
     "batch_norm": _batch_norm,
     "bmm": _matmul,
     "conv2d": _conv2d,
@@ -210,6 +238,7 @@ OPERATIONS: dict[str, Callable[[Call], Value | Scores | Parameter | list[Value]]
     "leaky_relu": _activation("leaky-relu"),
     "linear": _linear,
     "log_softmax": _softmax(True),
+    "masked_fill": _masked_fill,
     "matmul": _matmul,
     "max_pool2d": _pool("max"),
     "mean": _mean,
@@ -223,4 +252,5 @@ OPERATIONS: dict[str, Callable[[Call], Value | Scores | Parameter | list[Value]]
     "softplus": _activation("softplus", "beta"),
     "sub": _sum(-1.0),
     "tanh": _activation("tanh"),
+    "where": _where,
 }

@@ -38,6 +38,12 @@ class LayerScale(Position):
         return (x.movedim(1, -1) * self.weight).movedim(-1, 1) if x.ndim == 4 else x * self.weight
 
 
+class ChannelPReLU(Position):
+    def forward(self, x: Tensor) -> Tensor:
+        slopes = self.weight[:, None, None] if x.ndim == 4 else self.weight
+        return x.clamp(min=0) + slopes * x.clamp(max=0)
+
+
 class ClassToken(Position):
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([self.weight.expand(len(x), 1, -1), x], 1)
@@ -119,6 +125,7 @@ MODULES: dict[str, Build] = {
     "group-norm": lambda op: nn.GroupNorm(op.groups, op.channels, op.eps),
     "softmax": lambda op: Function(lambda x: softmax(x, op.log)),
     "layer-scale": lambda op: LayerScale(op.channels),
+    "prelu": lambda op: ChannelPReLU(op.channels),
     "to-tokens": lambda op: nn.Sequential(nn.Flatten(2), Function(lambda x: x.mT)),
     "embedding": lambda op: nn.Embedding(op.vocabulary, op.features),
     "position-embedding": lambda op: Position(op.tokens, op.features),
@@ -200,10 +207,8 @@ def graphs(draw: st.DrawFn, steps: int = 7) -> wb.Architecture:
         axis = 0 if len(shape) == 3 else -1
         width, out = shape[axis], draw(st.sampled_from([2, 4, 8]))
         alike = [other for other, found in values if found == shape and other != name]
-        kinds = ["activation", "layer-scale", "layer-norm", "batch-norm", "rms-norm", "softmax"] + ["add"] * 3 * bool(
-            alike
-        )
-        kinds += ["concat"] * bool(alike and width <= 4)
+        kinds = ["activation", "layer-scale", "prelu", "layer-norm", "batch-norm", "rms-norm", "softmax"]
+        kinds += ["add"] * 3 * bool(alike) + ["concat"] * bool(alike and width <= 4)
         if len(shape) == 3:
             kinds += ["conv2d"] * 3 + ["grouped"] * 2 + ["pool2d", "to-tokens", "group-norm", "global-avg-pool2d"]
         else:
@@ -215,7 +220,7 @@ def graphs(draw: st.DrawFn, steps: int = 7) -> wb.Architecture:
         match draw(st.sampled_from(kinds)):
             case "activation":
                 put("activation", shape, name, name=draw(st.sampled_from(NAMES)))
-            case "layer-scale" | "layer-norm" | "batch-norm" | "rms-norm" as norm:
+            case "layer-scale" | "prelu" | "layer-norm" | "batch-norm" | "rms-norm" as norm:
                 put(norm, shape, name, channels=width)
             case "softmax":
                 put("softmax", shape, name, log=draw(st.booleans()))

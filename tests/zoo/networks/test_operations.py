@@ -191,6 +191,8 @@ ARCHITECTURES = {
     "steep leaky relu": image(conv(4, 4), act("leaky-relu", negative_slope=0.3), *HEAD),
     "layer scale": image(conv(4, 4), norm("layer-scale", 4), act("relu"), *HEAD),
     "layer scale of tokens": image(*TOKENS, norm("layer-scale", 8), act("tanh"), linear(8, 3)),
+    "prelu": image(conv(4, 4), norm("prelu", 4), *HEAD),
+    "prelu of tokens": image(*TOKENS, norm("prelu", 8), linear(8, 3)),
     "add of three": image(*BRANCHES[:1], conv(4, 4), conv(4, 4), {"op": "add", "inputs": ["0", "1", "2"]}, *HEAD),
     "concat": image(*BRANCHES, {"op": "concat", "inputs": ["b", "c"]}, {"op": "add", "inputs": ["3", "a"]}, *HEAD),
     "concat of vectors": image(

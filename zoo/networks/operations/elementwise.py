@@ -94,9 +94,7 @@ class LayerScale(BaseOperation):
     def apply(self, tensors: dict[str, Tensor], *inputs: Tensor) -> Tensor:
         """The shape stays."""
         (x,) = inputs
-        shape = [1] * (x.ndim - 1)
-        shape[1 + neuron_axis(tuple(x.shape[2:]))] = self.channels
-        return x * tensors["weight"].reshape(len(x), *shape)
+        return x * _along_channels(tensors["weight"], x)
 
     def wire(self, wires: Wires, *inputs: Axis) -> Axis:
         """Neurons keep their order; a sign or scale may be taken in and another given out."""
@@ -109,4 +107,43 @@ class LayerScale(BaseOperation):
         return out
 
 
-Elementwise = Activation | LayerScale
+class PReLU(BaseOperation):
+    """A leaky ReLU whose negative slope every channel learns (He et al. 2015, equation 1)."""
+
+    op: Literal["prelu"] = "prelu"
+    channels: PositiveInt
+
+    @property
+    def tensors(self) -> tuple[TensorSpec, ...]:
+        """Weight `[channels]`, the slopes."""
+        return (TensorSpec("weight", (self.channels,), constant=0.25),)
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape stays. Raises ValueError for other channels."""
+        (shape,) = shapes
+        if shape[neuron_axis(shape)] != self.channels:
+            raise ValueError(f"prelu takes {self.channels} channels, is given {shape}")
+        return shape
+
+    def apply(self, tensors: dict[str, Tensor], *inputs: Tensor) -> Tensor:
+        """The shape stays."""
+        (x,) = inputs
+        return x.where(x > 0, _along_channels(tensors["weight"], x) * x)
+
+    def wire(self, wires: Wires, *inputs: Axis) -> Axis:
+        """Slopes follow their neurons; positive scales pass."""
+        if wires.kind == "permutation":
+            wires.label("weight", inputs[0])
+        elif wires.kind == "sign":
+            wires.fix(inputs[0])
+        return inputs[0]
+
+
+def _along_channels(values: Tensor, like: Tensor) -> Tensor:
+    """Numbers `[B, channels]`, shaped to meet `like [B, n, *shape]`."""
+    shape = [1] * (like.ndim - 1)
+    shape[1 + neuron_axis(tuple(like.shape[2:]))] = values.shape[1]
+    return values.reshape(len(like), *shape)
+
+
+Elementwise = Activation | LayerScale | PReLU

@@ -229,6 +229,10 @@ MODULES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
         nn.Sequential(nn.Conv2d(2, 4, 3, groups=2), nn.GroupNorm(2, 4), nn.LeakyReLU(0.2), nn.AvgPool2d(2), nn.ELU()),
         (2, 2, 6, 6),
     ),
+    "prelu": (
+        nn.Sequential(nn.Conv2d(2, 4, 3), nn.PReLU(4), nn.Flatten(), nn.Linear(64, 3), nn.PReLU(3)),
+        (2, 2, 6, 6),
+    ),
     "without scales": (
         nn.Sequential(nn.Linear(6, 4), nn.LayerNorm(4, elementwise_affine=False), nn.BatchNorm1d(4, affine=False)),
         (2, 6),

@@ -171,6 +171,21 @@ CASES: dict[str, Any] = {
         VECTOR,
         {"w": DENSE, "slope": np.full(5, 0.25, np.float32)},
     ),
+    "slopes of channels": model(
+        [node("PRelu", ["x", "slopes"], ["z"]), *HEAD],
+        IMAGE,
+        {"slopes": weights(2, 1, 1), "head": weights(72, 2)},
+    ),
+    "a negative slope for all": model(
+        [node("MatMul", ["x", "w"], ["h"]), node("PRelu", ["h", "slope"], ["y"])],
+        VECTOR,
+        {"w": DENSE, "slope": np.float32([-0.5])},
+    ),
+    "slopes of features": model(
+        [node("MatMul", ["x", "w"], ["h"]), node("PRelu", ["h", "slopes"], ["y"])],
+        VECTOR,
+        {"w": DENSE, "slopes": weights(5)},
+    ),
     "silu": model(
         [node("MatMul", ["x", "w"], ["h"]), node("Sigmoid", ["h"], ["s"]), node("Mul", ["s", "h"], ["y"])],
         VECTOR,

@@ -136,6 +136,15 @@ class GraphBuilder:
         node = self.placed.put("activation", {"name": name, **fields}, [], value.node)
         return replace(value, node=node, order=self.placed.order(value))
 
+    def prelu(self, value: Value, slopes: np.ndarray, *, id: str | None = None) -> Value:
+        """A leaky ReLU; slopes meet the value elementwise. Raises ValueError unless a channel has one."""
+        value = self.placed.settled(value)
+        found = self.placed.per_channel(value, slopes)
+        if found is None:
+            raise ValueError(f"has slopes that differ from place to place of {list(value.shape)}")
+        node = self.placed.put("prelu", {"channels": found.size}, [found], value.node, id=id)
+        return replace(value, node=node, order=self.placed.order(value))
+
     def add(self, a: Value, b: Value) -> Value:
         """The sum of two values of one shape."""
         if a.shape != b.shape:

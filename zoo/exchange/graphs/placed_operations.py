@@ -190,6 +190,10 @@ class PlacedOperations:
             return node
         raise ValueError(f"multiplies or adds numbers that differ from place to place of {list(shape)}")
 
+    def per_channel(self, value: Value, numbers: np.ndarray) -> np.ndarray | None:
+        """What meets a settled value elementwise, a number per channel; None where a channel has different ones."""
+        return _per_channel(numbers, value, self.order(value), self.shape(value.node))
+
     def finish(self, output: Value) -> tuple[Architecture, np.ndarray]:
         """The architecture that ends with `output`, and its float32 `params [P]`. Raises ValueError."""
         output = self.settled(output)

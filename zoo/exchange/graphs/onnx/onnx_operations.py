@@ -184,10 +184,10 @@ def _activation(name: str) -> Callable[[Step], Value]:
 
 
 def _prelu(step: Step) -> Value:
-    slope = step.constant(1)
-    if not uniform(slope):
-        raise ValueError("has slopes of its own for each channel")
-    return step.builder.activation(step.value(), "leaky-relu", negative_slope=float(slope.flat[0]))
+    slopes = step.beside(1, step.value())
+    if uniform(slopes) and slopes.flat[0] >= 0:
+        return step.builder.activation(step.value(), "leaky-relu", negative_slope=float(slopes.flat[0]))
+    return step.builder.prelu(step.value(), slopes)
 
 
 def _erf(step: Step) -> Gate:

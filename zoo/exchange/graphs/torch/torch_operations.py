@@ -200,6 +200,15 @@ def _softmax(log: bool) -> Callable[[Call], Value | Scores]:
     return apply
 
 
+def _prelu(call: Call) -> Value:
+    value, (slopes,) = call.value(), call.tensors("weight")
+    assert slopes is not None
+    if slopes.size == 1 != value.shape[0]:
+        raise ValueError("has one slope for all channels: expected num_parameters to be as many as they are")
+    slopes = slopes.reshape(-1, *[1] * (len(value.shape) - 1))
+    return call.builder.prelu(value, slopes, id=call.module(weight="weight"))
+
+
 def _embedding(call: Call) -> Value:
     (weight,) = call.tensors("weight")
     assert weight is not None
@@ -243,6 +252,7 @@ OPERATIONS: dict[str, Callable[[Call], Value | Scores | list[Value]]] = {
     "max_pool2d": _pool("max"),
     "mean": _mean,
     "mul": _mul,
+    "prelu": _prelu,
     "relu": _activation("relu"),
     "scaled_dot_product_attention": _attention,
     "sigmoid": _activation("sigmoid"),

@@ -401,6 +401,7 @@ class Asks(nn.Module):
         (Two(), (2, 4), "has 2 outputs, expected one computed value"),
         (Asks(), (2, 4), "Asks: torch.export cannot trace it"),
         (nn.Linear(4, 3), (), "give an example of its inputs"),
+        (nn.Sequential(nn.Linear(3, 2), nn.PReLU()), (1, 3), r"prelu \(prelu\): has one slope for all channels"),
     ],
 )
 def test_what_cannot_be_read_is_named(module: nn.Module, shape: tuple[int, ...], message: str) -> None:

@@ -79,6 +79,15 @@ class Scores:
         return builder.attention(self.queries, self.keys, values, causal=self.causal)
 
 
+def computed(found: object, otherwise: str) -> Value:
+    """What an operation reads, as a value. Raises ValueError for scores, and `otherwise` for what is not computed."""
+    if isinstance(found, Scores):
+        raise ValueError(f"reads a product of two computed values {list(found.shape)}, which is no attention")
+    if not isinstance(found, Value):
+        raise ValueError(otherwise)
+    return found
+
+
 def scores(queries: Value, keys: Value) -> Scores:
     """The product of `[heads, tokens, features]` and `[heads, features, tokens]`. Raises ValueError for another."""
     shapes = queries.shape, keys.shape

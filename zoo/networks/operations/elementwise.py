@@ -73,28 +73,39 @@ class Activation(BaseOperation):
         return inputs[0]
 
 
-class LayerScale(BaseOperation):
+class _PerChannel(BaseOperation):
+    """An elementwise function with a number of its own for every channel."""
+
+    channels: PositiveInt
+
+    def output_shape(self, *shapes: Shape) -> Shape:
+        """The shape stays. Raises ValueError for other channels."""
+        (shape,) = shapes
+        if shape[neuron_axis(shape)] != self.channels:
+            raise ValueError(f"{self.op} takes {self.channels} channels, is given {shape}")
+        return shape
+
+    def _along(self, values: Tensor, like: Tensor) -> Tensor:
+        """Numbers `[B, channels]`, shaped to meet `like [B, n, *shape]`."""
+        shape = [1] * (like.ndim - 1)
+        shape[1 + neuron_axis(tuple(like.shape[2:]))] = self.channels
+        return values.reshape(len(like), *shape)
+
+
+class LayerScale(_PerChannel):
     """Multiplies every channel by a learned factor, at first a small one (Touvron et al. 2021, CaiT, equation 4)."""
 
     op: Literal["layer-scale"] = "layer-scale"
-    channels: PositiveInt
 
     @property
     def tensors(self) -> tuple[TensorSpec, ...]:
         """Weight `[channels]`."""
         return (TensorSpec("weight", (self.channels,), constant=1e-5),)
 
-    def output_shape(self, *shapes: Shape) -> Shape:
-        """The shape stays. Raises ValueError for other channels."""
-        (shape,) = shapes
-        if shape[neuron_axis(shape)] != self.channels:
-            raise ValueError(f"layer-scale takes {self.channels} channels, is given {shape}")
-        return shape
-
     def apply(self, tensors: dict[str, Tensor], *inputs: Tensor) -> Tensor:
         """The shape stays."""
         (x,) = inputs
-        return x * _along_channels(tensors["weight"], x)
+        return x * self._along(tensors["weight"], x)
 
     def wire(self, wires: Wires, *inputs: Axis) -> Axis:
         """Neurons keep their order; a sign or scale may be taken in and another given out."""
@@ -107,28 +118,20 @@ class LayerScale(BaseOperation):
         return out
 
 
-class PReLU(BaseOperation):
+class PReLU(_PerChannel):
     """A leaky ReLU whose negative slope every channel learns (He et al. 2015, equation 1)."""
 
     op: Literal["prelu"] = "prelu"
-    channels: PositiveInt
 
     @property
     def tensors(self) -> tuple[TensorSpec, ...]:
         """Weight `[channels]`, the slopes."""
         return (TensorSpec("weight", (self.channels,), constant=0.25),)
 
-    def output_shape(self, *shapes: Shape) -> Shape:
-        """The shape stays. Raises ValueError for other channels."""
-        (shape,) = shapes
-        if shape[neuron_axis(shape)] != self.channels:
-            raise ValueError(f"prelu takes {self.channels} channels, is given {shape}")
-        return shape
-
     def apply(self, tensors: dict[str, Tensor], *inputs: Tensor) -> Tensor:
         """The shape stays."""
         (x,) = inputs
-        return x.where(x > 0, _along_channels(tensors["weight"], x) * x)
+        return x.where(x > 0, self._along(tensors["weight"], x) * x)
 
     def wire(self, wires: Wires, *inputs: Axis) -> Axis:
         """Slopes follow their neurons; positive scales pass."""
@@ -137,13 +140,6 @@ class PReLU(BaseOperation):
         elif wires.kind == "sign":
             wires.fix(inputs[0])
         return inputs[0]
-
-
-def _along_channels(values: Tensor, like: Tensor) -> Tensor:
-    """Numbers `[B, channels]`, shaped to meet `like [B, n, *shape]`."""
-    shape = [1] * (like.ndim - 1)
-    shape[1 + neuron_axis(tuple(like.shape[2:]))] = values.shape[1]
-    return values.reshape(len(like), *shape)
 
 
 Elementwise = Activation | LayerScale | PReLU

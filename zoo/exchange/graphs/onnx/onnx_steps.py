@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..attention_scores import Scores
+from ..attention_scores import Scores, computed
 from ..graph_builder import GraphBuilder
 from ..values import MAX_PLACES, Value
 
@@ -42,12 +42,7 @@ class Step:
 
     def value(self, number: int = 0) -> Value:
         """A computed input."""
-        found = self.inputs[number]
-        if isinstance(found, Scores):
-            raise ValueError(f"reads a product of two computed values {list(found.shape)}, which is no attention")
-        if not isinstance(found, Value):
-            raise ValueError(f"input {number} is a constant, expected a computed value")
-        return found
+        return computed(self.inputs[number], f"input {number} is a constant, expected a computed value")
 
     def constant(self, number: int) -> np.ndarray:
         """A constant input."""

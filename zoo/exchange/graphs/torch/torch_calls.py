@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...reading.network_reader import NUMBERED
-from ..attention_scores import Scores
+from ..attention_scores import Scores, computed
 from ..graph_builder import GraphBuilder
 from ..values import Value
 
@@ -36,12 +36,7 @@ class Call:
     def value(self, name: str | None = None) -> Value:
         """A computed argument, by default the one that the call is about."""
         name = name or ("input" if "input" in self.arguments else "self")
-        found = self.arguments[name]
-        if isinstance(found, Scores):
-            raise ValueError(f"reads a product of two computed values {list(found.shape)}, which is no attention")
-        if not isinstance(found, Value):
-            raise ValueError(f"its {name} is no computed value")
-        return found
+        return computed(self.arguments[name], f"its {name} is no computed value")
 
     def tensors(self, *names: str) -> list[np.ndarray | None]:
         """Parameters; None for one that is None."""

@@ -176,15 +176,17 @@ def by_task(boards: Sequence[Board]) -> list[tuple[str, list[int]]]:
 
 
 def _standing(boards: Sequence[Board], places: list[int]) -> TaskColumn | None:
-    """The board and class of hardware that stand for a task: most methods, then most test networks, then the first."""
+    """The board and class of hardware that stand for a task: most methods (not controls), then most test networks."""
     devices = [(place, str(device)) for place in places for device in sorted(set(boards[place].rows["device"]))]
     candidates = [TaskColumn(boards[place], place, device) for place, device in devices]
-    ranked = [(len(_methods(column)), column) for column in candidates]
-    scored = [(count, column) for count, column in ranked if count]
+    scored = [column for column in candidates if _methods(column)]
     if not scored:
         return None
-    _, best = min(scored, key=lambda pair: (pair[1].board.leaks, -pair[0], -pair[1].board.n_test))
-    return best
+    return min(scored, key=lambda column: (column.board.leaks, -_competing(column), -column.board.n_test))
+
+
+def _competing(column: TaskColumn) -> int:
+    return sum(method_kind(method) in COMPETING for method in _methods(column))
 
 
 def _methods(column: TaskColumn) -> dict[str, list[int]]:

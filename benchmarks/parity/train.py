@@ -32,6 +32,7 @@ from weightbench.benchmarks.running.task_views import Sealed
 from weightbench.benchmarks.task.learned_task import LearnedTask
 from weightbench.benchmarks.task.registry import load_task
 from weightbench.cli.options import parsed_param
+from weightbench.methods.contract.network_checks import of_one_layout
 from weightbench.methods.contract.registry import load_method
 from weightbench.methods.layers.tensor_normalisation import TensorNormalisation
 from weightbench.methods.training import checkpoint
@@ -155,7 +156,7 @@ def compare(
         raise BadInput(f"{method} on {task}: name a torch module of the suite and a task that is learned")
     view = TestedTask(loaded, networks)
     found.check(view)
-    train_networks = view.splits["train"].networks
+    train_networks = of_one_layout(view.splits["train"].groups)
     asked = {
         "method": method,
         "version": found.version,

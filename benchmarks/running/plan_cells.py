@@ -51,7 +51,8 @@ def requests_of(suite: Suite) -> list[Request]:
         for entry in runs.methods:
             if "name" not in entry:
                 raise BadInput(f"a method of task {runs.task} has no name: {entry}")
-        methods = [load_method(str(e["name"]), {k: v for k, v in e.items() if k != "name"}) for e in runs.methods]
+        entries = [runs.settings | entry for entry in runs.methods]
+        methods = [load_method(str(e["name"]), {k: v for k, v in e.items() if k != "name"}) for e in entries]
         found += [Request(methods, task, zoo, options, runs.trials) for zoo, options in runs.zoos_and_options]
     return found
 

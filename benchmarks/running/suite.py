@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parents[1] / "suites"
 
 
 class Runs(BaseModel):
-    """Methods on a task; a method is its name (or path) and its parameters.
+    """Methods on a task; a method is its name (or path) and its parameters, which come before the `settings` of all.
 
     `split`, `target`, `protocol` and `also` are the task's options. Lists of zoos, splits and targets give cells for
     each. `trials` of a random search are run for each method at the first seed, and the best on the validation split
@@ -32,6 +32,7 @@ class Runs(BaseModel):
     protocol: ProtocolName = "supervised"
     also: str | None = None
     trials: PositiveInt = 1
+    settings: dict[str, Any] = {}
     methods: list[dict[str, Any]]
 
     @property

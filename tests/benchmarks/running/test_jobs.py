@@ -59,6 +59,16 @@ def test_threads_are_shared_out_and_every_cell_runs_once(suite, tmp_path: Path, 
     assert len(fits(tmp_path)) == 4  # a second run keeps them
 
 
+def test_settings_of_a_suite_are_all_methods_and_their_own_come_first(tmp_path: Path, small_zoo: Path) -> None:
+    path = tmp_path / "suite.toml"
+    path.write_text(
+        f'description = "a test"\n[[runs]]\ntask = "inr-classification"\nzoo = "{small_zoo}"\n'
+        'settings = { epochs = 2, lr = 0.1 }\nmethods = [{ name = "mlp" }, { name = "probegen", lr = 0.2 }]\n'
+    )
+    (request,) = requests_of(load_suite(str(path)))
+    assert [(m.params["epochs"], m.params["lr"]) for m in request.methods] == [(2, 0.1), (2, 0.2)]
+
+
 def test_a_failed_cell_is_a_record_and_the_others_go_on(suite, tmp_path: Path, cli) -> None:
     code, _, err = cli("run", "--suite", suite([0, 1], fails=True), "--jobs", 2, "--out", tmp_path / "runs")
     assert code == 1

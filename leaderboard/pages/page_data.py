@@ -28,6 +28,7 @@ from .reproduction_page import Pair, measured_tables, paired
 from .zoo_facts import zoo_facts
 
 HOME = Path(__file__).parents[2]
+CURVE_POINTS = 60  # of a learning curve, at most
 WORDS = ("audit", "device", "hardware", "spec")  # columns that are sorted as text
 
 
@@ -76,7 +77,7 @@ def _board(identity: str, board: Board) -> dict[str, Any]:
                 "budget": _words(first.budget),
                 "environment": {k: str(v) for k, v in first.environment.items() if v is not None},
                 "curves": _curves(row.results),
-                "points": [[float(f"{value:.4g}") for value in pair] for pair in row.points],
+                "predicted": [_rounded(predicted) for _, predicted in row.points],
                 "trials": sorted(map(_trial, (row, *row.rejected)), key=itemgetter("trial")) if row.rejected else [],
                 "runs": [_run(result, score) for result, score in zip(row.results, row.seed_scores, strict=True)],
             }
@@ -91,6 +92,7 @@ def _board(identity: str, board: Board) -> dict[str, Any]:
         "unit": shown_unit(board.unit),
         "higher": board.higher_is_better,
         "more": names,
+        "true": [_rounded(true) for true, _ in max(board.points, key=len, default=[])],
         "rows": rows,
     }
 
@@ -156,13 +158,19 @@ def _trial(row: Row) -> dict[str, Any]:
 
 
 def _curves(results: list[Result]) -> list[dict[str, Any]]:
-    """Learning curves as points, for one plot per name."""
-    return [
-        {"name": name.replace("_", " "), "seed": str(result.seed), "epoch": epoch, "value": _plain(value)}
-        for result in results
-        for name, values in (result.curves or {}).items()
-        for epoch, value in enumerate(values, 1)
-    ]
+    """Learning curves by name and seed: the values of every so many epochs, as a plot of that width can show."""
+    found = []
+    for result in results:
+        for name, values in (result.curves or {}).items():
+            every = -(-len(values) // CURVE_POINTS)
+            drawn = [_rounded(value) for value in values[every - 1 :: every]]
+            found.append({"name": name.replace("_", " "), "seed": str(result.seed), "every": every, "values": drawn})
+    return found
+
+
+def _rounded(value: float) -> float | None:
+    """To four digits, which is more than a plot shows; None for what is no number."""
+    return float(f"{value:.4g}") if math.isfinite(value) else None
 
 
 def row_address(board_address: str, board: Board, place: int) -> str:

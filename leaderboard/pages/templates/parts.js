@@ -2,6 +2,8 @@
 // What boards and views are made of: the page's data, elements, plots. Text from records is set as text.
 const Parts = (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
+  // All rows of a board are of the same networks, whose true values stand there once.
+  for (const board of data.boards) for (const row of board.rows) row.points = row.predicted.map((value, place) => [board.true[place], value]);
   const isNumber = (value) => typeof value === "number";
   const fixed = (digits) => (value) => (isNumber(value) ? value.toLocaleString("en", { maximumFractionDigits: digits }) : "–");
 
@@ -31,8 +33,9 @@ const Parts = (() => {
     return made;
   }
 
-  function curves(points) {
+  function curves(drawn) {
     const made = element("div", undefined, "curves");
+    const points = drawn.flatMap(({ name, seed, every, values }) => values.map((value, place) => ({ name, seed, epoch: (place + 1) * every, value })));
     for (const [name, part] of d3.group(points, (point) => point.name)) {
       const seeds = [...new Set(part.map((point) => point.seed))];
       made.append(plotted({

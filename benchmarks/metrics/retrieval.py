@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.metrics.pairwise import euclidean_distances
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import StandardScaler, normalize
 
 from ...runtime.errors import BadInput
 from .metric import Answers, Evaluation, Items, Metric, mean_of_pseudo_values, pseudo_values
@@ -47,11 +47,13 @@ class MeanAveragePrecision(Metric):
         return _items(ranked(embeddings, labels, np.arange(len(labels)) if owners is None else owners))
 
     def evaluate(self, answers: Answers) -> Evaluation:
-        """Mean average precision and recall@k."""
-        found = ranked(*self.read(answers))
+        """Mean average precision and recall@k; and the former by cosine, which is by distance at equal lengths."""
+        embeddings, labels, owners = self.read(answers)
+        found = ranked(embeddings, labels, owners)
         items, ranks = _items(found), found.ranks[~np.isnan(found.precisions)]
         recalls = {f"recall@{k}": 100 * float(np.mean(ranks < k)) for k in RECALL_AT}
-        return Evaluation({self.name: items.score} | recalls, items, self.units(answers))
+        cosine = 100 * float(np.nanmean(ranked(normalize(embeddings), labels, owners).precisions))
+        return Evaluation({self.name: items.score} | recalls | {"map by cosine": cosine}, items, self.units(answers))
 
 
 class Ranked(NamedTuple):

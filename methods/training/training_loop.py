@@ -19,6 +19,7 @@ from ...zoo.storage.zoo import Split
 from ..contract.task_view import TaskView
 from . import checkpoint, training_log
 from .augmentation import Augmentation
+from .contrastive_loss import contrastive_loss
 from .training_fields import TrainingFields
 from .training_flops import epoch_flops
 
@@ -30,13 +31,16 @@ class NotFinite(FloatingPointError):
 class LossOf(nn.Module):
     """A module's loss as output, a tensor for every task: what DistributedDataParallel can wrap."""
 
-    def __init__(self, module: nn.Module, task: TaskView) -> None:
+    def __init__(self, method: TrainingFields, module: nn.Module, task: TaskView) -> None:
         super().__init__()
-        self.module, self.task = module, task
+        self.module, self.task, self.temperature = module, task, method.contrastive_temperature
 
     def forward(self, networks: Networks, targets: Tensor) -> Tensor:
-        """The task's loss `[]` on targets `[B, ...]`."""
-        return self.task.loss(self.module(networks), targets)
+        """The task's loss `[]` on targets `[B, ...]`, or the contrastive one."""
+        output = self.module(networks)
+        if self.temperature:
+            return contrastive_loss(output, targets, self.temperature)
+        return self.task.loss(output, targets)
 
 
 def train(
@@ -60,7 +64,7 @@ def train(
     and with it the loss, is what a single process would have. Batch norms see their own process's part.
     """
     processes = distributed.size()
-    loss_of: nn.Module = LossOf(module, task)
+    loss_of: nn.Module = LossOf(method, module, task)
     if processes > 1:
         loss_of = DistributedDataParallel(loss_of, find_unused_parameters=True)
     if distributed.rank():
@@ -134,7 +138,7 @@ def train(
                     epoch=epoch,
                     seconds=earlier_s + time.perf_counter() - started,
                 )
-    flops = epoch * _epoch_flops(method, LossOf(module, task), groups, targets, half) if epoch else 0.0
+    flops = epoch * _epoch_flops(method, LossOf(method, module, task), groups, targets, half) if epoch else 0.0
     module.load_state_dict(best_state)
     return {
         "selection": {"rule": f"best val {task.metric}", "val_score": best, "epoch": best_epoch},
@@ -157,7 +161,7 @@ def _epochs(
         return method.epochs
     device = groups[0].params.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        flops = _epoch_flops(method, LossOf(copy.deepcopy(module), task), groups, targets, half)
+        flops = _epoch_flops(method, LossOf(method, copy.deepcopy(module), task), groups, targets, half)
     return max(1, min(method.epochs, int(method.flop_limit // max(flops, 1.0))))
 
 

@@ -30,6 +30,16 @@ def test_retrieval_is_average_precision_over_other_runs() -> None:
     assert found["recall@5"] == 100
 
 
+def test_retrieval_by_cosine_knows_no_lengths() -> None:
+    """Two kinds in two directions: lengths mislead distances, not angles."""
+    places = np.array([[1.0, 0], [9, 0], [0, 1], [0, 9]])
+    table = pd.DataFrame({"id": list("wxyz"), "kind": list("aabb")}).set_index("id")
+    answers = Answers({"standardised": places}, SimpleNamespace(table=table), Options(target="kind"), np.arange(4))
+    found = METRICS["map"].evaluate(answers).scores
+    assert found["map by cosine"] == 100
+    assert found["map"] < 100
+
+
 def test_what_precision_loses_without_a_network_is_counted() -> None:
     """As a query and as what others find, in distances as they are."""
     random = np.random.default_rng(0)

@@ -49,7 +49,12 @@ def final(side: dict[str, Any]) -> str:
 def score(side: dict[str, Any], epoch: int) -> str:
     """An epoch's mean and half interval, as text."""
     mean, interval = side["mean"][epoch], side["interval"][epoch]
-    return f"{mean:.1f}" if interval is None else f"{mean:.1f} ± {interval[1] - mean:.1f}"
+    return rounded(side, mean) + ("" if interval is None else f" ± {rounded(side, interval[1] - mean)}")
+
+
+def rounded(side: dict[str, Any], value: float) -> str:
+    """Percentages to a tenth, correlations to a thousandth."""
+    return f"{value:.{1 if max(side['mean']) > 1 else 3}f}"
 
 
 def overlap(kept: dict[str, Any]) -> str:
@@ -94,7 +99,7 @@ def section(name: str, kept: dict[str, Any]) -> str:
 
 def last(side: dict[str, Any]) -> str:
     """The last score of every seed."""
-    return ", ".join(f"{curve[-1]:.1f}" for _, curve in sorted(side["curves"].items()))
+    return ", ".join(rounded(side, curve[-1]) for _, curve in sorted(side["curves"].items()))
 
 
 def kept_comparisons() -> dict[str, dict[str, Any]]:

@@ -26,7 +26,7 @@ class TrainingFields(Method):
             Those that change a network's function are left out where that may change the answer: everywhere but in
             tasks whose `inputs_may_move`, such as classification of INRs.
         flop_limit: what one fit may take, counted as `training_flops` does, the same for methods of any size: as many
-            epochs are run as fit in, at least one and at most `epochs`. 0: no limit.
+            epochs are run as fit in, at most `epochs`, or as many batches where not even one fits. 0: no limit.
         contrastive_temperature: of a supervised contrastive loss in place of the task's cross-entropy, where outputs
             are judged by their distances (`network-retrieval`); 0: the task's loss.
         accumulate: take every batch in that many parts, for one that does not fit the device; the loss stays the same.

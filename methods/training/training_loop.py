@@ -71,12 +71,12 @@ def train(
         torch.manual_seed(torch.initial_seed() + distributed.rank())  # its own dropout and augmentation
     groups, targets = _on_device(task, train, device)
     val_groups, val_targets = _on_device(task, val, device)
-    batches = sum(-(-len(networks) // method.batch_size) for networks in groups)
     optimizer = torch.optim.AdamW(
         module.parameters(), lr=method.lr, weight_decay=method.weight_decay, amsgrad=True, fused=True
     )
     half = torch.autocast(device.split(":")[0], torch.bfloat16, enabled=method.precision == "bf16")
-    epochs = _epochs(method, module, task, groups, targets, half)
+    of_epoch = sum(-(-len(networks) // method.batch_size) for networks in groups)
+    epochs, batches = _length(method, module, task, groups, targets, half, of_epoch)
     scheduler = _scheduler(method, optimizer, epochs * batches)
     generator = torch.Generator().manual_seed(torch.initial_seed())
     best, best_epoch, best_state = None, 0, copy.deepcopy(module.state_dict())
@@ -99,8 +99,9 @@ def train(
             advance((first - 1) * batches, "", False)
         for epoch in range(first, epochs + 1):
             loss_of.train()
-            total = torch.zeros((), device=device)
-            for step, (group, batch) in enumerate(_shuffled(groups, method.batch_size), (epoch - 1) * batches + 1):
+            total, seen = torch.zeros((), device=device), 0
+            shuffled = _shuffled(groups, method.batch_size)[:batches]
+            for step, (group, batch) in enumerate(shuffled, (epoch - 1) * batches + 1):
                 optimizer.zero_grad(set_to_none=True)
                 of_batch = torch.zeros((), device=device)
                 for rows, weight in _parts(batch, method.accumulate):
@@ -112,6 +113,7 @@ def train(
                     loss.backward()
                     of_batch += loss.detach()
                 total += of_batch * len(batch)
+                seen += len(batch)
                 log.loss(of_batch, step)
                 if method.clip_norm:
                     nn.utils.clip_grad_norm_(module.parameters(), method.clip_norm)
@@ -120,7 +122,7 @@ def train(
                 advance(1, "" if best is None else f"val {task.metric} {best:.4g}")
             score = distributed.agreed(_validate(module, task, val_groups, val_targets, method.batch_size))
             log.score(task.metric, score, epoch * batches)
-            curves["train_loss"].append(float(f"{total.item() / len(train):.6g}"))
+            curves["train_loss"].append(float(f"{total.item() / seen:.6g}"))
             curves["val_score"].append(float(f"{score:.6g}"))
             if best is None or (score > best if task.higher_is_better else score < best):
                 best, best_epoch, best_state = score, epoch, copy.deepcopy(module.state_dict())
@@ -138,31 +140,39 @@ def train(
                     epoch=epoch,
                     seconds=earlier_s + time.perf_counter() - started,
                 )
-    flops = epoch * _epoch_flops(method, LossOf(method, module, task), groups, targets, half) if epoch else 0.0
+    steps = epoch * batches
+    flops = 0.0
+    if epoch:
+        flops = steps / of_epoch * _epoch_flops(method, LossOf(method, module, task), groups, targets, half)
     module.load_state_dict(best_state)
     return {
         "selection": {"rule": f"best val {task.metric}", "val_score": best, "epoch": best_epoch},
-        "budget": {"epochs": epoch, "steps": epoch * batches, "flops": flops}
+        "budget": {"epochs": epoch, "steps": steps, "flops": flops}
         | ({"processes": processes} if processes > 1 else {}),
         "curves": curves,
     }
 
 
-def _epochs(
+def _length(
     method: TrainingFields,
     module: nn.Module,
     task: TaskView,
     groups: list[Networks],
     targets: list[Tensor],
     half: torch.autocast,
-) -> int:
-    """How many are run: all, or as many as the limit of operations allows. Nothing of the training changes by it."""
+    batches: int,
+) -> tuple[int, int]:
+    """The epochs that are run and the batches of each: all, or what the limit of operations allows.
+
+    Nothing else of the training changes by counting them.
+    """
     if not (method.flop_limit and method.epochs):
-        return method.epochs
+        return method.epochs, batches
     device = groups[0].params.device
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         flops = _epoch_flops(method, LossOf(method, copy.deepcopy(module), task), groups, targets, half)
-    return max(1, min(method.epochs, int(method.flop_limit // max(flops, 1.0))))
+    affordable = method.flop_limit / max(flops, 1.0)
+    return (min(method.epochs, int(affordable)), batches) if affordable >= 1 else (1, max(1, int(affordable * batches)))
 
 
 def _epoch_flops(

@@ -91,7 +91,7 @@ def test_counting_moves_no_answer(name: str, small_zoo: Path, tmp_path: Path, mo
     assert counted.predictions == plain.predictions
 
 
-@pytest.mark.parametrize(("passes", "epochs"), [(0.5, 1), (2.5, 2), (3.0, 3), (9.0, 3)])
+@pytest.mark.parametrize(("passes", "epochs"), [(1.0, 1), (2.5, 2), (3.0, 3), (9.0, 3)])
 def test_a_limit_of_operations_ends_a_training_after_the_epochs_that_fit_in(
     small_zoo: Path, tmp_path: Path, passes: float, epochs: int
 ) -> None:
@@ -105,3 +105,15 @@ def test_a_limit_of_operations_ends_a_training_after_the_epochs_that_fit_in(
     # The count changes nothing else: the same as so many epochs from the start.
     (plain,) = wb.run(Flat(epochs=epochs), task="inr-classification", zoo=small_zoo, out=tmp_path / "plain")
     assert plain.predictions == result.predictions
+
+
+def test_a_limit_below_an_epoch_ends_a_training_after_the_batches_that_fit_in(small_zoo: Path, tmp_path: Path) -> None:
+    zoo = wb.load_zoo(small_zoo)
+    one_epoch = len(zoo["train"]) * 4 * zoo.architectures[0].num_params * 10
+    limited = Flat(flop_limit=0.5 * one_epoch, batch_size=16)
+    (result,) = wb.run(limited, task="inr-classification", zoo=small_zoo, out=tmp_path)
+    assert result.budget is not None
+    assert result.budget["steps"] == -(-len(zoo["train"]) // 16) // 2
+    assert 0.4 * one_epoch < result.budget["flops"] <= 0.5 * one_epoch
+    assert result.curves is not None
+    assert len(result.curves["train_loss"]) == 1

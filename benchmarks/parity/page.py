@@ -24,6 +24,11 @@ one model, not how good it is.
 `python benchmarks/parity/train.py METHOD FILE.py:FUNCTION` compares with any other implementation;
 `python benchmarks/parity/page.py` writes this page from the curves in `benchmarks/parity/curves/`. The authors' code is
 no part of this project: it ran beside it.
+
+`ng-t` has no curves: with equal parameters it computes what the code of mkofinas/neural-graphs at `1f2b671` does
+(`model=rtransformer`). In float64 the logits of 32 networks of digits-inrs agree to 1e-7, gradients to 4e-8 of their
+norm, the losses of four steps of AdamW to 4e-9, without probes and with 64, where logits differ by 0.05 from network
+to network.
 """
 
 

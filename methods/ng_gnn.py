@@ -6,11 +6,12 @@ neighbour j, forwards and backwards,
 takes mean, min, max and standard deviation of them, each also amplified by log(degree + 1), and from all that
     x_i' = SiLU(norm(U [x_i, aggregates])),   e_ij' = W SiLU(W_e e_ij + W_s x_j' + W_t x_i').
 The norm has one mean and one deviation for all nodes of all networks of a batch (`JointNorm`): that is what the
-released code's LayerNorm computes, and with LayerNorm node by node, which takes away what networks differ by, the model
-does not learn.
+released code's LayerNorm computes, and with LayerNorm node by node, which takes away what networks differ by, or over
+only those nodes that the outputs' neighbourhood holds, the model does not learn.
 
 The published code runs maps of concatenated ends on every edge. Here they run on nodes; W and the next layer's maps of
-e_ij' are multiplied once instead of applied one after the other; and what no output depends on is left out.
+e_ij' are multiplied once instead of applied one after the other; and what neither an output nor a norm depends on is
+left out.
 """
 
 from __future__ import annotations
@@ -162,15 +163,15 @@ class MessagePassing(nn.Module):
     """Embeds a network as a graph and runs the message layers.
 
     Arguments:
-        outputs_only: only the output nodes will be read. Layer k from the end then works for the neighbourhood of the
-            outputs up to k steps away alone, which changes no output and more than halves the work.
+        outputs_only: only the output nodes will be read. The last layer then works for these alone; without norms, which
+            see all nodes, layer k from the end for their neighbourhood up to k steps away, which halves the work.
     """
 
     def __init__(
         self, method: NGGNN, architectures: Sequence[Architecture], train: Sequence[Networks], *, outputs_only: bool
     ) -> None:
         super().__init__()
-        self.outputs_only = outputs_only
+        self.outputs_only, self.normed = outputs_only, not method.residual
         self.embedding = GraphEmbedding(
             architectures,
             train,
@@ -206,9 +207,10 @@ class MessagePassing(nn.Module):
         view = self.embedding.view(networks)
         layout = view.layout
         graph = GraphFeatures(layout, self.embedding.nodes(view), self.embedding.edges(view))
-        into = [frozenset(layout.outputs if self.outputs_only else range(len(layout.widths)))]
+        all_levels = frozenset(range(len(layout.widths)))
+        into = [frozenset(layout.outputs) if self.outputs_only else all_levels]
         for _ in self.layers:
-            into.insert(0, layout.reached(into[0]))
+            into.insert(0, all_levels if self.normed else layout.reached(into[0]))
         for layer, levels, next_levels in zip(self.layers, into[1:], [*into[2:], frozenset[int]()], strict=True):
             graph = layer(graph, levels, next_levels)
         return graph
@@ -264,10 +266,9 @@ class NGGNN(NeuralMethod):
     released scripts (dropout 0.2, 200 epochs, edges also backwards); `width=64` and `probes=64` are larger rows of the
     paper of 2024. Published for dilation: `width=128 fourier_features=0 warmup_steps=10000 clip_norm=1`; for the Small
     CNN Zoo `width=256 epochs=300 warmup_steps=0`. Parameters equal the released implementation's, and with equal
-    parameters outputs and gradients do where all nodes are read. Three things differ. In prediction running means take
-    the batch's place in the norm, for which the released code takes the networks that are predicted together. Where
-    only output nodes are read, the norm sees the nodes that these depend on. And probe features are added to the node
-    features after a map and a LayerNorm, as in the released code; the workshop paper of 2023 concatenates them.
+    parameters outputs and gradients do. Two things differ. In prediction running means take the batch's place in the
+    norm, for which the released code takes the networks that are predicted together. And probe features are added to
+    the node features after a map and a LayerNorm, as in the released code; the workshop paper of 2023 concatenates them.
 
     It reads any network, and networks of different architectures together; of deep ones `readout=outputs` sees what is
     `depth` levels from the outputs, `readout=mean` all. With `position_embeddings=false` besides, networks may have
@@ -287,7 +288,7 @@ class NGGNN(NeuralMethod):
 
     name = "ng-gnn"
     any_operation = True
-    version = "2"
+    version = "3"
     tasks = ("inr-classification", "inr-dilation", "property")
     symmetries = ("permutation",)
     paper = "arXiv:2403.12143"

@@ -163,8 +163,8 @@ class MessagePassing(nn.Module):
     """Embeds a network as a graph and runs the message layers.
 
     Arguments:
-        outputs_only: only the output nodes will be read. The last layer then works for these alone; without norms, which
-            see all nodes, layer k from the end for their neighbourhood up to k steps away, which halves the work.
+        outputs_only: only the output nodes will be read. The last layer then works for these alone. Without norms,
+            which see all nodes, layer k from the end does so for their neighbourhood up to k steps away.
     """
 
     def __init__(
@@ -268,7 +268,7 @@ class NGGNN(NeuralMethod):
     CNN Zoo `width=256 epochs=300 warmup_steps=0`. Parameters equal the released implementation's, and with equal
     parameters outputs and gradients do. Two things differ. In prediction running means take the batch's place in the
     norm, for which the released code takes the networks that are predicted together. And probe features are added to
-    the node features after a map and a LayerNorm, as in the released code; the workshop paper of 2023 concatenates them.
+    the node features after a map and a LayerNorm, as in that code; the workshop paper of 2023 concatenates them.
 
     It reads any network, and networks of different architectures together; of deep ones `readout=outputs` sees what is
     `depth` levels from the outputs, `readout=mean` all. With `position_embeddings=false` besides, networks may have

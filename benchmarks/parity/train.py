@@ -161,7 +161,7 @@ def compare(
         "method": method,
         "version": found.version,
         "parameters": {key: getattr(found, key) for key in sorted(given)},
-        "recipe": {key: getattr(found, key) for key in sorted(found.recipe_fields)},
+        "recipe": {key: value for key, value in sorted(found.params.items()) if key in found.recipe_fields},
         "task": task,
         "zoo": loaded.zoo.name,
         "train_networks": len(view.splits["train"]),

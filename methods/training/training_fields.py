@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import NonNegativeInt, PositiveInt
 
+from ...runtime import distributed
 from ...runtime.errors import BadInput
 from ...zoo.recipes.run_recipe import DrawnHyperparameter
 from ..contract.method import Method
@@ -69,5 +70,5 @@ class TrainingFields(Method):
             raise BadInput(
                 f"contrastive_temperature: {task.name} is not judged by distances; set it for network-retrieval"
             )
-        if self.contrastive_temperature and self.accumulate > 1:
-            raise BadInput("contrastive_temperature: the loss is of a whole batch; leave accumulate at 1")
+        if self.contrastive_temperature and (self.accumulate > 1 or distributed.size() > 1):
+            raise BadInput("contrastive_temperature: the loss is of a whole batch; take one process and accumulate=1")

@@ -5,6 +5,7 @@ The first does all that a single process does. The others only help it to fit: t
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ def together(device: str) -> Iterator[None]:
         torch.cuda.set_device(device)
     distributed.init_process_group()
     yield
+    gc.collect()  # a wrapped module that is still there, in a cycle, would keep threads of the group until the exit
     distributed.destroy_process_group()
 
 

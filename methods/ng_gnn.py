@@ -6,8 +6,8 @@ neighbour j, forwards and backwards,
 takes mean, min, max and standard deviation of them, each also amplified by log(degree + 1), and from all that
     x_i' = SiLU(norm(U [x_i, aggregates])),   e_ij' = W SiLU(W_e e_ij + W_s x_j' + W_t x_i').
 The norm has one mean and one deviation for all nodes of all networks of a batch (`JointNorm`): that is what the
-released code's LayerNorm computes. With LayerNorm node by node, which takes away what networks differ by, the model does
-not learn; with a norm of those nodes alone that outputs depend on it stays at chance longer where it has no probes.
+released code's LayerNorm computes. With LayerNorm node by node, which takes away what networks differ by, the model
+does not learn; with a norm of those nodes alone that outputs depend on it stays at chance longer, if without probes.
 
 The published code runs maps of concatenated ends on every edge. Here they run on nodes; W and the next layer's maps of
 e_ij' are multiplied once instead of applied one after the other; and what neither an output nor a norm depends on is

@@ -16,7 +16,6 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from ..runtime.errors import BadInput
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
 from .contract.network_checks import require_probeable
@@ -99,10 +98,7 @@ class ProbeGen(NeuralMethod):
     def check(self, task: TaskView) -> None:
         """Refuse networks of different inputs or outputs, and those that read words. Raises BadInput."""
         super().check(task)
-        ends = {(arch.input_shape, arch.output_shape) for arch in task.architectures}
-        if len(ends) > 1:
-            raise BadInput(f"probegen takes networks of equal inputs and outputs, this zoo has {sorted(ends)}")
-        require_probeable(task.architectures, self.name)
+        require_probeable(task.architectures, self.name, equal_outputs=True)
 
     def build(self, task: TaskView) -> nn.Module:
         """The reader for the inputs and outputs that all networks share."""

@@ -36,8 +36,15 @@ def require_finite(networks: Networks, method: str) -> Networks:
     return networks
 
 
-def require_probeable(architectures: Sequence[Architecture], name: str) -> None:
-    """Refuse networks that cannot be run on the same learned inputs. Raises BadInput."""
+def require_probeable(architectures: Sequence[Architecture], name: str, *, equal_outputs: bool = False) -> None:
+    """Refuse networks that cannot be run on the same learned inputs. Raises BadInput.
+
+    Arguments:
+        equal_outputs: all outputs are read alike, so that their shapes have to be equal too.
+    """
+    ends = {(arch.input_shape, arch.output_shape) for arch in architectures}
+    if equal_outputs and len(ends) > 1:
+        raise BadInput(f"{name} takes networks of equal inputs and outputs, this zoo has {sorted(ends)}")
     shapes = sorted({arch.input_shape for arch in architectures})
     if len(shapes) > 1:
         raise BadInput(f"{name} runs all networks on the same inputs, this zoo's take {shapes}")

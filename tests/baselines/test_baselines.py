@@ -23,7 +23,7 @@ from weightbench.zoo.networks import symmetry
 INR = wb.Architecture.mlp((2, 6, 5, 1), "sine", omega_0=30.0)
 CNN = wb.Architecture.cnn((1, 9, 9), (3, 4), 2, activation="tanh", padding=1)
 FEATURE_METHODS = ["graph-metrics"]
-FUNCTIONAL = ["inr-decode", "vanilla-probe", "probegen"]
+FUNCTIONAL = ["inr-decode", "vanilla-probe", "probegen", "probe-conv"]
 ORDERED = ["mlp", "set-nn", "neuron-set", "cnn-on-weights"]
 BRIEF = {"epochs": 1, "batch_size": 8, "width": 8, "depth": 2, "probes": 4, "trees": 3}
 

@@ -7,9 +7,9 @@ from torch import Tensor
 
 from ..methods.contract.feature_method import FeatureMethod
 from ..methods.contract.network_checks import require_finite
+from ..methods.statistics.weight_statistics import NUMBERS, statistics
 from ..zoo.networks.architecture import Architecture
 from ..zoo.networks.networks import Networks
-from .weight_stats import statistics
 
 
 class WeightStatsLinear(FeatureMethod):
@@ -22,7 +22,7 @@ class WeightStatsLinear(FeatureMethod):
 
     def size(self, arch: Architecture) -> int:
         """Seven numbers per tensor."""
-        return 7 * len(arch.tensors)
+        return NUMBERS * len(arch.tensors)
 
     def transform(self, networks: Networks) -> Tensor:
         """The statistics themselves, `[B, columns]`; 0 for what an architecture does not have."""

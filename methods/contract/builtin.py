@@ -1,4 +1,4 @@
-"""The methods that come with the suite: one file each in `methods/`, `baselines/`, its `controls/` or `ceilings/`.
+"""The methods that come with the suite: one file each in one of `FOLDERS`.
 
 Free of torch.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 PACKAGE = __package__.partition(".")[0]
 CONTROLS, CEILINGS = "baselines.controls", "baselines.ceilings"
-FOLDERS = ("methods", "baselines", CONTROLS, CEILINGS)
+FOLDERS = ("methods", "methods.own", "baselines", CONTROLS, CEILINGS)
 
 
 @cache

@@ -48,5 +48,10 @@ def require_probeable(architectures: Sequence[Architecture], name: str, *, equal
     shapes = sorted({arch.input_shape for arch in architectures})
     if len(shapes) > 1:
         raise BadInput(f"{name} runs all networks on the same inputs, this zoo's take {shapes}")
+    require_wordless(architectures, name)
+
+
+def require_wordless(architectures: Sequence[Architecture], name: str) -> None:
+    """Refuse networks that read words: those are numbers, which can be neither learned nor drawn. Raises BadInput."""
     if words := next((arch for arch in architectures if any(op.op == "embedding" for op in arch.operations)), None):
-        raise BadInput(f"{name} runs networks on learned inputs, which cannot be numbers of words, as {words} takes")
+        raise BadInput(f"{name} runs networks on inputs of its own, which cannot be numbers of words, as {words} takes")

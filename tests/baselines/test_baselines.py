@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import weightbench as wb
 from weightbench.baselines.graph_metrics import metrics
-from weightbench.baselines.weight_stats import statistics
+from weightbench.methods.statistics.weight_statistics import statistics
 from weightbench.methods.training.neural_method import NeuralMethod
 from weightbench.zoo.networks import symmetry
 

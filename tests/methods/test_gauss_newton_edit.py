@@ -9,7 +9,7 @@ import torch
 from helpers.random_task import RandomTask
 
 import weightbench as wb
-from weightbench.methods.gauss_newton_edit import GaussNewtonStep
+from weightbench.methods.own.gauss_newton_edit import GaussNewtonStep
 from weightbench.runtime.errors import BadInput
 from weightbench.zoo.networks.rendering import pixel_grid
 

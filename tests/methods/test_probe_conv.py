@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import weightbench as wb
-from weightbench.methods.probe_conv import NOWHERE, PointConvolution
+from weightbench.methods.own.probe_conv import NOWHERE, PointConvolution
 from weightbench.runtime.errors import BadInput
 
 

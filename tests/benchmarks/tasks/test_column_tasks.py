@@ -81,7 +81,7 @@ def test_dead_neurons_are_counted_from_norms(tmp_path: Path) -> None:
     assert scores(zoo, tmp_path, "weight-norms", "dead")["pearson-r"] > 0.99
 
 
-@pytest.mark.parametrize("method", ["weight-norms", "weight-stats", "mlp", "probegen"])
+@pytest.mark.parametrize("method", ["weight-norms", "weight-stats", "mlp", "probegen", "consensus"])
 def test_shuffled_labels_are_not_learned(planted, tmp_path: Path, method: str) -> None:
     brief = {"epochs": 3, "width": 16} if method in ("mlp", "probegen") else {}
     found = scores(planted, tmp_path, method, "shuffled", params=brief)

@@ -21,13 +21,13 @@ import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 
-from ..runtime.errors import BadInput
-from ..zoo.networks.architecture import Architecture
-from ..zoo.networks.networks import Networks
-from .contract.network_checks import require_probeable
-from .contract.parameter_ranges import DropoutRate
-from .contract.task_view import TaskView
-from .training.neural_method import NeuralMethod
+from ...runtime.errors import BadInput
+from ...zoo.networks.architecture import Architecture
+from ...zoo.networks.networks import Networks
+from ..contract.network_checks import require_probeable
+from ..contract.parameter_ranges import DropoutRate
+from ..contract.task_view import TaskView
+from ..training.neural_method import NeuralMethod
 
 MOST_INPUTS = 3  # a layer has 3^d taps
 RADIUS = 0.6  # r at first, in mean distances between points

@@ -19,14 +19,14 @@ import torch
 from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 
-from ..runtime.errors import BadInput
-from ..zoo.networks.architecture import Architecture
-from ..zoo.networks.networks import Networks
-from ..zoo.networks.operations.elementwise import Activation
-from ..zoo.networks.operations.layers import Linear
-from .contract.network_checks import require_finite
-from .contract.task_view import TaskView
-from .training.neural_method import NeuralMethod
+from ...runtime.errors import BadInput
+from ...zoo.networks.architecture import Architecture
+from ...zoo.networks.networks import Networks
+from ...zoo.networks.operations.elementwise import Activation
+from ...zoo.networks.operations.layers import Linear
+from ..contract.network_checks import require_finite
+from ..contract.task_view import TaskView
+from ..training.neural_method import NeuralMethod
 
 DAMPING = 0.1  # at first, in mean diagonal entries of the kernel
 

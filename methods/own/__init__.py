@@ -1,0 +1,1 @@
+"""Methods that this suite adds, of no paper."""

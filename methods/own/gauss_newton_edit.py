@@ -29,6 +29,7 @@ from ..contract.task_view import TaskView
 from ..training.neural_method import NeuralMethod
 
 DAMPING = 0.1  # at first, in mean diagonal entries of the kernel
+AT_ONCE = 2  # networks on a CPU: the n x n matrices of more do not stay in its cache
 
 
 class WantedPicture(nn.Module):
@@ -80,15 +81,15 @@ class GaussNewtonStep(nn.Module):
             (a, delta, next(scales), None if bias is None else next(scales))
             for a, delta, bias in zip(inputs, derivatives, networks.biases, strict=True)
         ]
-        kernel = torch.stack(
-            [
-                (delta @ delta.mT) * (weight * (a @ a.mT) + (0.0 if bias is None else bias))
-                for a, delta, weight, bias in of_layers
-            ]
-        ).sum(0)
-        diagonal = kernel.diagonal(dim1=1, dim2=2).mean(1)
-        damping = self.log_damping.exp() * diagonal[:, None, None] * torch.eye(len(x)).to(kernel)
-        factor = torch.linalg.cholesky(kernel + damping)
+        kernel = networks.params.new_zeros(())
+        for a, delta, weight, bias in of_layers:
+            scaled = weight.sqrt() * a  # with the bias as one more input, so that its part costs no pass over n x n
+            if bias is not None:
+                scaled = torch.cat([scaled, bias.sqrt().expand(*a.shape[:2], 1)], 2)
+            kernel = torch.addcmul(kernel, delta @ delta.mT, scaled @ scaled.mT)
+        diagonal = kernel.diagonal(dim1=1, dim2=2)
+        damping = self.log_damping.exp() * diagonal.mean(1, keepdim=True)
+        factor = torch.linalg.cholesky(kernel.diagonal_scatter(diagonal + damping, dim1=1, dim2=2))
         pull = torch.cholesky_solve(missing.unsqueeze(2), factor)
         change = []
         for a, delta, weight, bias in of_layers:
@@ -114,7 +115,7 @@ def _tape(networks: Networks, x: Tensor, *, create_graph: bool) -> tuple[list[Te
             value = operation.apply({}, value)
     # Every output depends on its own pixel alone, so the derivative of their sum has those of all.
     derivatives = torch.autograd.grad(value.sum(), sums, create_graph=create_graph)
-    return inputs, list(derivatives)
+    return inputs if create_graph else [a.detach() for a in inputs], list(derivatives)
 
 
 class GaussNewtonEditor(nn.Module):
@@ -132,6 +133,11 @@ class GaussNewtonEditor(nn.Module):
         if not self.training:
             require_finite(networks, GaussNewtonEdit.name)
         x = self.task.coordinates.to(networks.params)
+        size = AT_ONCE if x.device.type == "cpu" else max(len(networks), 1)
+        parts = [self._edit(networks[i : i + size], x) for i in range(0, len(networks), size)]
+        return Networks(networks.arch, torch.cat([part.params for part in parts])) if parts else networks
+
+    def _edit(self, networks: Networks, x: Tensor) -> Networks:
         wanted = self.wanted(self.task.render(networks)).flatten(1)
         for step in self.steps:
             networks = step(networks, x, wanted - self.task.render(networks).flatten(1))

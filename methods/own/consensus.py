@@ -74,9 +74,11 @@ class Consensus(Method):
         """Find the mean answers of the training networks, then boost trees, early stopping on val."""
         self.seed, self.device = seed, device
         self.inputs: dict[Shape, Tensor] = {}
+        groups = [networks for networks in train.groups if len(networks)]
+        outputs = [self._outputs(networks) for networks in groups]
         given: dict[Shape, list[Tensor]] = {}
-        for networks in train.groups:
-            given.setdefault(networks.arch.input_shape, []).append(answers(self._outputs(networks)))
+        for networks, found in zip(groups, outputs, strict=True):
+            given.setdefault(networks.arch.input_shape, []).append(answers(found))
         self.mean_answers = {shape: torch.cat(found).mean(0) for shape, found in given.items()}
         self.model = BoostedTrees(
             task.output,
@@ -89,8 +91,9 @@ class Consensus(Method):
             members=self.members,
             patience=PATIENCE,
         )
-        features = [np.concatenate([self._features(n) for n in split.groups if len(n)]) for split in (train, val)]
-        self.model.fit(features[0], task.targets(train), features[1], task.targets(val))
+        features = np.concatenate([self._features(*found) for found in zip(groups, outputs, strict=True)])
+        val_features = np.concatenate([self._features(n, self._outputs(n)) for n in val.groups if len(n)])
+        self.model.fit(features, task.targets(train), val_features, task.targets(val))
 
     def _outputs(self, networks: Networks) -> Tensor:
         """`[B, K, C]` on the inputs of their shape."""
@@ -100,22 +103,21 @@ class Consensus(Method):
         require_finite(networks, self.name)
         return outputs_on(networks.to(self.device), self.inputs[shape].to(self.device)).cpu()
 
-    def _features(self, networks: Networks) -> np.ndarray:
-        """`[B, d]`, NaN for an agreement with nobody."""
-        outputs = self._outputs(networks)
+    def _features(self, networks: Networks, outputs: Tensor) -> np.ndarray:
+        """`[B, d]` of networks whose outputs are `[B, K, C]`."""
+        return torch.cat([self._part(part, networks, outputs) for part in self.parts], 1).double().numpy()
+
+    def _part(self, part: Part, networks: Networks, outputs: Tensor) -> Tensor:
+        if part == "weights":
+            return depth_free_statistics(networks)
+        if part == "answers":
+            return answer_statistics(outputs)
         mean = self.mean_answers.get(networks.arch.input_shape)
-        columns: dict[Part, Tensor] = {
-            "weights": depth_free_statistics(networks),
-            "answers": answer_statistics(outputs),
-            "consensus": (
-                torch.full((len(networks), 2), torch.nan) if mean is None else agreement(answers(outputs), mean)
-            ),
-        }
-        return torch.cat([columns[part] for part in self.parts], 1).double().numpy()
+        return torch.full((len(networks), 2), torch.nan) if mean is None else agreement(answers(outputs), mean)
 
     @torch.no_grad()
     def predict(self, networks: Networks) -> Tensor:
         """Values `[B, 1]`, or log-probabilities `[B, output_dim]`."""
         if not len(networks):
             return self.model.predict(np.empty((0, 0)))
-        return self.model.predict(self._features(networks))
+        return self.model.predict(self._features(networks, self._outputs(networks)))

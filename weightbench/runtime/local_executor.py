@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 from .errors import BadInput
@@ -48,12 +52,33 @@ class LocalExecutor:
             warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)
             pool = Parallel(self.jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="all")
             try:
-                yield from pool(delayed(in_worker)(work, index, item, threads) for index, item in enumerate(items))
+                yield from pool(delayed(_in_own_worker)(work, index, item, threads) for index, item in enumerate(items))
             except TerminatedWorkerError:
                 raise BadInput(
                     "a worker process died, perhaps because memory ran out: what is finished is kept; "
                     "run the same command again, with fewer --jobs"
                 ) from None
+
+
+def _in_own_worker(work: Callable[[Item], Outcome], index: int, item: Item, threads: int) -> tuple[int, Outcome]:
+    _end_with_parent()
+    return in_worker(work, index, item, threads)
+
+
+@cache
+def _end_with_parent() -> None:
+    """End this process, from now on, when the one that started it is gone.
+
+    Killed, that one can tell nobody, and its workers would go on with what they have been sent, for hours.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _machine_threads() -> int:

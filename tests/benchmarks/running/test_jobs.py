@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -131,6 +132,32 @@ def test_a_killed_run_is_finished_by_the_same_command(suite, tmp_path: Path, cli
     assert cli("run", "--suite", path, "--jobs", 2, "--out", out)[0] == 0
     assert len(fits(tmp_path)) - before == 4 - done
     assert "4 done" in cli("status", out, "--suite", path)[1]
+
+
+def test_workers_end_with_the_process_that_started_them(suite, tmp_path: Path, cli) -> None:
+    path, out = suite([0, 1], seconds=300.0), tmp_path / "runs"
+
+    def running() -> int:
+        said = cli("status", out, "--suite", path, "--json")[1] if out.is_dir() else "[]"
+        return sum(cell["state"] == "running" for cell in json.loads(said))
+
+    command = [sys.executable, "-m", "weightbench", "run", "--suite", str(path), "--jobs", "2", "--out", str(out)]
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
+    try:
+        until(lambda: running() == 2, "two cells do not run")
+    finally:
+        run.kill()
+        run.wait()
+    until(lambda: running() == 0, "a worker goes on alone")
+    assert read_results(out) == []
+
+
+def until(holds: Callable[[], bool], what: str) -> None:
+    for _ in range(300):
+        if holds():
+            return
+        time.sleep(0.2)
+    pytest.fail(what)
 
 
 def test_a_cell_of_a_zoo_that_is_not_here_is_missing(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ class Consensus(Method):
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
         """Find the mean answers of the training networks, then boost trees, early stopping on val."""
         self.seed, self.device = seed, device
+        self.output_shape = task.architectures[0].output_shape
         self.inputs: dict[Shape, Tensor] = {}
         groups = [networks for networks in train.groups if len(networks)]
         outputs = [self._outputs(networks) for networks in groups]
@@ -101,6 +102,11 @@ class Consensus(Method):
         if shape not in self.inputs:
             self.inputs[shape] = random_inputs(shape, self.probes, self.seed)
         require_finite(networks, self.name)
+        if networks.arch.output_shape != self.output_shape:
+            raise BadInput(
+                f"{self.name} has learned from networks with outputs of shape {self.output_shape}, "
+                f"these have {networks.arch.output_shape}: fit it to such"
+            )
         return outputs_on(networks.to(self.device), self.inputs[shape].to(self.device)).cpu()
 
     def _features(self, networks: Networks, outputs: Tensor) -> np.ndarray:

@@ -46,9 +46,10 @@ def answer_statistics(outputs: Tensor) -> Tensor:
     """Numbers `[B, d]` that say how sure and how varied answers are, and how many directions they have.
 
     Of `outputs [B, K, C]`: entropy of the answers (mean and deviation over inputs) and of their mean, the lead of the
-    first class over the second, sorted answers, deviations over inputs of each output, sorted, quantiles of
-    the deviation over outputs, deviation of the mean outputs, and of the outputs less their means over inputs the
-    logarithms of singular values and all correlations' sum. Of what no class is, the first are constants.
+    first class over the second, sorted answers; deviations over inputs of each output, sorted, quantiles of the
+    deviation over outputs, deviation of the mean outputs; of the outputs less their means over inputs the logarithm of
+    the largest singular value, the singular values' shares, and the sum of all correlations. Those of classes are
+    constants where there is one output.
     """
     probabilities = outputs.softmax(2)
     entropy = torch.special.entr(probabilities).sum(2)

@@ -106,7 +106,7 @@ def test_answers_of_diverged_networks_are_finite() -> None:
     assert answer_statistics(found).isfinite().all()
 
 
-def test_networks_of_unseen_inputs_have_no_agreement_but_an_answer() -> None:
+def test_networks_of_other_inputs_have_no_agreement_but_an_answer_and_those_of_other_outputs_none() -> None:
     found, noise = students(60)
     task = SimpleNamespace(
         architectures=[found.arch], output="values", output_dim=1, targets=lambda split: split.noise[:, None]
@@ -119,6 +119,8 @@ def test_networks_of_unseen_inputs_have_no_agreement_but_an_answer() -> None:
     assert predicted.shape == (4, 1)
     assert predicted.isfinite().all()
     assert method.predict(found[:0]).shape == (0, 1)
+    with pytest.raises(wb.BadInput, match=r"outputs of shape \(3,\), these have \(2,\): fit it to such"):
+        method.predict(planted_zoo.networks((6, 10, 2), 4))
 
 
 @pytest.mark.parametrize(

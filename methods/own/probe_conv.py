@@ -67,7 +67,8 @@ class PointConvolution(nn.Module):
 
     def forward(self, x: Tensor, below: Tensor, points: Tensor) -> Tensor:
         """Features `[B, Q, channels_out]` at `points [Q, d]` from `x [B, N, channels_in]` at `below [N, d]`."""
-        taps = (self.shares(below, points) @ x).unflatten(1, (len(points), -1)).flatten(2)
+        taps = self.shares(below, points) @ x.transpose(0, 1).flatten(1)  # one product for all networks
+        taps = taps.view(len(points), len(self.offsets), *x[:, 0].shape).permute(2, 0, 1, 3).flatten(2)
         features: Tensor = nn.functional.gelu(self.norm(self.combine(taps).mT).mT)
         return features
 

@@ -31,7 +31,7 @@ STAGES = {
     "mlp": "one epoch of `mlp`",
     "probegen": "one epoch of `probegen`",
     "score": "scoring a result's predictions, all intervals",
-    "board": "making the board of both results",
+    "board": "making the board of both results, scored before",
 }
 ROWS = 2048  # copied at once
 

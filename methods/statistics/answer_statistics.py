@@ -17,12 +17,12 @@ DECIMALS = 5  # of statistics: answers that are sure, 1 but for rounding, differ
 
 
 def random_inputs(shape: tuple[int, ...], count: int, seed: int) -> Tensor:
-    """`[count, *shape]`, of three contrasts: normal vectors, or pictures of four grains, blurred noise in [-1, 1]."""
+    """`[count, *shape]`, of three contrasts: normal numbers, or blurred noise in [-1, 1] for [channels, height, width]."""
     generator = torch.Generator().manual_seed(seed)
     drawn = []
     for number in range(count):
         contrast = CONTRASTS[number % len(CONTRASTS)]
-        if len(shape) == 1:
+        if len(shape) != 3:
             drawn.append(contrast * torch.randn(shape, generator=generator))
             continue
         grain = (*GRAINS, max(shape[1:]))[number % (len(GRAINS) + 1)]

@@ -99,6 +99,15 @@ def test_agreement_is_whole_with_itself_and_none_with_the_opposite() -> None:
     torch.testing.assert_close(along, torch.tensor([1.0, -1.0]), atol=1e-3, rtol=0)
 
 
+@pytest.mark.parametrize("shape", [(4,), (3, 5), (1, 6, 7)])
+def test_inputs_of_any_shape_are_drawn_by_the_seed(shape: tuple[int, ...]) -> None:
+    drawn = random_inputs(shape, 9, 0)
+    assert drawn.shape == (9, *shape)
+    assert torch.equal(drawn, random_inputs(shape, 9, 0))
+    assert not torch.equal(drawn, random_inputs(shape, 9, 1))
+    assert len({tuple(x.flatten().tolist()) for x in drawn}) == 9
+
+
 def test_answers_of_diverged_networks_are_finite() -> None:
     drawn = planted_zoo.networks((4, 8, 3), 2)
     found = outputs_on(wb.Networks(drawn.arch, 1e30 * drawn.params), random_inputs((4,), 5, 0))

@@ -17,7 +17,7 @@ DECIMALS = 5  # of statistics: answers that are sure, 1 but for rounding, differ
 
 
 def random_inputs(shape: tuple[int, ...], count: int, seed: int) -> Tensor:
-    """`[count, *shape]`, of three contrasts: normal numbers, or blurred noise in [-1, 1] for [channels, height, width]."""
+    """`[count, *shape]`, of three contrasts: normal numbers, or blurred noise in [-1, 1] for `[channels, h, w]`."""
     generator = torch.Generator().manual_seed(seed)
     drawn = []
     for number in range(count):

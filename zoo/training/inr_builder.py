@@ -21,6 +21,10 @@ from .zoo_builder import Arrays
 
 Fit = tuple[int, int]  # source item, copy
 
+# Networks of a chunk are fitted in blocks whose activations stay in a core's second cache (1 to 2 MiB on today's servers): in larger
+# blocks they are fetched from memory several times a step, which then takes 1.4 times as long.
+BLOCK_BYTES = 7 * 2**18
+
 
 @dataclass(frozen=True)
 class INRBuilder:
@@ -86,6 +90,15 @@ class INRBuilder:
         return self._trainer.engine
 
     @cached_property
+    def block(self) -> int:
+        """How many networks of a chunk are fitted at once: a divisor of the chunk, all of it on a GPU."""
+        if self.device != "cpu":
+            return self.chunk
+        values = 2 * sum(self.recipe.sizes[1:-1]) * len(self.evaluator.pixels)  # before and after each sine
+        most = max(1, BLOCK_BYTES // (4 * values))
+        return max(size for size in range(1, min(most, self.chunk) + 1) if self.chunk % size == 0)
+
+    @cached_property
     def evaluator(self) -> INREvaluator:
         """What measures the networks."""
         return INREvaluator(self.recipe, self.source, self.device)
@@ -108,11 +121,16 @@ class INRBuilder:
         """Train one chunk; returns `params [len(chunk), 1, P]` and `psnr [len(chunk), 1]`."""
         padded = chunk + chunk[:1] * (self.chunk - len(chunk))
         targets = self.evaluator.targets([item for item, _ in padded])
-        settings = TrainingSettings(len(padded), lr=self.recipe.lr)
-        fitted = TrainingState.start(torch.from_numpy(self.initial(padded)).to(self.device))
-        for _ in range(self.recipe.steps):
-            fitted = self._trainer.step(fitted, settings, self.evaluator.pixels, targets, None)
-        params = fitted.params[: len(chunk)]
+        initial = torch.from_numpy(self.initial(padded)).to(self.device)
+        settings = TrainingSettings(self.block, lr=self.recipe.lr)
+        blocks = []
+        for start in range(0, len(padded), self.block):
+            block = slice(start, start + self.block)
+            fitted = TrainingState.start(initial[block])
+            for _ in range(self.recipe.steps):
+                fitted = self._trainer.step(fitted, settings, self.evaluator.pixels, targets[block], None)
+            blocks.append(fitted.params)
+        params = torch.cat(blocks)[: len(chunk)]
         psnr = self.evaluator.psnr(params, targets[: len(chunk)])
         advance(len(chunk), f"{np.nanmean(psnr):.1f} dB")
         return {"params": params.unsqueeze(1).cpu().numpy(), "psnr": psnr[:, None]}, {}

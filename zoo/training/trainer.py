@@ -12,7 +12,9 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
+import torch._inductor
 from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..networks.architecture import Architecture
 from ..recipes.run_recipe import Loss
@@ -23,6 +25,7 @@ Row = TypeVar("Row")
 # Elementwise loops of fewer steps run in one thread: starting the others costs more. It also keeps torch 2.13 from
 # starting them once per network, which it does for sums over rows shorter than a vector register.
 MIN_THREADED_STEPS = 2**16
+NO_KEYS = torch.zeros(0, dtype=torch.int32)
 
 
 class Optimizer(NamedTuple):
@@ -96,14 +99,9 @@ class TrainingSettings:
             np.broadcast_to(np.asarray(values, np.float64), size) for values in (lr, weight_decay, dropout)
         )
         self.keys = np.broadcast_to(np.asarray(keys, np.uint64), size)
-
-    def coefficients(self, step: int) -> np.ndarray:
-        """The update's `Coefficients` at `step` (from 1), one below the other: float32 `[9, B, 1]`."""
-        first = np.where(self.corrected, 1 - self.momentum**step, 1.0)
-        second = np.where(self.corrected, 1 - self.decay**step, 1.0)
         rows = Coefficients(
-            rate=self.lr / first,
-            unbias=1 / second,
+            rate=np.zeros(size),  # this and the next change with the step
+            unbias=np.zeros(size),
             momentum=self.momentum,
             gain=self.gain,
             decay=self.decay,
@@ -112,7 +110,14 @@ class TrainingSettings:
             weight_decay=self.weight_decay,
             keep=1 - self.dropout,
         )
-        return np.stack(rows).astype(np.float32)[..., None]
+        self._coefficients = np.stack(rows).astype(np.float32)[..., None]
+
+    def coefficients(self, step: int) -> np.ndarray:
+        """The update's `Coefficients` at `step` (from 1), one below the other: float32 `[9, B, 1]`."""
+        rows = self._coefficients.copy()
+        rows[0, :, 0] = self.lr / np.where(self.corrected, 1 - self.momentum**step, 1.0)
+        rows[1, :, 0] = 1 / np.where(self.corrected, 1 - self.decay**step, 1.0)
+        return rows
 
     def dropout_keys(self, step: int) -> np.ndarray:
         """A number for every (key, step), int32 `[B]` (the finaliser of SplitMix64, Steele et al. 2014)."""
@@ -152,11 +157,7 @@ class Trainer:
 
     def __init__(self, arch: Architecture, loss: Loss, *, engine: str, dropout: bool = False) -> None:
         self.arch, self.loss, self.engine, self.dropout = arch, loss, engine, dropout
-        self._update: Callable[..., tuple[Tensor, Tensor, Tensor]] = self._eager_update
-        if engine == "inductor":  # as one graph or not at all: in pieces it is slower than eager
-            self._update = torch.compile(
-                self._eager_update, dynamic=False, fullgraph=True, options={"cpp.min_chunk_size": MIN_THREADED_STEPS}
-            )
+        self._compiled: dict[tuple[torch.Size, ...], Callable[..., Sequence[Tensor]]] = {}
 
     @torch.no_grad()
     def step(
@@ -170,15 +171,26 @@ class Trainer:
         """
         device, step = state.params.device, state.steps + 1
         coefficients = torch.from_numpy(settings.coefficients(step)).to(device)
-        keys = torch.from_numpy(settings.dropout_keys(step)).to(device)
-        arguments = (*state[:3], coefficients, keys, inputs, targets, index)
-        try:
-            with torch._dynamo.config.patch(recompile_limit=256):  # one for each architecture of a zoo
-                params, mean, square = self._update(*arguments)
-        except torch._dynamo.exc.TorchDynamoException:
-            self.engine, self._update = "eager", self._eager_update
-            params, mean, square = self._update(*arguments)
+        keys = torch.from_numpy(settings.dropout_keys(step)).to(device) if self.dropout else NO_KEYS.to(device)
+        arguments = [*state[:3], coefficients, keys, inputs, targets, *([] if index is None else [index])]
+        params, mean, square = self._update(arguments)(*arguments)
         return TrainingState(params, mean, square, step)
+
+    def _update(self, arguments: list[Tensor]) -> Callable[..., Sequence[Tensor]]:
+        """What takes a step with arguments of these shapes.
+
+        The step is traced once for each, as one graph, and called without torch.compile's checks, which take a third of
+        the time of a step of few small networks.
+        """
+        shapes = tuple(argument.shape for argument in arguments)
+        if self.engine == "inductor" and shapes not in self._compiled:
+            try:
+                graph = make_fx(lambda *tensors: self._eager_update(*tensors))(*arguments)
+                options = {"cpp.min_chunk_size": MIN_THREADED_STEPS}
+                self._compiled[shapes] = torch._inductor.compile(graph, arguments, options=options)
+            except RuntimeError:  # what torch's own errors of tracing and compiling are kinds of
+                self.engine = "eager"
+        return self._compiled[shapes] if self.engine == "inductor" else self._eager_update
 
     def _eager_update(
         self,
@@ -189,7 +201,7 @@ class Trainer:
         keys: Tensor,
         inputs: Tensor,
         targets: Tensor,
-        index: Tensor | None,
+        index: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         now = Coefficients(*coefficients.unbind(0))
         if index is not None:  # items outermost in memory: the layout of one grouped convolution

@@ -21,8 +21,8 @@ from .zoo_builder import Arrays
 
 Fit = tuple[int, int]  # source item, copy
 
-# Networks of a chunk are fitted in blocks whose activations stay in a core's second cache (1 to 2 MiB on today's servers): in larger
-# blocks they are fetched from memory several times a step, which then takes 1.4 times as long.
+# Networks of a chunk are fitted in blocks whose activations stay in a core's second cache, 1 to 2 MiB on servers:
+# those of larger blocks are fetched from memory several times a step.
 BLOCK_BYTES = 7 * 2**18
 
 

@@ -157,7 +157,7 @@ class Trainer:
 
     def __init__(self, arch: Architecture, loss: Loss, *, engine: str, dropout: bool = False) -> None:
         self.arch, self.loss, self.engine, self.dropout = arch, loss, engine, dropout
-        self._compiled: dict[tuple[torch.Size, ...], Callable[..., Sequence[Tensor]]] = {}
+        self._compiled: dict[tuple[tuple[int, ...], ...], Callable[..., Sequence[Tensor]]] = {}
 
     @torch.no_grad()
     def step(
@@ -177,20 +177,20 @@ class Trainer:
         return TrainingState(params, mean, square, step)
 
     def _update(self, arguments: list[Tensor]) -> Callable[..., Sequence[Tensor]]:
-        """What takes a step with arguments of these shapes.
+        """What takes a step with arguments of this layout.
 
         The step is traced once for each, as one graph, and called without torch.compile's checks, which take a third of
         the time of a step of few small networks.
         """
-        shapes = tuple(argument.shape for argument in arguments)
-        if self.engine == "inductor" and shapes not in self._compiled:
+        layout = tuple((*argument.shape, *argument.stride()) for argument in arguments)
+        if self.engine == "inductor" and layout not in self._compiled:
             try:
                 graph = make_fx(lambda *tensors: self._eager_update(*tensors))(*arguments)
                 options = {"cpp.min_chunk_size": MIN_THREADED_STEPS}
-                self._compiled[shapes] = torch._inductor.compile(graph, arguments, options=options)
+                self._compiled[layout] = torch._inductor.compile(graph, arguments, options=options)
             except RuntimeError:  # what torch's own errors of tracing and compiling are kinds of
                 self.engine = "eager"
-        return self._compiled[shapes] if self.engine == "inductor" else self._eager_update
+        return self._compiled[layout] if self.engine == "inductor" else self._eager_update
 
     def _eager_update(
         self,

@@ -108,6 +108,31 @@ def test_the_compiled_and_the_eager_step_agree(arch: Architecture) -> None:
     torch.testing.assert_close(found["eager"], found["inductor"], atol=1e-5, rtol=1e-4)
 
 
+def test_a_compiled_step_takes_batches_of_another_size_and_layout() -> None:
+    index = batches(3, steps=2)
+    found = {}
+    for engine in ("eager", "inductor"):
+        trainer, settings = Trainer(MLP, "cross-entropy", engine=engine), TrainingSettings(3, lr=1e-3)
+        params = train(trainer, start(MLP, 3), settings, index)
+        for other in (index[:, :, :5].contiguous(), index.mT.contiguous().mT):
+            params = train(trainer, params, settings, other)
+        found[engine] = params
+        assert trainer.engine == engine
+    torch.testing.assert_close(found["eager"], found["inductor"], atol=1e-5, rtol=1e-4)
+
+
+def test_where_compiling_fails_steps_are_taken_eagerly() -> None:
+    arch = Architecture.mlp((4, 7, 3), "tanh")  # which nothing has compiled before
+    settings, index = TrainingSettings(2, lr=1e-3), batches(2, steps=2)
+    trainer = Trainer(arch, "cross-entropy", engine="inductor")
+    with torch._inductor.config.patch({"cpp.cxx": (None, "/bin/false"), "fx_graph_cache": False}):
+        found = train(trainer, start(arch, 2), settings, index)
+    assert trainer.engine == "eager"
+    torch.testing.assert_close(
+        found, train(Trainer(arch, "cross-entropy", engine="eager"), start(arch, 2), settings, index)
+    )
+
+
 def test_a_network_is_trained_the_same_in_other_company() -> None:
     index, first = batches(4), start(MLP, 4)
     trainer = Trainer(MLP, "cross-entropy", engine="eager", dropout=True)

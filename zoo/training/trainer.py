@@ -12,9 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
-import torch._inductor
 from torch import Tensor
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from ..networks.architecture import Architecture
 from ..recipes.run_recipe import Loss
@@ -185,9 +183,7 @@ class Trainer:
         layout = tuple((*argument.shape, *argument.stride()) for argument in arguments)
         if self.engine == "inductor" and layout not in self._compiled:
             try:
-                graph = make_fx(lambda *tensors: self._eager_update(*tensors))(*arguments)
-                options = {"cpp.min_chunk_size": MIN_THREADED_STEPS}
-                self._compiled[layout] = torch._inductor.compile(graph, arguments, options=options)
+                self._compiled[layout] = _compile(self._eager_update, arguments)
             except RuntimeError:  # what torch's own errors of tracing and compiling are kinds of
                 self.engine = "eager"
         return self._compiled[layout] if self.engine == "inductor" else self._eager_update
@@ -234,6 +230,14 @@ class Trainer:
             torch.full((t.stop - t.start,), float(t.kind == "weight"), device=params.device) for t in self.arch.tensors
         ]
         return torch.cat(parts)
+
+
+def _compile(update: Callable[..., Sequence[Tensor]], arguments: list[Tensor]) -> Callable[..., Sequence[Tensor]]:
+    import torch._inductor  # takes seconds, which who does not build need not wait
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    graph = make_fx(lambda *tensors: update(*tensors))(*arguments)
+    return torch._inductor.compile(graph, arguments, options={"cpp.min_chunk_size": MIN_THREADED_STEPS})
 
 
 def _drop(x: Tensor, layer: int, keys: Tensor, keep: Tensor) -> Tensor:

@@ -97,7 +97,7 @@ class TrainingSettings:
             np.broadcast_to(np.asarray(values, np.float64), size) for values in (lr, weight_decay, dropout)
         )
         self.keys = np.broadcast_to(np.asarray(keys, np.uint64), size)
-        rows = Coefficients(
+        first = Coefficients(
             rate=np.zeros(size),  # this and the next change with the step
             unbias=np.zeros(size),
             momentum=self.momentum,
@@ -108,7 +108,7 @@ class TrainingSettings:
             weight_decay=self.weight_decay,
             keep=1 - self.dropout,
         )
-        self._coefficients = np.stack(rows).astype(np.float32)[..., None]
+        self._coefficients: np.ndarray = np.stack(first).astype(np.float32)[..., None]
 
     def coefficients(self, step: int) -> np.ndarray:
         """The update's `Coefficients` at `step` (from 1), one below the other: float32 `[9, B, 1]`."""
@@ -237,7 +237,10 @@ def _compile(update: Callable[..., Sequence[Tensor]], arguments: list[Tensor]) -
     from torch.fx.experimental.proxy_tensor import make_fx
 
     graph = make_fx(lambda *tensors: update(*tensors))(*arguments)
-    return torch._inductor.compile(graph, arguments, options={"cpp.min_chunk_size": MIN_THREADED_STEPS})
+    compiled: Callable[..., Sequence[Tensor]] = torch._inductor.compile(
+        graph, [*arguments], options={"cpp.min_chunk_size": MIN_THREADED_STEPS}
+    )
+    return compiled
 
 
 def _drop(x: Tensor, layer: int, keys: Tensor, keep: Tensor) -> Tensor:

@@ -402,19 +402,21 @@ def test_hardware_is_never_mixed(results: Path) -> None:
     assert devices == {"CPU", "Accelerator 9000"}
 
 
+def add_row(results: Path, row: Path, change: Callable[[dict], object]) -> None:
+    """Another row with the predictions of `row`, whose method is a changed one."""
+    for path in row.glob("seed-*.json"):
+        record = json.loads(path.read_text())
+        change(record["method"])
+        result = Result.model_validate(record)
+        moved = results / result.path
+        moved.parent.mkdir(exist_ok=True)
+        moved.write_bytes(result.to_json())
+        shutil.copyfile(path.with_suffix(".safetensors"), moved.with_suffix(".safetensors"))
+
+
 def test_rows_of_one_method_say_what_tells_them_apart(results: Path) -> None:
     """Another budget is another row; which settings differ is its name, and the spec where none does."""
     mlp = next(results.glob("inr-classification/*/mlp/*"))
-
-    def beside(change) -> None:
-        for path in mlp.glob("seed-*.json"):
-            record = json.loads(path.read_text())
-            change(record["method"])
-            result = Result.model_validate(record)
-            moved = results / result.path
-            moved.parent.mkdir(exist_ok=True)
-            moved.write_bytes(result.to_json())
-            shutil.copyfile(path.with_suffix(".safetensors"), moved.with_suffix(".safetensors"))
 
     def called() -> set[str]:
         rows = wb.boards(results)["inr-classification on digits-inrs@1.0.0"]["method"]
@@ -422,14 +424,22 @@ def test_rows_of_one_method_say_what_tells_them_apart(results: Path) -> None:
 
     params = json.loads((mlp / "seed-0.json").read_text())["method"]["params"]
     epochs, lr = params["epochs"], params["lr"]
-    beside(lambda method: method["params"].update(epochs=99, lr=lr / 2))
+    add_row(results, mlp, lambda method: method["params"].update(epochs=99, lr=lr / 2))
     assert called() == {f"mlp (epochs={epochs})", "mlp (epochs=99)"}, "one setting is enough"
-    beside(lambda method: method["params"].update(epochs=99))
+    add_row(results, mlp, lambda method: method["params"].update(epochs=99))
     assert called() == {f"mlp (epochs={epochs}, lr={lr})", f"mlp (epochs=99, lr={lr / 2})", f"mlp (epochs=99, lr={lr})"}
-    beside(lambda method: method.update(version="2"))
+    add_row(results, mlp, lambda method: method.update(version="2"))
     ours = mlp.name[:4]
     assert f"mlp (epochs={epochs}, lr={lr}) #{ours}" in called()
     assert len(called()) == 4
+
+
+def test_a_row_under_a_limit_is_named_by_it(results: Path) -> None:
+    """`epochs` would mislead: it says how many there are at most."""
+    mlp = next(results.glob("inr-classification/*/mlp/*"))
+    add_row(results, mlp, lambda method: method["params"].update(epochs=300, flop_limit=2e12))
+    rows = wb.boards(results)["inr-classification on digits-inrs@1.0.0"]["method"]
+    assert {name for name in rows if name.startswith("mlp")} == {"mlp", "mlp (flop_limit=2e12)"}
 
 
 def test_zoo_versions_options_and_tasks_have_boards_of_their_own(results: Path) -> None:

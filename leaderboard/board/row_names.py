@@ -7,7 +7,6 @@ from typing import Any
 
 from ...benchmarks.records.result import MethodPart, Result
 
-
 # Settings that tell rows apart before any other: under a limit, `epochs` says only how many there are at most.
 LIMITS = ("flop_limit",)
 

@@ -20,7 +20,7 @@ class ReportedRow(BaseModel):
     """One printed number; `ours` names the method of this suite and the parameters that it stands for.
 
     `remark` is one sentence on why the number measured here is another; `reading` the reading of the paper that `ours`
-    follows, where there are several.
+    follows, where there are several; `epochs` how long this one was trained, where the table's rows differ.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -31,6 +31,7 @@ class ReportedRow(BaseModel):
     ours: dict[str, Any] = {}
     remark: str = ""
     reading: str = ""
+    epochs: int | None = None
 
     @property
     def name(self) -> str:
@@ -75,6 +76,10 @@ class ReportedTable(BaseModel):
     higher_is_better: bool
     spread: Literal["std", "variance"] = "std"
     rows: list[ReportedRow]
+
+    def epochs_of(self, row: ReportedRow) -> int | None:
+        """How long the paper trained a row of the table, where it says."""
+        return row.epochs or self.epochs
 
     @property
     def title(self) -> str:

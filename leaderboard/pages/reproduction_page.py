@@ -58,7 +58,7 @@ def pairs(table: ReportedTable, board: Board) -> list[Pair]:
             if pd.notna(row["score"]) and stands_for(evidence.first, printed)
         ]
         if measured:
-            found.append(max(measured, key=lambda pair: _trust(pair, table.epochs)))
+            found.append(max(measured, key=lambda pair: _trust(pair, table.epochs_of(printed))))
     return found
 
 
@@ -155,7 +155,7 @@ def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[st
     apart = [pair for pair in matched if _apart(table, pair)]
     if caveat:  # a known reason holds for every build of the zoo
         apart = [pair for pair in apart if board.zoo == table.zoo and pair.printed.remark]
-    said = [f"{pair.printed.name}: {_disagreement(pair)}" for pair in apart]
+    said = [f"{pair.printed.name}: {_disagreement(table, pair)}" for pair in apart]
     said += [] if table.remark == "" else [table.remark]
     order = out_of_order(table, matched)
     said += [f"Out of the printed order: {better.printed.name} above {worse.printed.name}." for better, worse in order]
@@ -167,7 +167,8 @@ def _section(table: ReportedTable, board: Board, matched: list[Pair]) -> list[st
 def _epochs(table: ReportedTable, pair: Pair) -> str:
     if pd.isna(pair.row["epochs"]):
         return "-"
-    return f"{pair.row['epochs']:.0f}" + (f" of {table.epochs}" if table.epochs else "")
+    printed = table.epochs_of(pair.printed)
+    return f"{pair.row['epochs']:.0f}" + (f" of {printed}" if printed else "")
 
 
 def _apart(table: ReportedTable, pair: Pair) -> bool:
@@ -177,13 +178,18 @@ def _apart(table: ReportedTable, pair: Pair) -> bool:
     return bool(pd.notna(pair.row["low"]) and not pair.row["low"] <= pair.printed.score <= pair.row["high"])
 
 
-def _disagreement(pair: Pair) -> str:
+def _disagreement(table: ReportedTable, pair: Pair) -> str:
     """Why the measured number is another than the printed one, or in which sense it is."""
+    if pair.printed.remark:
+        return pair.printed.remark
     if pair.printed.spread is None:
         how = "the printed number lies outside the 95 % interval"
     else:
         how = "further away than two printed standard deviations"
-    return pair.printed.remark or f"{how}; why is not known yet."
+    printed, epochs = table.epochs_of(pair.printed), pair.row["epochs"]
+    if printed is not None and pd.notna(epochs) and epochs < printed:
+        return f"{how} after {epochs:.0f} of {printed} epochs; what the others would change is not known yet."
+    return f"{how}; why is not known yet."
 
 
 def out_of_order(table: ReportedTable, matched: list[Pair]) -> list[tuple[Pair, Pair]]:

@@ -268,12 +268,15 @@ def test_a_disagreement_says_what_it_is_measured_by(
     row = next(row for row in table.rows if row.method == "MLP")
 
     def page(**changes: object) -> str:
-        changed = table.model_copy(update={"rows": [row.model_copy(update={"score": 99.0, "remark": ""} | changes)]})
+        changed = table.model_copy(
+            update={"rows": [row.model_copy(update={"score": 99.0, "remark": "", "epochs": 1} | changes)]}
+        )
         monkeypatch.setattr(reproduction, "published", lambda: [changed])
         return board_files(load_boards(results))["REPRODUCTION.md"]
 
     assert "- MLP: further away than two printed standard deviations; why is not known yet." in page(spread=1.0)
     assert "- MLP: the printed number lies outside the 95 % interval; why is not known yet." in page(spread=None)
+    assert "deviations after 1 of 7 epochs; what the others would change is not known" in page(spread=1.0, epochs=7)
     assert "- MLP: it was trained for a minute" in page(spread=None, remark="it was trained for a minute")
 
 

@@ -16,9 +16,6 @@ from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split
 
 
-AT_ONCE = 4  # networks on a CPU: the activations of more do not stay in its cache
-
-
 def dilated(images: Tensor) -> Tensor:
     """The 3x3 dilation of grey images `[B, height, width]`: the largest of a pixel and its neighbours.
 
@@ -37,7 +34,7 @@ class Refit(Method):
     Fields:
         steps: of full-batch gradient descent for each network.
         lr: of Adam.
-        batch_size: networks that are trained side by side, each as if alone; on a CPU four at most.
+        batch_size: networks that are trained side by side, each as if alone.
     """
 
     name = "refit"
@@ -60,8 +57,7 @@ class Refit(Method):
 
     def predict(self, networks: Networks) -> Networks:
         """The networks after `steps` steps, `[B, P]`."""
-        size = min(self.batch_size, AT_ONCE) if self.device == "cpu" else self.batch_size
-        parts = require_finite(networks, self.name).params.split(size)
+        parts = require_finite(networks, self.name).params.split(self.batch_size)
         with track(self.name, self.steps * len(parts), "steps") as advance:
             found = [self._refitted(Networks(networks.arch, part.to(self.device)), advance) for part in parts]
         return Networks(networks.arch, torch.cat(found) if found else networks.params)

@@ -11,9 +11,14 @@ from ...methods.contract.network_checks import require_finite
 from ...methods.contract.parameter_ranges import PositiveFinite
 from ...methods.contract.task_view import TaskView
 from ...runtime.errors import BadInput
-from ...runtime.progress import Advance, track
+from ...runtime.progress import track
+from ...zoo.networks.architecture import Architecture
 from ...zoo.networks.networks import Networks
 from ...zoo.storage.zoo import Split
+from ...zoo.training.inr_fitter import INRFitter
+from ...zoo.training.trainer import compiler
+
+COMPILING = 100_000  # steps of one network each, all together: fewer end before a compiled step is there
 
 
 def dilated(images: Tensor) -> Tensor:
@@ -34,7 +39,7 @@ class Refit(Method):
     Fields:
         steps: of full-batch gradient descent for each network.
         lr: of Adam.
-        batch_size: networks that are trained side by side, each as if alone.
+        batch_size: networks that are trained side by side, each as if alone; on a CPU fewer, as its cache holds.
     """
 
     name = "refit"
@@ -53,26 +58,26 @@ class Refit(Method):
 
     def fit(self, task: TaskView, train: Split, val: Split, *, seed: int, device: str) -> None:
         """There is nothing to learn; how the zoo's networks are rendered is kept."""
-        self.render, self.device = task.render, device
+        self.render, self.pixels, self.device = task.render, task.coordinates.to(device), device
+        self.fitters: dict[tuple[Architecture, str], INRFitter] = {}
 
+    @torch.no_grad()
     def predict(self, networks: Networks) -> Networks:
         """The networks after `steps` steps, `[B, P]`."""
-        parts = require_finite(networks, self.name).params.split(self.batch_size)
-        with track(self.name, self.steps * len(parts), "steps") as advance:
-            found = [self._refitted(Networks(networks.arch, part.to(self.device)), advance) for part in parts]
-        return Networks(networks.arch, torch.cat(found) if found else networks.params)
+        fitter = self._fitter(networks)
+        block = fitter.largest_block(self.batch_size)
+        found = [networks.params[:0]]
+        with track(self.name, len(networks), "networks") as advance:
+            for params in require_finite(networks, self.name).params.split(self.batch_size):
+                start = Networks(networks.arch, params.to(self.device))
+                wanted = dilated(self.render(start)).flatten(1).unsqueeze(-1)
+                found.append(fitter.fit(start.params, wanted, steps=self.steps, block=block, advance=advance).cpu())
+        return Networks(networks.arch, torch.cat(found))
 
-    def _refitted(self, networks: Networks, advance: Advance) -> Tensor:
-        with torch.no_grad():
-            wanted = dilated(self.render(networks))
-        params = networks.params.detach().clone().requires_grad_()
-        optimizer = torch.optim.Adam([params], lr=self.lr)
-        for _ in range(self.steps):
-            rendered = self.render(Networks(networks.arch, params))
-            # A sum over networks: each has the gradient that it would have alone.
-            loss = (rendered - wanted).square().flatten(1).mean(1).sum()
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            advance(1)
-        return params.detach().cpu()
+    def _fitter(self, networks: Networks) -> INRFitter:
+        """That of the architecture, whose step is compiled once."""
+        engine = compiler() if self.steps * len(networks) > COMPILING else "eager"
+        key = networks.arch, engine
+        if key not in self.fitters:
+            self.fitters[key] = INRFitter(networks.arch, self.pixels, lr=self.lr, engine=engine)
+        return self.fitters[key]

@@ -16,14 +16,10 @@ from ..recipes.raw_data import Source
 from ..recipes.splits import Parts
 from .initialisation import initial_params
 from .inr_evaluation import INREvaluator
-from .trainer import Trainer, TrainingSettings, TrainingState
+from .inr_fitter import INRFitter
 from .zoo_builder import Arrays
 
 Fit = tuple[int, int]  # source item, copy
-
-# Networks of a chunk are fitted in blocks whose activations stay in a core's second cache, 1 to 2 MiB on servers:
-# those of larger blocks are fetched from memory several times a step.
-BLOCK_BYTES = 7 * 2**18
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,7 @@ class INRBuilder:
     Arguments:
         recipe: with the build's seed.
         parts: source items by split.
-        chunk: networks per chunk; the last one is padded, because bits of a result depend on a chunk's size.
+        chunk: networks per chunk; the last one may be shorter.
     """
 
     recipe: INRRecipe
@@ -87,16 +83,13 @@ class INRBuilder:
     @property
     def engine(self) -> str:
         """What trained by now: "eager" once compiling has failed."""
-        return self._trainer.engine
+        return self._fitter.trainer.engine
 
     @cached_property
     def block(self) -> int:
         """How many networks of a chunk are fitted at once: a divisor of the chunk, all of it on a GPU."""
-        if self.device != "cpu":
-            return self.chunk
-        values = 2 * sum(self.recipe.sizes[1:-1]) * len(self.evaluator.pixels)  # before and after each sine
-        most = max(1, BLOCK_BYTES // (4 * values))
-        return max(size for size in range(1, min(most, self.chunk) + 1) if self.chunk % size == 0)
+        most = self._fitter.largest_block(self.chunk)
+        return max(size for size in range(1, most + 1) if self.chunk % size == 0)
 
     @cached_property
     def evaluator(self) -> INREvaluator:
@@ -104,8 +97,9 @@ class INRBuilder:
         return INREvaluator(self.recipe, self.source, self.device)
 
     @cached_property
-    def _trainer(self) -> Trainer:
-        return Trainer(self.architectures["siren"], "mse", engine=self.compiler)
+    def _fitter(self) -> INRFitter:
+        arch = self.architectures["siren"]
+        return INRFitter(arch, self.evaluator.pixels, lr=self.recipe.lr, engine=self.compiler)
 
     def initial(self, fits: list[Fit]) -> np.ndarray:
         """Initial parameters `[len(fits), P]`, each from (seed, item, copy) alone."""
@@ -119,19 +113,10 @@ class INRBuilder:
 
     def fit(self, chunk: list[Fit], segment: int, state: Arrays, advance: Callable[..., None]) -> tuple[Arrays, Arrays]:
         """Train one chunk; returns `params [len(chunk), 1, P]` and `psnr [len(chunk), 1]`."""
-        padded = chunk + chunk[:1] * (self.chunk - len(chunk))
-        targets = self.evaluator.targets([item for item, _ in padded])
-        initial = torch.from_numpy(self.initial(padded)).to(self.device)
-        settings = TrainingSettings(self.block, lr=self.recipe.lr)
-        blocks = []
-        for start in range(0, len(padded), self.block):
-            block = slice(start, start + self.block)
-            fitted = TrainingState.start(initial[block])
-            for _ in range(self.recipe.steps):
-                fitted = self._trainer.step(fitted, settings, self.evaluator.pixels, targets[block], None)
-            blocks.append(fitted.params)
-        params = torch.cat(blocks)[: len(chunk)]
-        psnr = self.evaluator.psnr(params, targets[: len(chunk)])
+        targets = self.evaluator.targets([item for item, _ in chunk])
+        initial = torch.from_numpy(self.initial(chunk)).to(self.device)
+        params = self._fitter.fit(initial, targets, steps=self.recipe.steps, block=self.block)
+        psnr = self.evaluator.psnr(params, targets)
         advance(len(chunk), f"{np.nanmean(psnr):.1f} dB")
         return {"params": params.unsqueeze(1).cpu().numpy(), "psnr": psnr[:, None]}, {}
 

@@ -9,7 +9,8 @@ import pytest
 
 from weightbench.zoo.build.build_plan import BuildPlan
 from weightbench.zoo.recipes.catalogue import catalogue_entry
-from weightbench.zoo.training import inr_builder
+from weightbench.zoo.training import inr_fitter
+from weightbench.zoo.training.inr_builder import INRBuilder
 
 
 def test_a_chunk_is_fitted_the_same_in_any_blocks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, eager: None) -> None:
@@ -20,9 +21,9 @@ def test_a_chunk_is_fitted_the_same_in_any_blocks(monkeypatch: pytest.MonkeyPatc
     found = {}
     for size in (12, 4, 1):
         per_network = 4 * 2 * (16 + 16) * 64
-        monkeypatch.setattr(inr_builder, "BLOCK_BYTES", size * per_network)
+        monkeypatch.setattr(inr_fitter, "BLOCK_BYTES", size * per_network)
         builder = BuildPlan(entry, 10, None, "cpu", tmp_path).builder()
-        assert isinstance(builder, inr_builder.INRBuilder)
+        assert isinstance(builder, INRBuilder)
         assert builder.block == size
         assert [len(chunk) for chunk in builder.chunks] == [12, 12, 12, 4]
         found[size] = [builder.fit(chunk, 0, {}, lambda *_: None)[0] for chunk in builder.chunks]

@@ -141,7 +141,7 @@ def _measure(cell: Cell, path: Path, device: str, encoder: LastEncoder) -> dict[
         "cost": CostPart(
             parameters=folds[0].parameters,
             fit_s=round(sum(fold.fit_s for fold in folds), 3),
-            predict_networks_per_s=round(len(ids) / sum(fold.predict_s for fold in folds), 1),
+            predict_networks_per_s=round(sum(fold.asked for fold in folds) / sum(fold.predict_s for fold in folds), 1),
             peak_memory_mb=folds[-1].peak_memory_mb,
         ),
     }
@@ -149,7 +149,8 @@ def _measure(cell: Cell, path: Path, device: str, encoder: LastEncoder) -> dict[
 
 @dataclass(frozen=True)
 class Fold:
-    """What one fit gave: the stored answers about its test split, and what the record says of it."""
+    """What one fit gave: the stored answers about its test split, how many networks (or pairs) it was asked about, of
+    which a metric may store a part, and what the record says of it."""
 
     ids: list[str]
     arrays: Arrays
@@ -157,6 +158,7 @@ class Fold:
     symmetry: SymmetryPart | None
     parameters: int | None
     fit_s: float
+    asked: int
     predict_s: float
     peak_memory_mb: int
 
@@ -181,6 +183,7 @@ def _fold(cell: Cell, number: int, device: str, encoders: dict[int, Encoder]) ->
             else None,
             parameters=protocol.method.num_parameters,
             fit_s=fit_s,
+            asked=sum(map(len, protocol.asked(test))),
             predict_s=predict_s,
             peak_memory_mb=peak,
         )

@@ -46,7 +46,7 @@ class INRFitter:
             advance: called with the number of networks after each block.
         """
         settings = TrainingSettings(block, lr=self.lr)
-        fitted = []
+        fitted = [params[:0]]
         for start in range(0, len(params), block):
             part = torch.arange(start, start + block).clamp(max=len(params) - 1).to(params.device)
             state, wanted = TrainingState.start(params[part]), targets[part]

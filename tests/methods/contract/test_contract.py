@@ -28,7 +28,7 @@ SMALL = {
     "attention_width": 16,
     "edge_width": 8,
     "graphs": 16,
-    "steps": 20,
+    "steps": 2,
 }
 
 

@@ -42,6 +42,7 @@ def drift(results: Path, out: Path, baseline: Path | None = None, readme: Path |
 
     Raises BadInput for damaged evidence.
     """
+    earlier = _baseline(baseline) if baseline else {}
     with warnings.catch_warnings(record=True) as claims:
         warnings.simplefilter("always")
         boards = load_boards(results) if results.is_dir() else []
@@ -51,10 +52,7 @@ def drift(results: Path, out: Path, baseline: Path | None = None, readme: Path |
     committed = out / "scores.csv"
     if committed.exists():
         problems += _moved(_scores(committed, committed.read_text()), _scores(committed, now), "the board's")
-    if baseline is not None:
-        if not baseline.is_file():
-            raise BadInput(f"{baseline}: no such file; --baseline takes an earlier scores.csv")
-        problems += _moved(_scores(baseline, baseline.read_text()), _scores(committed, now), f"{baseline}'s")
+    problems += _moved(earlier, _scores(committed, now), f"{baseline}'s")
     for file, text in files_of(boards, out, readme).items():
         if not file.exists():
             problems.append(f"{file}: missing")
@@ -66,6 +64,12 @@ def drift(results: Path, out: Path, baseline: Path | None = None, readme: Path |
 def _marked(board: Board) -> list[str]:
     rows = board.rows.dropna(subset=["audit"])
     return [f"{board.title}: {row.method} [{row.spec}]: {row.audit}" for row in rows.itertuples()]
+
+
+def _baseline(path: Path) -> dict[tuple[str, ...], tuple[str, float]]:
+    if not path.is_file():
+        raise BadInput(f"{path}: no such file; --baseline takes an earlier scores.csv")
+    return _scores(path, path.read_text())
 
 
 def _scores(path: Path, text: str) -> dict[tuple[str, ...], tuple[str, float]]:

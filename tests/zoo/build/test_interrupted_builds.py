@@ -74,12 +74,13 @@ def test_several_processes_build_what_one_does(tmp_path: Path, monkeypatch: pyte
 
 def test_two_builds_of_one_zoo_at_once(tmp_path: Path) -> None:
     """One goes on, the other says so and changes nothing."""
-    path = shrunk("moons-mlps", tmp_path, epochs="60")
+    path = shrunk("moons-mlps", tmp_path)
     command = [sys.executable, "-c", BUILD, str(path), str(tmp_path / "zoo"), "20"]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not list(tmp_path.glob(".zoo.building/shards-*/*.safetensors")):
         assert first.poll() is None
         time.sleep(0.01)
+    os.kill(first.pid, signal.SIGSTOP)  # or it might end before the second starts
     second = subprocess.run(
         [
             sys.executable,
@@ -96,7 +97,7 @@ def test_two_builds_of_one_zoo_at_once(tmp_path: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert first.poll() is None, "the first build ended too early for this test"
+    os.kill(first.pid, signal.SIGCONT)
     assert (second.returncode, second.stderr.count("\n")) == (2, 1)
     assert "another process is writing it" in second.stderr
     assert first.wait() == 0

@@ -58,8 +58,8 @@ release: .venv/ready  ## sdist and wheel in dist/, checked: make release TAG=v0.
 smoke: .venv/run-ready  ## the same on a small scale, under a minute
 	@$(BIN)/weightbench run --suite smoke --out runs/smoke
 
-test: .venv/ready  ## the test suite
-	@$(BIN)/pytest
+test: .venv/ready  ## the test suite, on up to four processors
+	@$(BIN)/pytest -n auto --maxprocesses 4 --dist worksteal
 
 lint: .venv/ready  ## formatting, style, types, and who may import whom
 	@$(BIN)/ruff check .

@@ -18,6 +18,10 @@ atexit.register(shutil.rmtree, _HUB_CACHE, ignore_errors=True)
 settings.register_profile("suite", deadline=None)  # no test asserts a time
 settings.load_profile("suite")
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Torch reads it when it is imported. Threads of processes side by side would wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # The Hub's clients read these when they are imported: no test reaches the internet or the user's own cache.
 os.environ |= {
     "HF_HOME": _HUB_CACHE,

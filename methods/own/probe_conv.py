@@ -32,6 +32,7 @@ from ..training.neural_method import NeuralMethod
 MOST_INPUTS = 3  # a layer has 3^d taps
 RADIUS = 0.6  # r at first, in mean distances between points
 NOWHERE = -4.0  # logarithm of the constant: the share of a point sqrt(8) radii away
+NOTHING = -40.0  # logarithm of a share, before the sum to 1, that adds nothing in float32
 HEAD_WIDTH = 128
 
 
@@ -63,6 +64,8 @@ class PointConvolution(nn.Module):
         taps = (points[:, None] + self.offsets).flatten(0, 1)
         distances = (taps[:, None] - below).square().sum(-1)
         exponents = -distances / (2 * (2 * self.log_radius).exp())
+        # Shares of 1e-38 and less would be denormal, which makes the products of a CPU up to twenty times slower.
+        exponents = exponents.masked_fill(exponents < NOTHING, -math.inf)
         return nn.functional.pad(exponents, (0, 1), value=NOWHERE).softmax(1)[:, :-1]
 
     def forward(self, x: Tensor, below: Tensor, points: Tensor) -> Tensor:

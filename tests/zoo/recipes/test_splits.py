@@ -23,17 +23,17 @@ def test_a_limit_keeps_the_first_items_of_every_split(limit: int) -> None:
     assert len(np.unique(np.concatenate(list(whole.values())))) == 1797
 
 
-def test_the_mini_zoo_is_a_part_of_the_whole_one() -> None:
+def test_the_mini_zoos_are_parts_of_the_whole_ones() -> None:
     from dataclasses import replace
 
     digits = load_digits(None)
     like_mnist = replace(digits, inputs=np.zeros((70_000, 1, 1), np.uint8), n_test=10_000)
-    mini, whole = (
-        split_items(catalogue_entry(name).splits, like_mnist, "shuffled", None)
-        for name in ("mnist-inrs-mini", "mnist-inrs")
-    )
-    for split in mini:
-        assert set(mini[split]) < set(whole[split])
+    for name in ("mnist-inrs", "fashion-mnist-inrs"):
+        mini, whole = (
+            split_items(catalogue_entry(of).splits, like_mnist, "shuffled", None) for of in (f"{name}-mini", name)
+        )
+        for split in mini:
+            assert set(mini[split]) < set(whole[split])
     by_index = split_items(catalogue_entry("mnist-inrs-nfn").splits, like_mnist, "index", None)
     assert [int(items[0]) for items in by_index.values()] == [0, 45_000, 50_000]
     assert max(items.max() for items in by_index.values()) < 60_000

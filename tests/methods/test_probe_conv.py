@@ -52,6 +52,16 @@ def test_a_tap_far_from_every_point_reads_nothing() -> None:
     assert layer.shares(points(6, 2, 0) + 100, points(3, 2, 1)).abs().max() < 1e-9
 
 
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(radius=st.floats(0.01, 0.5), seed=st.integers(0, 99))
+def test_no_share_is_a_denormal_number(radius: float, seed: int) -> None:
+    layer = PointConvolution(0.2, 2, 1, 4)
+    with torch.no_grad():
+        layer.log_radius.fill_(radius).log_()
+        shares = layer.shares(points(64, 2, seed).float(), points(32, 2, seed + 1).float())
+    assert shares[shares > 0].min() >= torch.finfo(torch.float32).tiny
+
+
 @pytest.mark.parametrize("learned", [True, False])
 def test_it_learns_to_classify(learned: bool, small_zoo: Path, tmp_path: Path) -> None:
     method = wb.load_method("probe-conv", probes=32, learned_points=learned, epochs=20)

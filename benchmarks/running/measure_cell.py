@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import time
 import traceback
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ import torch
 from ...methods.contract.plug_in import reference_of, source_of, source_sha256
 from ...methods.contract.registry import METHODS
 from ...methods.training import checkpoint, training_log
+from ...methods.training.neural_method import NeuralMethod
 from ...methods.training.training_log import LogKind
 from ...runtime import distributed
 from ...runtime.errors import BadInput
@@ -210,6 +212,8 @@ def _fitted(
     protocol = kind(cell.task, method) if known is None else Representation(cell.task, method, known)
     if known is None:
         announce(cell)
+        if isinstance(method, NeuralMethod):
+            importlib.import_module("torch._dynamo")  # a process's first optimizer imports it, which takes seconds
     started = time.perf_counter()
     protocol.fit(seed=cell.seed, device=device)
     _synchronise(device)

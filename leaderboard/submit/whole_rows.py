@@ -18,7 +18,7 @@ def require_one_code(given: Sequence[Record], committed: Sequence[Record]) -> No
             commit = str(first.result.environment.get("commit"))[:8]
             raise BadInput(
                 f"{record.path}: seed {record.result.seed} was run by other code than seed {first.result.seed} "
-                f"of its row: run it with that of commit {commit}, or all seeds anew"
+                f"of its row: run it with that of commit {commit}, or remove the committed ones and run all seeds anew"
             )
 
 

@@ -41,10 +41,15 @@ class Cell:
         return _arrived, (self.task, *method, self.seed, self.spec, folder, self.trial)
 
     @property
+    def row(self) -> str:
+        """Its task, zoo and method, which it shares with other seeds and trials."""
+        return f"{self.task.title} · {self.task.zoo.name} · {self.spec.method.label}"
+
+    @property
     def title(self) -> str:
         """What tells it from the others of a run."""
         trial = f" · trial {self.trial.number} of {self.trial.of}" if self.trial else ""
-        return f"{self.task.title} · {self.task.zoo.name} · {self.spec.method.label}{trial} · seed {self.seed}"
+        return f"{self.row}{trial} · seed {self.seed}"
 
     @property
     def encoder(self) -> str:

@@ -177,6 +177,7 @@ def status(
     from weightbench.benchmarks.records.results_folder import ResultsFolder
     from weightbench.benchmarks.running.suite import load_suite
     from weightbench.benchmarks.running.suite_status import status as states
+    from weightbench.benchmarks.running.suite_status import told
 
     chosen = _parsed_seeds(seeds)
     found = states(load_suite(suite), ResultsFolder(runs), seeds=chosen)
@@ -185,9 +186,8 @@ def status(
         return
     counts = {state: sum(cell.state == state for cell in found) for state in ("done", "running", "failed", "missing")}
     print(f"{suite} in {runs}: " + ", ".join(f"{n} {state}" for state, n in counts.items()) + f", of {len(found)}")
-    for cell in found:
-        if cell.state != "done":
-            print(f"  {cell.state}: {cell.title}" + (f" ({cell.why})" if cell.why else ""))
+    for line in told(found):
+        print(f"  {line}")
     if counts["failed"] or counts["missing"]:
         print(f"weightbench run --suite {suite} --out {runs}" + (f" --seeds {seeds}" if seeds else ""))
 

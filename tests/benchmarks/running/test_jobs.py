@@ -170,6 +170,33 @@ def test_a_cell_of_a_zoo_that_is_not_here_is_missing(tmp_path: Path) -> None:
     assert (cell.state, "mnist-inrs is not on this machine" in cell.why) == ("missing", True)
 
 
+def test_status_has_a_line_for_the_trials_and_seeds_of_a_row_and_one_for_a_zoo(
+    tmp_path: Path, small_zoo: Path, cli
+) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(
+        'description = "x"\nseeds = [0, 1]\n[[runs]]\ntask = "inr-classification"\n'
+        f'zoo = ["{small_zoo}", "mnist-inrs"]\n'
+        'methods = [{ name = "weight-stats" }, { name = "mlp", width = 8 }, { name = "mlp", width = 8, epochs = 2 }]\n'
+        f'[[runs]]\ntask = "inr-classification"\nzoo = "{small_zoo}"\ntrials = 3\nmethods = [{{ name = "probegen" }}]\n'
+    )
+    (tmp_path / "runs").mkdir()
+    code, out, _ = cli("status", tmp_path / "runs", "--suite", path)
+    zoo = wb.load_zoo(small_zoo).name
+    assert (code, out.splitlines()[1:-1]) == (
+        0,
+        [
+            f"  missing: inr-classification · {zoo} · weight-stats · seeds 0, 1",
+            f"  missing: inr-classification · {zoo} · mlp (width=8) · seeds 0, 1",
+            f"  missing: inr-classification · {zoo} · mlp (width=8) · seeds 0, 1",
+            "  missing: 6 cells wait for mnist-inrs, a zoo that is not here (`weightbench zoo build` or `zoo get`)",
+            f"  missing: inr-classification · {zoo} · probegen · trials 1, 2, 3 · seed 0",
+        ],
+    )
+    rows = json.loads(cli("status", tmp_path / "runs", "--suite", path, "--json")[1])
+    assert len({(row["spec"], row["trial"], row["seed"]) for row in rows if not row["absent"]}) == 9
+
+
 def test_status_looks_for_no_raw_data_and_a_run_does_before_its_first_fit(
     suite, tmp_path: Path, cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:

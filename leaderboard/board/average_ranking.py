@@ -69,14 +69,9 @@ def _scores(board: Board, device: str) -> dict[str, float]:
 
     Where a method has several rows (other budgets, say), the best on the validation split counts.
     """
+    rows: dict[str, list[int]] = {}
+    for row in np.flatnonzero(board.rows["score"].notna() & (board.rows["device"] == device)).tolist():
+        if not board.evidence[row].is_control:
+            rows.setdefault(board.results[row][0].method.label, []).append(row)
     sign = 1 if board.higher_is_better else -1
-    chosen: dict[str, tuple[float, float]] = {}
-    for row in np.flatnonzero(board.rows["score"].notna() & (board.rows["device"] == device)):
-        if board.evidence[row].is_control:
-            continue
-        label = board.results[row][0].method.label
-        known = board.evidence[row].val_score
-        quality = -np.inf if known is None else sign * known
-        if label not in chosen or quality > chosen[label][0]:
-            chosen[label] = (quality, sign * float(board.rows["score"][row]))
-    return {label: score for label, (_, score) in chosen.items()}
+    return {label: sign * float(board.rows["score"][board.best_on_validation(of)]) for label, of in rows.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -125,6 +125,16 @@ class Board:
         direction = "higher" if self.higher_is_better else "lower"
         parts = [self.metric, shown_unit(self.unit), f"{direction} is better"]
         return ", ".join(part for part in parts if part)
+
+    def best_on_validation(self, rows: Sequence[int]) -> int:
+        """Which of `rows` is best on the validation split, or else has the first spec, whatever its score."""
+        sign = 1 if self.higher_is_better else -1
+
+        def rank(row: int) -> tuple[float, str]:
+            known = self.evidence[row].val_score
+            return (np.inf if known is None else -sign * known, self.evidence[row].first.spec.hash)
+
+        return min(rows, key=rank)
 
 
 def load_boards(folder: Path, results: Iterable[Result] | None = None) -> list[Board]:

@@ -47,7 +47,11 @@ class Comparison:
 
 
 def compare_methods(results: Path, a: str, b: str) -> list[Comparison]:
-    """Two rows on every board of a folder that has both. Raises BadInput when no board does."""
+    """Two rows on every board of a folder that has both. Raises BadInput when no board does.
+
+    Arguments:
+        a, b: a method, for its row that is best on validation data, a row's label, or the start of a spec.
+    """
     found = []
     boards = load_boards(results)
     for board in boards:
@@ -88,20 +92,21 @@ def _identity(board: Board, row: int) -> tuple[Any, ...]:
 
 
 def _row(board: Board, name: str) -> int | None:
-    """The row called `name`, by label, by spec, or by the method's bare name. Raises BadInput where several fit."""
-    labels = board.rows["method"].tolist()
+    """The row that `name` means: a method, a row's label, or the start of a spec.
+
+    Of several, a method's or those of several kinds of hardware, it is the best on validation data, as in the overview.
+    Raises BadInput for a start of several specs.
+    """
     scored = _scored(board)
-    exact = [row for row in scored if labels[row] == name]
-    loose = [
-        row
-        for row in scored
-        if board.results[row][0].method.name == name or (len(name) >= 4 and board.rows["spec"][row].startswith(name))
-    ]
-    fitting = exact or loose
-    if len(fitting) > 1:
-        choices = ", ".join(f"{labels[row]!r} (spec {board.rows['spec'][row]})" for row in fitting)
-        raise BadInput(f"{board.title} has several rows called {name!r}: say which by its spec: {choices}")
-    return fitting[0] if fitting else None
+    methods = [row for row in scored if board.results[row][0].method.name == name]
+    labelled = [row for row in scored if board.rows["method"][row] == name]
+    specs = [row for row in scored if len(name) >= 4 and board.rows["spec"][row].startswith(name)]
+    if not (methods or labelled) and len(known := sorted({board.rows["spec"][row] for row in specs})) > 1:
+        raise BadInput(
+            f"{board.title}: {name} is the start of {' and '.join(known)}; give more of the one that you mean"
+        )
+    fitting = methods or labelled or specs
+    return board.best_on_validation(fitting) if fitting else None
 
 
 def _comparison(a: Board, row_a: int, folder_a: Path, b: Board, row_b: int, folder_b: Path) -> Comparison:
@@ -117,7 +122,7 @@ def _comparison(a: Board, row_a: int, folder_a: Path, b: Board, row_b: int, fold
         gain = np.mean([i.columns for i in of_second], axis=0) - np.mean([i.columns for i in of_first], axis=0)
         gain = gain * (1 if a.higher_is_better else -1)
         better, worse, equal = int(np.sum(gain > 0)), int(np.sum(gain < 0)), int(np.sum(gain == 0))
-    labels = [str(board.rows["method"][row]) for board, row in ((a, row_a), (b, row_b))]
+    labels = [_label(board, row) for board, row in ((a, row_a), (b, row_b))]
     if folder_a != folder_b:
         labels = [f"{folder}: {label}" for folder, label in zip((folder_a, folder_b), labels, strict=True)]
     return Comparison(
@@ -136,6 +141,11 @@ def _comparison(a: Board, row_a: int, folder_a: Path, b: Board, row_b: int, fold
         worse=worse,
         equal=equal,
     )
+
+
+def _label(board: Board, row: int) -> str:
+    several = board.rows["device"].nunique() > 1
+    return str(board.rows["method"][row]) + (f", {board.rows['device'][row]}" if several else "")
 
 
 def _evaluations(row: Row) -> list[Evaluation]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
-import numpy as np
 import pandas as pd
 
 from ...benchmarks.records.result import shown_unit
@@ -201,7 +200,7 @@ def _methods(column: TaskColumn) -> dict[str, list[int]]:
 def _cells(column: TaskColumn) -> dict[str, Cell]:
     """The cell of each method, the best first, those that failed last."""
     board, shown = column.board, _methods(column)
-    chosen = {method: _chosen(board, places) for method, places in shown.items()}
+    chosen = {method: board.best_on_validation(places) for method, places in shown.items()}
     competing = [row for method, row in chosen.items() if method_kind(method) in COMPETING]
     groups = board.rows["group"]
     best = min(competing, default=None)  # rows are sorted by score
@@ -222,17 +221,6 @@ def _cells(column: TaskColumn) -> dict[str, Cell]:
 def _cell(board: Board, row: int, mark: Literal["best", "tied", ""] = "") -> Cell:
     cells = board.rows.iloc[row]
     return Cell(row, str(cells["method"]), SCORE.shown(cells), mark)
-
-
-def _chosen(board: Board, places: list[int]) -> int:
-    """The row that is best on the validation split; where that decides nothing, the first spec, whatever its score."""
-    sign = 1 if board.higher_is_better else -1
-
-    def rank(place: int) -> tuple[float, str]:
-        known = board.evidence[place].val_score
-        return (np.inf if known is None else -sign * known, board.evidence[place].first.spec.hash)
-
-    return min(places, key=rank)
 
 
 def _in_order(found: list[dict[str, Cell]]) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +27,7 @@ class Drift:
 
     Arguments:
         problems: differences between the written board and the one that its results give; none is good.
-        marked: rows that the symmetry audit speaks against, which the board marks.
+        marked: methods that the symmetry audit speaks against, with where it does; the boards mark their rows.
     """
 
     problems: list[str]
@@ -58,12 +59,20 @@ def drift(results: Path, out: Path, baseline: Path | None = None, readme: Path |
             problems.append(f"{file}: missing")
         elif file.read_bytes() != text.encode():
             problems.append(f"{file}: differs from what {results} gives")
-    return Drift(problems, [line for board in boards for line in _marked(board)])
+    return Drift(problems, _marked(boards))
 
 
-def _marked(board: Board) -> list[str]:
-    rows = board.rows.dropna(subset=["audit"])
-    return [f"{board.title}: {row.method} [{row.spec}]: {row.audit}" for row in rows.itertuples()]
+def _marked(boards: Sequence[Board]) -> list[str]:
+    """A line for each mark of a method: the row that has it, or how many."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for board in boards:
+        for mark, row in zip(board.rows["audit"], board.evidence, strict=True):
+            if pd.notna(mark):
+                found.setdefault((mark, row.first.method.name), []).append(board.title)
+    return [
+        f"{mark}: {method}, {f'{len(titles)} rows' if len(titles) > 1 else titles[0]}"
+        for (mark, method), titles in sorted(found.items())
+    ]
 
 
 def _baseline(path: Path) -> dict[tuple[str, ...], tuple[str, float]]:

@@ -138,7 +138,10 @@ def submit(
 
 
 def diff(
-    a: Annotated[str, typer.Argument(help="A method (its name, its row's label or spec), or a results folder.")],
+    a: Annotated[
+        str,
+        typer.Argument(help="A method (its best row on validation data), a row's label or spec, or a results folder."),
+    ],
     b: Annotated[str, typer.Argument(help="The one that is compared with it.")],
     results: Annotated[Path | None, typer.Option(help="Where two methods are.  [default: leaderboard/results]")] = None,
     as_json: Json = False,

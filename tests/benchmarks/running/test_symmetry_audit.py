@@ -98,7 +98,7 @@ def test_the_board_marks_what_contradicts_a_declared_symmetry(
     assert row["audit"] == mark
     code, out, err = cli("leaderboard", "--results", runs, "--check")
     assert (code, err) == (0, ""), "a mark is enough"
-    line = f"symmetry audit: inr-classification on digits-inrs@1.0.0: {row['method']} [{row['spec']}]: {mark}"
+    line = f"symmetry audit: {mark}: {read_results(runs)[0][1].method.name}, inr-classification on digits-inrs@1.0.0"
     assert (line in out.splitlines()) == (mark is not None)
     files = {name: (runs / "board" / name).read_text() for name in ("README.md", "scores.csv", "index.html")}
     section, data = files["README.md"].split("## Columns")[0], files["index.html"].partition('id="data"')[2]

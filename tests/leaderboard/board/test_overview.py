@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -130,7 +131,9 @@ def test_a_board_within_runs_stands_only_where_there_is_no_other(results: Path) 
 
 
 @pytest.mark.parametrize(("val_score", "shown"), [(1.0, "8.33 ± 11.79"), (99.0, "50.00 ± 5.89")])
-def test_of_several_rows_the_best_on_the_validation_split_is_shown(results: Path, val_score: float, shown: str) -> None:
+def test_of_several_rows_the_best_on_the_validation_split_is_shown(
+    results: Path, cli, val_score: float, shown: str
+) -> None:
     """Another mlp with probegen's predictions: better on the test split, whatever the validation split says."""
 
     def another(record: dict[str, Any]) -> None:
@@ -141,6 +144,25 @@ def test_of_several_rows_the_best_on_the_validation_split_is_shown(results: Path
     cell = cells(of(results), "inr-classification")["mlp"]
     assert cell.score == shown
     assert cell.label.startswith("mlp (width=1)") == (val_score == 99)
+    (found,) = json.loads(cli("diff", "mlp", "weight-stats", "--results", results, "--json")[1])
+    assert (found["a"], f"{found['score_a']:.2f}") == (cell.label, shown.split()[0]), "diff takes the same row"
+    (other,) = json.loads(cli("diff", "mlp (width=1)", "weight-stats", "--results", results, "--json")[1])
+    assert f"{other['score_a']:.2f}" == "50.00", "and that of a label where it has one"
+
+
+@pytest.mark.parametrize(("val_score", "device"), [(1.0, "CPU"), (99.0, "NVIDIA H200")])
+def test_diff_takes_one_of_a_row_s_machines_and_names_it(results: Path, cli, val_score: float, device: str) -> None:
+    def on_a_gpu(record: dict[str, Any]) -> None:
+        if record["method"]["name"] == "probegen" and record["seed"] == 1:
+            record["environment"].update(device="cuda", gpu="NVIDIA H200")
+            record["selection"]["val_score"] = val_score
+
+    changed(results, on_a_gpu)
+    (board,) = [board for board in load_boards(results) if board.task == "inr-classification"]
+    first = board.results[0][0]
+    for name in ("probegen", first.spec.hash):
+        (found,) = json.loads(cli("diff", name, "mlp", "--results", results, "--json")[1])
+        assert (found["a"], found["b"]) == (f"{first.method.label}, {device}", "mlp, CPU")
 
 
 def test_best_and_tied_are_the_first_tie_group(results: Path) -> None:

@@ -82,7 +82,7 @@ def get_zoo(
         raise BadInput(f"--revision {revision} belongs to a repository: say --repo-id ORG/NAME too")
     if not version:
         if not repo_id:
-            raise BadInput(f"{unknown('zoo', name, zoo_names())} One of somebody else's takes --repo-id ORG/NAME")
+            raise BadInput(f"{unknown('zoo', name, zoo_names())} (one of somebody else's takes --repo-id ORG/NAME)")
         version = _newest_version(Repository.parse(repo_id))
     out = out or cache_dir() / "zoos" / f"{name}@{version}"
     pin = published_sha256(name, version)

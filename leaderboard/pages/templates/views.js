@@ -11,7 +11,7 @@ const Views = (() => {
     ceiling: "A ceiling: it shows what is left to gain, and is never marked as best. ",
     control: "A control: it shows what a score is worth, and is never ranked. ",
   };
-  const COSTS = ["parameters", "fit_s", "networks_per_s", "peak_mb", "epochs", "hardware"];
+  const COSTS = ["parameters", "fit_s", "networks_per_s", "training_gflop", "machine_gflop", "peak_mb", "epochs", "hardware"];
   const AUDIT = ["permutation", "sign", "scale", "sensitivity", "audit"];
   const APART = ["method", "more", "device", "spec", ...COSTS, ...AUDIT];
   const SCORES = data.columns.map((column) => column.field).filter((field) => !APART.includes(field));
@@ -116,10 +116,11 @@ const Views = (() => {
       heading.append(placeOf(board, row), chosen[at] && ", " + chosen[at]);
       return [heading, curves(row.curves)];
     });
+    const scores = new Set(rows.map(({ row }) => row.device)).size > 1 ? [...SCORES, "device"] : SCORES;
     const ranked = [["best there", "the best row of the board on the same class of hardware, ceiling and controls apart", best]];
     return [
       about, facts,
-      ...section("Scores", columnsOf("Scores of " + method.name, rows, SCORES, ranked)),
+      ...section("Scores", columnsOf("Scores of " + method.name, rows, scores, ranked)),
       ...section("Costs", columnsOf("Costs of " + method.name, rows, COSTS)),
       ...section("Symmetry audit", columnsOf("Symmetry audit of " + method.name, rows, AUDIT)),
       ...section("Settings", settings(rows)),

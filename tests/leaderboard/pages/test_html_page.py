@@ -218,6 +218,26 @@ def test_a_method_has_a_view_of_its_own(opened: Any) -> None:
     playwright.expect(page.get_by_role("status")).to_have_text("No row matches.")  # a whole name, not a part
 
 
+def test_a_method_s_view_names_the_hardware_where_its_rows_have_several(browser: Any, tmp_path: Path) -> None:
+    def heads(name: str) -> list[str]:
+        _, written = write_board(results, results / "board")
+        page = browser.new_page()
+        page.goto(f"{written[-1].as_uri()}#method-mlp")
+        found = page.get_by_role("region", name=f"{name} of mlp").locator("thead th").all_inner_texts()
+        page.close()
+        return found
+
+    results = Path(shutil.copytree(RECORDS, tmp_path / "results"))
+    assert "device" not in heads("Scores")
+    assert "hardware" in heads("Costs")
+    for path, result in read_results(results):
+        if (result.method.name, result.task.name) == ("mlp", "inr-dilation"):
+            record = json.loads(path.read_text())
+            record["environment"].update(device="cuda", gpu="NVIDIA H200")
+            path.write_text(json.dumps(record))
+    assert "device" in heads("Scores")
+
+
 def test_a_zoo_has_a_view_of_its_own(opened: Any) -> None:
     page = opened("")
     page.locator("table.overview thead").get_by_role("link", name="digits-inrs").first.click()

@@ -165,6 +165,20 @@ def test_diff_takes_one_of_a_row_s_machines_and_names_it(results: Path, cli, val
         assert (found["a"], found["b"]) == (f"{first.method.label}, {device}", "mlp, CPU")
 
 
+def test_diff_refuses_the_start_of_several_specs(results: Path, cli) -> None:
+    def by_other_code(record: dict[str, Any]) -> None:
+        if record["method"]["name"] == "probegen" and record["task"]["name"] == "inr-classification":
+            record["environment"]["code_sha256"] = str(record["seed"]) * 64
+
+    changed(results, by_other_code)
+    (board,) = [board for board in load_boards(results) if board.task == "inr-classification"]
+    specs = sorted(board.rows["spec"][board.rows["method"].str.startswith("probegen")])
+    code, _, err = cli("diff", specs[0].partition("+")[0], "mlp", "--results", results)
+    assert code == 2
+    assert f"is the start of {specs[0]} and {specs[1]}" in err
+    assert cli("diff", specs[0], "mlp", "--results", results)[0] == 0
+
+
 def test_best_and_tied_are_the_first_tie_group(results: Path) -> None:
     found = of(with_tie_groups(results))
     assert marks(found, "inr-dilation") == {"mlp": "best", "ng-gnn": "tied"}

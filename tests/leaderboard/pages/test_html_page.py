@@ -223,7 +223,9 @@ def test_a_method_s_view_names_the_hardware_where_its_rows_have_several(browser:
         _, written = write_board(results, results / "board")
         page = browser.new_page()
         page.goto(f"{written[-1].as_uri()}#method-mlp")
-        found = page.get_by_role("region", name=f"{name} of mlp").locator("thead th").all_inner_texts()
+        region = page.get_by_role("region", name=f"{name} of mlp")
+        region.wait_for()
+        found = region.locator("thead th").all_inner_texts()
         page.close()
         return found
 

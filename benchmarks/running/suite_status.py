@@ -1,11 +1,14 @@
-"""What of a suite is done, failed, running or missing in a results folder; looks only, also while a run is going."""
+"""What of a suite is done, failed, running or missing in a results folder; looks only, also while a run is going.
+
+A cell's place in the folder depends on its zoo's manifest: where the zoo is absent, nobody can tell whether it is done.
+"""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from ...runtime.errors import BadInput
 from ...zoo.recipes.catalogue import locate
@@ -15,7 +18,8 @@ from .cell import Cell
 from .plan_cells import plan, requests_of
 from .suite import Suite
 
-State = Literal["done", "failed", "running", "missing"]
+State = Literal["done", "running", "failed", "missing", "waiting"]
+STATES: tuple[State, ...] = get_args(State)
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class CellState:
         trial: its number in a random search, 0 where there is none.
         spec: the hash that names its folder, or that of the search's first trial; "" where its zoo is not there.
         why: what went wrong, or what it waits for.
-        absent: the zoo that it waits for.
+        absent: the zoo that it waits for, and without which nobody can tell whether it is done.
     """
 
     row: str
@@ -52,8 +56,8 @@ def told(states: Sequence[CellState]) -> list[str]:
 def _line(cells: Sequence[CellState]) -> str:
     first = cells[0]
     if first.absent:
-        wait = "1 cell waits" if len(cells) == 1 else f"{len(cells)} cells wait"
-        return f"missing: {wait} for {first.absent}, a zoo that is not here (`weightbench zoo build` or `zoo get`)"
+        number = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
+        return f"waiting: {number} of {first.absent}, a zoo that is not here (`weightbench zoo build` or `zoo get`)"
     trials = _numbered("trial", {cell.trial for cell in cells} - {0})
     seeds = _numbered("seed", {cell.seed for cell in cells})
     return f"{first.state}: {first.row}{trials}{seeds}" + (f" ({first.why})" if first.why else "")
@@ -79,7 +83,7 @@ def status(suite: Suite, folder: ResultsFolder, *, seeds: Sequence[int] | None =
         for method in request.methods:
             for options in request.options:
                 row = f"{request.task.name}{options} · {request.zoo} · {method.name}"
-                found += [CellState(row, 0, seed, "missing", "", why, absent[0]) for seed in seeds or suite.seeds]
+                found += [CellState(row, 0, seed, "waiting", "", why, absent[0]) for seed in seeds or suite.seeds]
     return found
 
 

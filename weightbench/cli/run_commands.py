@@ -173,22 +173,23 @@ def status(
     seeds: Annotated[str | None, typer.Option(help="For instance 0,1,2.  [default: the suite's]")] = None,
     as_json: Json = False,
 ) -> None:
-    """What of a suite is done, running, failed or missing, and the command that finishes it."""
+    """What of a suite is done, running, failed, missing or waiting for its zoo, and the command that finishes it."""
     from weightbench.benchmarks.records.results_folder import ResultsFolder
     from weightbench.benchmarks.running.suite import load_suite
+    from weightbench.benchmarks.running.suite_status import STATES, told
     from weightbench.benchmarks.running.suite_status import status as states
-    from weightbench.benchmarks.running.suite_status import told
 
     chosen = _parsed_seeds(seeds)
     found = states(load_suite(suite), ResultsFolder(runs), seeds=chosen)
     if as_json:
         options.print_rows([vars(cell) for cell in found], as_json)
         return
-    counts = {state: sum(cell.state == state for cell in found) for state in ("done", "running", "failed", "missing")}
-    print(f"{suite} in {runs}: " + ", ".join(f"{n} {state}" for state, n in counts.items()) + f", of {len(found)}")
+    counts = {state: sum(cell.state == state for cell in found) for state in STATES}
+    told_counts = [f"{n} {state}" for state, n in counts.items() if n or state != "waiting"]
+    print(f"{suite} in {runs}: {', '.join(told_counts)}, of {len(found)}")
     for line in told(found):
         print(f"  {line}")
-    if counts["failed"] or counts["missing"]:
+    if counts["failed"] or counts["missing"] or counts["waiting"]:
         print(f"weightbench run --suite {suite} --out {runs}" + (f" --seeds {seeds}" if seeds else ""))
 
 

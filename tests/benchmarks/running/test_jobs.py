@@ -160,14 +160,14 @@ def until(holds: Callable[[], bool], what: str) -> None:
     pytest.fail(what)
 
 
-def test_a_cell_of_a_zoo_that_is_not_here_is_missing(tmp_path: Path) -> None:
+def test_a_cell_of_a_zoo_that_is_not_here_waits_for_it(tmp_path: Path) -> None:
     from weightbench.benchmarks.running.suite_status import status
 
     (tmp_path / "s.toml").write_text(
         'description = "x"\n[[runs]]\ntask = "inr-classification"\nzoo = "mnist-inrs"\nmethods = [{ name = "mlp" }]\n'
     )
     (cell,) = status(load_suite(str(tmp_path / "s.toml")), ResultsFolder(tmp_path))
-    assert (cell.state, "mnist-inrs is not on this machine" in cell.why) == ("missing", True)
+    assert (cell.state, "mnist-inrs is not on this machine" in cell.why) == ("waiting", True)
 
 
 def test_status_has_a_line_for_the_trials_and_seeds_of_a_row_and_one_for_a_zoo(
@@ -189,7 +189,7 @@ def test_status_has_a_line_for_the_trials_and_seeds_of_a_row_and_one_for_a_zoo(
             f"  missing: inr-classification · {zoo} · weight-stats · seeds 0, 1",
             f"  missing: inr-classification · {zoo} · mlp (width=8) · seeds 0, 1",
             f"  missing: inr-classification · {zoo} · mlp (width=8) · seeds 0, 1",
-            "  missing: 6 cells wait for mnist-inrs, a zoo that is not here (`weightbench zoo build` or `zoo get`)",
+            "  waiting: 6 cells of mnist-inrs, a zoo that is not here (`weightbench zoo build` or `zoo get`)",
             f"  missing: inr-classification · {zoo} · probegen · trials 1, 2, 3 · seed 0",
         ],
     )

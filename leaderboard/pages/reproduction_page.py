@@ -188,8 +188,20 @@ def _disagreement(table: ReportedTable, pair: Pair) -> str:
         how = "further away than two printed standard deviations"
     printed, epochs = table.epochs_of(pair.printed), pair.row["epochs"]
     if printed is not None and pd.notna(epochs) and epochs < printed:
-        return f"{how} after {epochs:.0f} of {printed} epochs; what the others would change is not known yet."
+        return f"{how} after {epochs:.0f} of {printed} epochs, {_learning(pair.results)}."
     return f"{how}; why is not known yet."
+
+
+def _learning(results: list[Result]) -> str:
+    """Whether the training that ran was too short, as far as the validation data tell."""
+    chosen = [(result.selection or {}).get("epoch") for result in results]
+    if None in chosen:
+        return "what the others would change is not known yet"
+    last = [(result.budget or {}).get("epochs") for result in results]
+    if chosen == last:
+        return "best on validation data after the last of them: it was still learning"
+    first, end = min(chosen), max(chosen)
+    return f"best on validation data after {first}" + (f" to {end}" if end > first else "")
 
 
 def out_of_order(table: ReportedTable, matched: list[Pair]) -> list[tuple[Pair, Pair]]:

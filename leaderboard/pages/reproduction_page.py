@@ -194,8 +194,8 @@ def _disagreement(table: ReportedTable, pair: Pair) -> str:
 
 def _learning(results: list[Result]) -> str:
     """Whether the training that ran was too short, as far as the validation data tell."""
-    chosen = [(result.selection or {}).get("epoch") for result in results]
-    if None in chosen:
+    chosen = [result.selection["epoch"] for result in results if result.selection and "epoch" in result.selection]
+    if len(chosen) < len(results):
         return "what the others would change is not known yet"
     last = [(result.budget or {}).get("epochs") for result in results]
     if chosen == last:

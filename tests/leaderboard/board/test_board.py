@@ -279,10 +279,10 @@ def test_a_disagreement_says_what_it_is_measured_by(
     assert "1 of 7 epochs, best on validation data after the last of them: it was still" in page(spread=1.0, epochs=7)
     assert "- MLP: it was trained for a minute" in page(spread=None, remark="it was trained for a minute")
 
-    def chose(*epochs: int | None) -> None:
+    def chose(*epochs: int) -> None:
         def chosen(record: dict) -> None:
             if record["method"]["name"] == "mlp":
-                record["selection"]["epoch"] = epochs[record["seed"]]
+                record["selection"] = {"epoch": epochs[record["seed"]]}
                 record["budget"]["epochs"] = 5
 
         rewritten(results, chosen)
@@ -291,7 +291,7 @@ def test_a_disagreement_says_what_it_is_measured_by(
     assert "after 5 of 7 epochs, best on validation data after 2 to 4." in page(spread=1.0, epochs=7)
     chose(2, 2)
     assert "after 5 of 7 epochs, best on validation data after 2." in page(spread=1.0, epochs=7)
-    chose(2, None)
+    rewritten(results, lambda record: record.update(selection=None))
     assert "after 5 of 7 epochs, what the others would change is not known yet." in page(spread=1.0, epochs=7)
 
 

@@ -1,10 +1,10 @@
-"""Training that goes on where it was cut off: its state after an epoch, in a file."""
+"""Training that goes on where it was cut off: its state after a batch, in a file."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 
 from ...runtime.files import atomically, make_folder
 
+VERSION = 2  # of what a file holds; one of another version counts as none
 WRITE_INTERVAL_S = 20.0  # seconds between two writes, at least: short trainings need none
 WRITE_TIME_SHARE = 0.02  # of the time, at most, goes into writing: large models wait longer
 
@@ -69,8 +70,8 @@ def load(device: str) -> dict[str, Any] | None:
     """For a training that begins: the state that it left earlier on such a device, on the CPU; None without.
 
     The training restores its parts, and at last the random generators with `restore_random`. A damaged file counts as
-    none, and one from another type of device, whose numbers and times would not go with this one's: training then
-    starts over.
+    none, as do one of another version and one from another type of device, whose numbers and times would not go with
+    this one's: training then starts over.
     """
     kept = _checkpoints.get()
     if kept is None:
@@ -80,7 +81,7 @@ def load(device: str) -> dict[str, Any] | None:
         return None
     try:
         state: dict[str, Any] = torch.load(kept.path, map_location="cpu", weights_only=True)
-        if state["device"] != torch.device(device).type:
+        if (state["version"], state["device"]) != (VERSION, torch.device(device).type):
             return None
         kept.earlier_s += state["seconds"]
     except Exception:  # torch raises many kinds
@@ -95,20 +96,22 @@ def restore_random(state: dict[str, Any], device: str) -> None:
         torch.cuda.set_rng_state(state["cuda"], device)
 
 
-def save(device: str, *, seconds: float, **state: Any) -> None:
+def save(device: str, *, seconds: float, state: Callable[[], dict[str, Any]]) -> None:
     """Keep the state of a training on `device`, where `kept_in` surrounds it and the next write is due.
 
     Arguments:
         seconds: that the training took, those before it was cut off included.
+        state: gives it, where it is written: a training may ask after every batch.
     """
     kept = _checkpoints.get()
     if kept is None or (started := time.monotonic()) < kept.due:
         return
-    state |= {"seconds": seconds, "device": torch.device(device).type, "random": torch.get_rng_state()}
-    if state["device"] == "cuda":
-        state["cuda"] = torch.cuda.get_rng_state(device)
+    kind = torch.device(device).type
+    written = {"version": VERSION, "device": kind, "seconds": seconds, "random": torch.get_rng_state()} | state()
+    if kind == "cuda":
+        written["cuda"] = torch.cuda.get_rng_state(device)
     make_folder(kept.path.parent)
     with atomically(kept.path) as stream:
-        torch.save(state, stream)
-    written = time.monotonic()
-    kept.due = written + max(WRITE_INTERVAL_S, (written - started) / WRITE_TIME_SHARE)
+        torch.save(written, stream)
+    ended = time.monotonic()
+    kept.due = ended + max(WRITE_INTERVAL_S, (ended - started) / WRITE_TIME_SHARE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -43,6 +44,27 @@ class LossOf(nn.Module):
         return self.task.loss(output, targets)
 
 
+@dataclass
+class Progress:
+    """How far a training is: what a checkpoint holds beside the parameters and the random generators.
+
+    Attributes:
+        best_state: the module's, after the epoch with the best validation score.
+        epoch: how many epochs have ended.
+        left: the batches (group, rows) that the epoch begun has still to come, the next one last.
+        loss: summed over the networks that this epoch has seen.
+    """
+
+    best_state: dict[str, Tensor]
+    best: float | None = None
+    best_epoch: int = 0
+    curves: dict[str, list[float]] = field(default_factory=lambda: {"train_loss": [], "val_score": []})
+    epoch: int = 0
+    left: list[tuple[int, Tensor]] = field(default_factory=list)
+    loss: Tensor = field(default_factory=lambda: torch.zeros(()))
+    seen: int = 0
+
+
 def train(
     method: TrainingFields,
     module: nn.Module,
@@ -79,29 +101,45 @@ def train(
     epochs, batches = _length(method, module, task, groups, targets, half, of_epoch)
     scheduler = _scheduler(method, optimizer, epochs * batches)
     generator = torch.Generator().manual_seed(torch.initial_seed())
-    best, best_epoch, best_state = None, 0, copy.deepcopy(module.state_dict())
-    curves: dict[str, list[float]] = {"train_loss": [], "val_score": []}
-    epoch, first, earlier_s, started = 0, 1, 0.0, time.perf_counter()
+    at = Progress(copy.deepcopy(module.state_dict()))
+    earlier_s, started = 0.0, time.perf_counter()
     parts: list[Any] = [module, optimizer, scheduler]
     kept = checkpoint.load(device) if processes == 1 else None
     if kept is not None:
         for part, state in zip(parts, kept["parts"], strict=True):
             part.load_state_dict(state)
+        at, earlier_s = Progress(**kept["progress"]), kept["seconds"]
+        at.loss = at.loss.to(device)
         generator.set_state(kept["generator"])
-        best, best_epoch, best_state, curves = kept["best"], kept["best_epoch"], kept["best_state"], kept["curves"]
-        epoch, first, earlier_s = kept["epoch"], kept["epoch"] + 1, kept["seconds"]
         checkpoint.restore_random(kept, device)
+
+    def keep() -> None:
+        if processes == 1:
+            checkpoint.save(
+                device,
+                seconds=earlier_s + time.perf_counter() - started,
+                state=lambda: {
+                    "parts": [part.state_dict() for part in parts],
+                    "progress": vars(at),
+                    "generator": generator.get_state(),
+                },
+            )
+
+    done = at.epoch * batches + (batches - len(at.left) if at.left else 0)
     with (
         track(f"train {method.name}", epochs * batches, "steps") as advance,
-        training_log.begun((first - 1) * batches + 1) as log,
+        training_log.begun(done + 1) as log,
     ):
-        if first > 1:
-            advance((first - 1) * batches, "", False)
-        for epoch in range(first, epochs + 1):
+        if done:
+            advance(done, "", False)
+        for epoch in range(at.epoch + 1, epochs + 1):
             loss_of.train()
-            total, seen = torch.zeros((), device=device), 0
-            shuffled = _shuffled(groups, method.batch_size)[:batches]
-            for step, (group, batch) in enumerate(shuffled, (epoch - 1) * batches + 1):
+            if not at.left:
+                at.left = _shuffled(groups, method.batch_size)[:batches][::-1]
+                at.loss, at.seen = torch.zeros((), device=device), 0
+            while at.left:
+                group, batch = at.left.pop()
+                step = epoch * batches - len(at.left)
                 optimizer.zero_grad(set_to_none=True)
                 of_batch = torch.zeros((), device=device)
                 for rows, weight in _parts(batch, method.accumulate):
@@ -112,44 +150,36 @@ def train(
                         raise NotFinite(f"the loss is {loss.item()} in epoch {epoch}: lower lr or set clip_norm")
                     loss.backward()
                     of_batch += loss.detach()
-                total += of_batch * len(batch)
-                seen += len(batch)
+                at.loss += of_batch * len(batch)
+                at.seen += len(batch)
                 log.loss(of_batch, step)
                 if method.clip_norm:
                     nn.utils.clip_grad_norm_(module.parameters(), method.clip_norm)
                 optimizer.step()
                 scheduler.step()
-                advance(1, "" if best is None else f"val {task.metric} {best:.4g}")
+                advance(1, "" if at.best is None else f"val {task.metric} {at.best:.4g}")
+                if at.left:
+                    keep()
             score = distributed.agreed(_validate(module, task, val_groups, val_targets, method.batch_size))
             log.score(task.metric, score, epoch * batches)
-            curves["train_loss"].append(float(f"{total.item() / seen:.6g}"))
-            curves["val_score"].append(float(f"{score:.6g}"))
-            if best is None or (score > best if task.higher_is_better else score < best):
-                best, best_epoch, best_state = score, epoch, copy.deepcopy(module.state_dict())
-            elif method.patience and epoch - best_epoch >= method.patience:
+            at.epoch = epoch
+            at.curves["train_loss"].append(float(f"{at.loss.item() / at.seen:.6g}"))
+            at.curves["val_score"].append(float(f"{score:.6g}"))
+            if at.best is None or (score > at.best if task.higher_is_better else score < at.best):
+                at.best, at.best_epoch, at.best_state = score, epoch, copy.deepcopy(module.state_dict())
+            elif method.patience and epoch - at.best_epoch >= method.patience:
                 break
-            if processes == 1:
-                checkpoint.save(
-                    device,
-                    parts=[part.state_dict() for part in parts],
-                    generator=generator.get_state(),
-                    best=best,
-                    best_epoch=best_epoch,
-                    best_state=best_state,
-                    curves=curves,
-                    epoch=epoch,
-                    seconds=earlier_s + time.perf_counter() - started,
-                )
-    steps = epoch * batches
+            keep()
+    steps = at.epoch * batches
     flops = 0.0
-    if epoch:
+    if steps:
         flops = steps / of_epoch * _epoch_flops(method, LossOf(method, module, task), groups, targets, half)
-    module.load_state_dict(best_state)
+    module.load_state_dict(at.best_state)
     return {
-        "selection": {"rule": f"best val {task.metric}", "val_score": best, "epoch": best_epoch},
-        "budget": {"epochs": epoch, "steps": steps, "flops": flops}
+        "selection": {"rule": f"best val {task.metric}", "val_score": at.best, "epoch": at.best_epoch},
+        "budget": {"epochs": at.epoch, "steps": steps, "flops": flops}
         | ({"processes": processes} if processes > 1 else {}),
-        "curves": curves,
+        "curves": at.curves,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -18,7 +19,15 @@ from weightbench.methods.training import checkpoint
 from weightbench.runtime.local_executor import LocalExecutor
 from weightbench.zoo.storage.zoo import Zoo
 
-SETTINGS = {"epochs": 4, "batch_size": 16, "lr": 3e-3, "schedule": "one-cycle", "dropout": 0.1, "augment": ["noise"]}
+BATCH_SIZE = 16
+SETTINGS = {
+    "epochs": 4,
+    "batch_size": BATCH_SIZE,
+    "lr": 3e-3,
+    "schedule": "one-cycle",
+    "dropout": 0.1,
+    "augment": ["noise"],
+}
 
 
 @pytest.fixture
@@ -29,8 +38,8 @@ def cut_after(monkeypatch: pytest.MonkeyPatch):
     def cut(times: int) -> None:
         left = iter(range(times - 1))
 
-        def save(device: str, **state: object) -> None:
-            real(device, **state)
+        def save(device: str, **arguments: Any) -> None:
+            real(device, **arguments)
             if next(left, None) is None:
                 raise KeyboardInterrupt
 
@@ -49,11 +58,18 @@ def run(zoo: Zoo, out: Path) -> wb.Result:
     return result
 
 
-@pytest.mark.parametrize("times", [1, 3])
-def test_a_training_cut_off_ends_as_one_that_was_not(small_zoo: Path, tmp_path: Path, cut_after, times: int) -> None:
+def batches_of(zoo: Zoo) -> int:
+    """Of an epoch; each of them, and so each epoch, has a checkpoint."""
+    return -(-len(zoo.splits["train"]) // BATCH_SIZE)
+
+
+@pytest.mark.parametrize(("epochs", "batches"), [(0, 1), (1, -1), (1, 0), (2, 3), (4, 0)])
+def test_a_training_cut_off_ends_as_one_that_was_not(
+    small_zoo: Path, tmp_path: Path, cut_after, epochs: int, batches: int
+) -> None:
     zoo = wb.load_zoo(small_zoo)
     whole = run(zoo, tmp_path / "whole")
-    cut_after(times)
+    cut_after(epochs * batches_of(zoo) + batches)
     with pytest.raises(KeyboardInterrupt):
         run(zoo, tmp_path / "cut")
     assert len(list(tmp_path.glob("cut/.checkpoints/*.pt"))) == 1
@@ -118,7 +134,7 @@ def test_each_training_of_a_method_has_its_own(small_zoo: Path, tmp_path: Path, 
         return result.predictions and result.predictions.sha256
 
     whole = outcome(tmp_path / "whole")
-    cut_after(6)  # the second checkpoint of the second training
+    cut_after(4 * batches_of(wb.load_zoo(small_zoo)) + 2)  # the second checkpoint of the second training
     with pytest.raises(KeyboardInterrupt):
         outcome(tmp_path / "cut")
     for number, file in enumerate(sorted(tmp_path.glob("cut/.checkpoints/*.pt"))):
@@ -139,7 +155,7 @@ class Embeds(wb.Method):
 
     def fit(self, task, train, val, *, seed, device):
         if checkpoint.load(device) is None:
-            checkpoint.save(device, seconds=1000.0)
+            checkpoint.save(device, seconds=1000.0, state=dict)
             raise KeyboardInterrupt
 
     def transform(self, networks):
@@ -162,13 +178,13 @@ def test_a_write_that_takes_long_is_repeated_later(tmp_path: Path, monkeypatch) 
     monkeypatch.setattr(checkpoint, "WRITE_TIME_SHARE", 1e-6)
     with checkpoint.kept_in(tmp_path / "state") as kept:
         checkpoint.load("cpu")
-        checkpoint.save("cpu", seconds=1.0, parts=[torch.zeros(1000)])
+        checkpoint.save("cpu", seconds=1.0, state=lambda: {"parts": [torch.zeros(1000)]})
         written = kept.path.read_bytes()
-        checkpoint.save("cpu", seconds=2.0, parts=[torch.ones(1000)])
+        checkpoint.save("cpu", seconds=2.0, state=lambda: {"parts": [torch.ones(1000)]})
         assert kept.path.read_bytes() == written
         monkeypatch.setattr(checkpoint, "WRITE_TIME_SHARE", 1.0)
         kept.due = 0.0
-        checkpoint.save("cpu", seconds=3.0, parts=[torch.ones(1000)])
+        checkpoint.save("cpu", seconds=3.0, state=lambda: {"parts": [torch.ones(1000)]})
         assert [path.name for path in tmp_path.iterdir()] == [kept.path.name]
         state = torch.load(kept.path, weights_only=True)
         assert (state["seconds"], state["parts"][0].sum()) == (3.0, 1000)
@@ -180,9 +196,9 @@ def test_a_write_that_fails_leaves_the_last_state(tmp_path: Path, monkeypatch) -
     monkeypatch.setattr(checkpoint, "WRITE_TIME_SHARE", math.inf)
     with checkpoint.kept_in(tmp_path / "state") as kept:
         checkpoint.load("cpu")
-        checkpoint.save("cpu", seconds=1.0)
+        checkpoint.save("cpu", seconds=1.0, state=dict)
         written = kept.path.read_bytes()
         with pytest.raises(AttributeError):
-            checkpoint.save("cpu", seconds=2.0, parts=lambda: None)  # cannot be pickled
+            checkpoint.save("cpu", seconds=2.0, state=lambda: {"parts": lambda: None})  # cannot be pickled
         assert kept.path.read_bytes() == written
         assert [path.name for path in tmp_path.iterdir()] == [kept.path.name]

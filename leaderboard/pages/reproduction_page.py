@@ -195,9 +195,9 @@ def _disagreement(table: ReportedTable, pair: Pair) -> str:
 def _learning(results: list[Result]) -> str:
     """Whether the training that ran was too short, as far as the validation data tell."""
     chosen = [result.selection["epoch"] for result in results if result.selection and "epoch" in result.selection]
-    if len(chosen) < len(results):
-        return "what the others would change is not known yet"
     last = [(result.budget or {}).get("epochs") for result in results]
+    if len(chosen) < len(results) or set(last) == {1}:
+        return "what the others would change is not known yet"
     if chosen == last:
         return "best on validation data after the last of them: it was still learning"
     first, end = min(chosen), max(chosen)

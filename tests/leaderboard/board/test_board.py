@@ -276,7 +276,7 @@ def test_a_disagreement_says_what_it_is_measured_by(
 
     assert "- MLP: further away than two printed standard deviations; why is not known yet." in page(spread=1.0)
     assert "- MLP: the printed number lies outside the 95 % interval; why is not known yet." in page(spread=None)
-    assert "1 of 7 epochs, best on validation data after the last of them: it was still" in page(spread=1.0, epochs=7)
+    assert "deviations after 1 of 7 epochs, what the others would change is not known" in page(spread=1.0, epochs=7)
     assert "- MLP: it was trained for a minute" in page(spread=None, remark="it was trained for a minute")
 
     def chose(*epochs: int) -> None:
@@ -289,6 +289,8 @@ def test_a_disagreement_says_what_it_is_measured_by(
 
     chose(2, 4)
     assert "after 5 of 7 epochs, best on validation data after 2 to 4." in page(spread=1.0, epochs=7)
+    chose(5, 5)
+    assert "5 of 7 epochs, best on validation data after the last of them: it was still" in page(spread=1.0, epochs=7)
     chose(2, 2)
     assert "after 5 of 7 epochs, best on validation data after 2." in page(spread=1.0, epochs=7)
     rewritten(results, lambda record: record.update(selection=None))

@@ -97,7 +97,10 @@ def test_a_damaged_checkpoint_is_no_checkpoint(small_zoo: Path, tmp_path: Path, 
     assert run(zoo, tmp_path).status == "ok"
 
 
-def test_a_checkpoint_of_another_kind_of_device_is_no_checkpoint(small_zoo: Path, tmp_path: Path, cut_after) -> None:
+@pytest.mark.parametrize("change", [{"device": "cuda", "cuda": torch.get_rng_state()}, {"version": 1}])
+def test_a_checkpoint_of_another_kind_of_device_or_of_another_version_is_no_checkpoint(
+    small_zoo: Path, tmp_path: Path, cut_after, change: dict[str, Any]
+) -> None:
     zoo = wb.load_zoo(small_zoo)
     whole = run(zoo, tmp_path / "whole")
     cut_after(2)
@@ -106,7 +109,7 @@ def test_a_checkpoint_of_another_kind_of_device_is_no_checkpoint(small_zoo: Path
     (file,) = tmp_path.glob("cut/.checkpoints/*.pt")
     state = torch.load(file, weights_only=True)
     assert state["device"] == "cpu"
-    torch.save(state | {"device": "cuda", "cuda": state["random"], "seconds": 1000.0}, file)
+    torch.save(state | change | {"seconds": 1000.0}, file)
     cut_after(1000)
     anew = run(zoo, tmp_path / "cut")
     assert anew.curves == whole.curves

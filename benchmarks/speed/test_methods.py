@@ -23,6 +23,7 @@ from weightbench.methods.training.neural_method import NeuralMethod
 from weightbench.runtime.machine import peak_memory_mb, reset_peak_memory
 from weightbench.zoo.build.build_zoo import build_zoo
 from weightbench.zoo.recipes.catalogue import STANDARD
+from weightbench.zoo.storage.zoo import Zoo
 
 BATCHES = (8, 32, 64)
 METHODS: list[tuple[str, dict[str, object]]] = [
@@ -34,16 +35,21 @@ NAMES = [" ".join([name, *(f"{k}={v}" for k, v in given.items())]) for name, giv
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory: pytest.TempPathFactory) -> LearnedTask:
-    """INR classification on a small zoo of the shape."""
+def zoo(tmp_path_factory: pytest.TempPathFactory) -> Zoo:
+    """A small zoo of the shape."""
     folder = tmp_path_factory.mktemp("speed")
     recipe = (STANDARD / "digits-inrs.toml").read_text()
     changed = recipe.replace("[2, 16, 16, 1]", "[2, 32, 32, 1]").replace('"digits-inrs"', '"speed-inrs"')
     assert changed != recipe
     (folder / "speed-inrs.toml").write_text(changed)
-    found = load_task("inr-classification", build_zoo(str(folder / "speed-inrs.toml"), limit=40, out=folder / "zoo"))
-    assert isinstance(found, LearnedTask)
-    return found
+    return build_zoo(str(folder / "speed-inrs.toml"), limit=40, out=folder / "zoo")
+
+
+def task_of(method: NeuralMethod, zoo: Zoo) -> LearnedTask:
+    """INR classification, or of what does not classify the task that it is made for."""
+    task = load_task("inr-classification" if "inr-classification" in method.tasks else method.tasks[0], zoo)
+    assert isinstance(task, LearnedTask)
+    return task
 
 
 def record(benchmark: BenchmarkFixture, networks: int, gflops: float, module: torch.nn.Module) -> None:
@@ -62,10 +68,11 @@ def record(benchmark: BenchmarkFixture, networks: int, gflops: float, module: to
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize(("name", "given"), METHODS, ids=NAMES)
 def test_training(
-    benchmark: BenchmarkFixture, task: LearnedTask, gflops: float, name: str, given: dict[str, object], batch: int
+    benchmark: BenchmarkFixture, zoo: Zoo, gflops: float, name: str, given: dict[str, object], batch: int
 ) -> None:
     method = load_method(name, given)
     assert isinstance(method, NeuralMethod)
+    task = task_of(method, zoo)
     reset_peak_memory()
     torch.manual_seed(0)
     module = method.build(task).train()
@@ -86,10 +93,11 @@ def test_training(
 @pytest.mark.parametrize("batch", BATCHES)
 @pytest.mark.parametrize(("name", "given"), METHODS, ids=NAMES)
 def test_prediction(
-    benchmark: BenchmarkFixture, task: LearnedTask, gflops: float, name: str, given: dict[str, object], batch: int
+    benchmark: BenchmarkFixture, zoo: Zoo, gflops: float, name: str, given: dict[str, object], batch: int
 ) -> None:
     method = load_method(name, given)
     assert isinstance(method, NeuralMethod)
+    task = task_of(method, zoo)
     reset_peak_memory()
     module = method.build(task).eval()
     networks = task.splits["train"].networks[:batch]

@@ -29,7 +29,7 @@ from ..contract.task_view import TaskView
 from ..training.neural_method import NeuralMethod
 
 DAMPING = 0.1  # at first, in mean diagonal entries of the kernel
-AT_ONCE = 2  # networks on a CPU: the n x n matrices of more do not stay in its cache
+AT_ONCE = 3 * 2**19  # entries of the n x n matrices of the networks that a CPU takes at once: more do not stay in its cache
 
 
 class WantedPicture(nn.Module):
@@ -133,7 +133,7 @@ class GaussNewtonEditor(nn.Module):
         if not self.training:
             require_finite(networks, GaussNewtonEdit.name)
         x = self.task.coordinates.to(networks.params)
-        size = AT_ONCE if x.device.type == "cpu" else max(len(networks), 1)
+        size = max(1, AT_ONCE // len(x) ** 2 if x.device.type == "cpu" else len(networks))
         parts = [self._edit(networks[i : i + size], x) for i in range(0, len(networks), size)]
         return Networks(networks.arch, torch.cat([part.params for part in parts])) if parts else networks
 

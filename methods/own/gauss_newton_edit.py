@@ -29,7 +29,7 @@ from ..contract.task_view import TaskView
 from ..training.neural_method import NeuralMethod
 
 DAMPING = 0.1  # at first, in mean diagonal entries of the kernel
-AT_ONCE = 3 * 2**19  # entries of the n x n matrices of the networks that a CPU takes at once: more do not stay in its cache
+AT_ONCE = 3 * 2**19  # entries of n x n matrices on a CPU: those of more networks do not stay in its cache
 
 
 class WantedPicture(nn.Module):

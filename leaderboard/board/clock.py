@@ -18,17 +18,18 @@ CLOCK = "epoch-clock"
 
 
 def against_clock(rows: Sequence[Row], late: Intervals | None, *, higher_is_better: bool) -> str:
-    """Which rows beat the clock on the late half of training; "" where the board has no clock or no such half.
+    """Which rows beat the clock on the late half of training, best first; "" where there is no clock or no such half.
 
     Arguments:
         rows: with a score, of one board.
         late: their statistics on the late half.
     """
     clocks = [place for place, row in enumerate(rows) if row.first.method.name == CLOCK]
-    others = [place for place, row in enumerate(rows) if not row.is_control]
-    if late is None or not clocks or not others:
+    others = np.array([place for place, row in enumerate(rows) if not row.is_control], dtype=int)
+    if late is None or not clocks or not len(others):
         return ""
     clock, sign = clocks[0], 1 if higher_is_better else -1
+    others = others[np.argsort(-sign * late.scores[others], kind="stable")]  # without a score: last
     names = row_names([row.first for row in rows])
     ahead = [bool(sign * (late.scores[place] - late.scores[clock]) > 0) for place in others]
     said = f"On the late half of training {CLOCK}, which sees no network, scores {late.scores[clock]:.2f}."
@@ -45,7 +46,7 @@ def against_clock(rows: Sequence[Row], late: Intervals | None, *, higher_is_bett
     return f"{said} {_listed('Better than it by a paired test (Holm, 5 %)', names, others, beaten)}."
 
 
-def _listed(what: str, names: Sequence[str], places: Sequence[int], chosen: Sequence[bool]) -> str:
+def _listed(what: str, names: Sequence[str], places: np.ndarray, chosen: Sequence[bool]) -> str:
     """ "Better: a, b" or "Better: no method of 4"."""
     found = [names[place] for place, yes in zip(places, chosen, strict=True) if yes]
     return f"{what}: {', '.join(found) if found else f'no method of {len(places)}'}"

@@ -130,3 +130,13 @@ def test_the_readout_of_representations_cannot_explode() -> None:
     assert (least_squares.predict(outside) - targets).abs().max() > 100 * (
         readout.predict(outside) - targets
     ).abs().max()
+
+
+def test_those_ahead_of_the_clock_are_named_best_first(snapshots: wb.Zoo, tmp_path: Path) -> None:
+    for method in ("weight-norms", "weight-stats", "graph-metrics", "epoch-clock"):
+        wb.run(method, task="property", zoo=snapshots, target="sum_of_squares", seeds=[0], out=tmp_path)
+    (found,) = load_boards(tmp_path)
+    late = found.rows.set_index("method")["late"]
+    ahead = late[late > late["epoch-clock"]].sort_values(ascending=False)
+    assert len(ahead) > 1
+    assert f"Above it: {', '.join(ahead.index)}; " in found.clock

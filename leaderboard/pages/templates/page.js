@@ -163,16 +163,18 @@
     return new Map(rows.map((row, at) => [row, names[at].length > 28 ? names[at].slice(0, 27) + "…" : names[at]]));
   }
 
-  // Where names fit beside their dots, without hiding others, earlier rows first: [right or left, below or above, rows] of each place.
+  // Where names fit beside their dots, without hiding others, earlier rows first: [across, down, anchor, rows] of each place.
   function placed(rows, names, x, y, width) {
-    const taken = rows.map((row) => [x(row) - 5, y(row) - 5, x(row) + 5, y(row) + 5]);
-    const places = [[1, -1, []], [-1, -1, []], [1, 1, []], [-1, 1, []]];
+    const taken = rows.map((row) => [x(row) - 2, y(row) - 5, x(row) + 2, y(row) + 5]);
+    const places = [[9, -8, "start", []], [-9, -8, "end", []], [9, 8, "start", []], [-9, 8, "end", []], [0, -14, "middle", []], [0, 14, "middle", []]];
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = "12px system-ui, sans-serif";  // of the plot's names
     for (const row of rows) {
-      const length = 6.6 * names.get(row).length;
-      for (const [across, down, part] of places) {
-        const left = across > 0 ? x(row) + 9 : x(row) - 9 - length;
-        const box = [left, y(row) + 8 * down - 7, left + length, y(row) + 8 * down + 7];
-        if (left < 50 || box[2] > width || taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
+      const length = pen.measureText(names.get(row)).width;
+      for (const [across, down, anchor, part] of places) {
+        const left = x(row) + across - { start: 0, middle: length / 2, end: length }[anchor];
+        const box = [left - 3, y(row) + down - 7, left + length + 3, y(row) + down + 7];  // 2 for the halo, 1 between names
+        if (left < 50 || left + length > width || taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
         taken.push(box);
         part.push(row);
         break;
@@ -210,7 +212,7 @@
     const best = new Set([...fronts.values()].flat());
     const devices = [...new Set(rows.map((row) => row.device))];
     const options = {
-      width: Math.min(820, figure.clientWidth), height: 340, marginLeft: 50, marginRight: 20, marginTop: 28, marginBottom: 44, inset: 10, ariaLabel: "Score against " + costs[wanted],
+      width: Math.min(820, figure.clientWidth), height: Math.max(340, 10 * rows.length), marginLeft: 50, marginRight: 20, marginTop: 28, marginBottom: 44, inset: 10, ariaLabel: "Score against " + costs[wanted],
       style: { background: "transparent", fontSize: "12px", maxWidth: "100%" },
       x: { type: "log", label: costs[wanted] + " →", labelOffset: 36, ticks: 5, tickFormat: (value) => d3.format(value < 1 ? "~g" : "~s")(value) },
       y: { label: board.metric + (board.unit ? ", " + board.unit : "") + (board.higher ? " (up is better)" : " (down is better)"), grid: true, nice: true, ticks: 6 },
@@ -227,8 +229,8 @@
     const short = shortNames(rows);
     const texts = placed([...best, ...rows.filter((row) => !best.has(row))], short, (row) => x.apply(row[wanted]), (row) => y.apply(row.score), options.width);
     const tip = Plot.tip(rows, Plot.pointer({ x: wanted, y: "score", title: (row) => row.method + "\n" + row.shown.score + "\n" + fixed(1)(row[wanted]) + " " + costs[wanted], fill: "var(--paper)" }));
-    const names = texts.map(([across, down, part]) => Plot.text(part, { x: wanted, y: "score", text: (row) => short.get(row), dx: 9 * across, dy: 8 * down,
-      textAnchor: across > 0 ? "start" : "end", fill: "currentColor", stroke: "var(--paper)", strokeWidth: 4 }));
+    const names = texts.map(([dx, dy, textAnchor, part]) => Plot.text(part, { x: wanted, y: "score", text: (row) => short.get(row), dx, dy, textAnchor,
+      fill: "currentColor", stroke: "var(--paper)", strokeWidth: 4 }));
     figure.append(plotted({ ...options, marks: [...options.marks.slice(0, 2), ...names, ...options.marks.slice(2), tip] }));  // a halo would hide dots under it
     const bars = rows.some((row) => isNumber(row.low)) ? "Bars are 95 % intervals; the" : "The";
     const hollow = rows.every(ranked) ? "" : " Hollow dots are controls, which are not ranked.";

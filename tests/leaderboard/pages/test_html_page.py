@@ -452,7 +452,7 @@ def test_names_in_a_crowded_plot_do_not_hide_each_other(browser: Any) -> None:
     for one, other in combinations(boxes, 2):
         below = abs(one["y"] + one["height"] / 2 - other["y"] - other["height"] / 2)
         beside = max(one["x"], other["x"]) - min(one["x"] + one["width"], other["x"] + other["width"])
-        assert below > 12 or beside > -4, "letters of 12 pixels; boxes reach 2 farther on each side, for the halo"
+        assert below > 12 or beside > -4, "letters of 12 pixels; boxes reach 4 farther on each side, for the halo"
     page.close()
 
 

@@ -164,8 +164,8 @@
   }
 
   // Where names fit beside their dots, without hiding others, earlier rows first: [across, down, anchor, rows] of each place.
-  function placed(rows, names, x, y, width) {
-    const taken = rows.map((row) => [x(row) - 2, y(row) - 5, x(row) + 2, y(row) + 5]);
+  function placed(rows, names, x, y, width, height) {
+    const taken = rows.map((row) => [x(row) - 2, y(row) - 5, x(row) + 2, y(row) + 5]);  // 3 less beside: a name's box has them
     const places = [[9, -8, "start", []], [-9, -8, "end", []], [9, 8, "start", []], [-9, 8, "end", []], [0, -14, "middle", []], [0, 14, "middle", []]];
     const pen = document.createElement("canvas").getContext("2d");
     pen.font = "12px system-ui, sans-serif";  // of the plot's names
@@ -174,7 +174,7 @@
       for (const [across, down, anchor, part] of places) {
         const left = x(row) + across - { start: 0, middle: length / 2, end: length }[anchor];
         const box = [left - 3, y(row) + down - 7, left + length + 3, y(row) + down + 7];  // 2 for the halo, 1 between names
-        if (left < 50 || left + length > width || taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
+        if (left < 50 || left + length > width || box[3] > height - 36 || taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
         taken.push(box);
         part.push(row);
         break;
@@ -227,7 +227,7 @@
     const drawn = Plot.plot(options);
     const [x, y] = [drawn.scale("x"), drawn.scale("y")];
     const short = shortNames(rows);
-    const texts = placed([...best, ...rows.filter((row) => !best.has(row))], short, (row) => x.apply(row[wanted]), (row) => y.apply(row.score), options.width);
+    const texts = placed([...best, ...rows.filter((row) => !best.has(row))], short, (row) => x.apply(row[wanted]), (row) => y.apply(row.score), options.width, options.height);
     const tip = Plot.tip(rows, Plot.pointer({ x: wanted, y: "score", title: (row) => row.method + "\n" + row.shown.score + "\n" + fixed(1)(row[wanted]) + " " + costs[wanted], fill: "var(--paper)" }));
     const names = texts.map(([dx, dy, textAnchor, part]) => Plot.text(part, { x: wanted, y: "score", text: (row) => short.get(row), dx, dy, textAnchor,
       fill: "currentColor", stroke: "var(--paper)", strokeWidth: 4 }));
